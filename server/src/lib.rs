@@ -1,1 +1,8 @@
-//! Placeholder.
+//! Vesta, the server: FHIR R4 over HTTP on SQLite or PostgreSQL, compiled from the specification.
+//!
+//! One room a concern; ARCHITECTURE.md has the map and the way a request takes through it.
+
+pub mod access;
+pub mod fhir;
+pub mod search;
+pub mod store;

@@ -1,0 +1,124 @@
+//! Search parameters as the generator writes them, and the index values that their extractors yield.
+//!
+//! The first half is data that generated code fills in; the second half ([`IndexValue`]) is what the server stores
+//! and what the in-memory matcher compares. Both back ends of the search language stand on the same values.
+
+use crate::node::Node;
+
+/// A `SearchParameter` for one base type.
+/// <https://hl7.org/fhir/R4/searchparameter.html>
+#[derive(Debug)]
+pub struct SearchParameter {
+    /// The name in a query: `birthdate`.
+    pub code: &'static str,
+    /// The canonical URL.
+    pub url: &'static str,
+    pub kind: SearchParameterType,
+    /// The type it is defined on: `Observation`, `DomainResource` or `Resource`.
+    pub base: &'static str,
+    /// The part of the FHIRPath expression that concerns this base.
+    pub expression: &'static str,
+    /// For references: the types that may be pointed to.
+    pub targets: &'static [&'static str],
+    /// For composites.
+    pub components: &'static [Component],
+    pub extract: Extract,
+    /// Changes when the expression, or the way it is compiled and turned into index values, changes: the database
+    /// remembers it, and re-indexes what differs.
+    pub extractor_hash: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SearchParameterType {
+    Number,
+    Date,
+    String,
+    Token,
+    Reference,
+    Composite,
+    Quantity,
+    Uri,
+    Special,
+}
+
+/// A part of a composite parameter; `extract` runs on each node that the composite's own expression yields.
+#[derive(Debug)]
+pub struct Component {
+    /// The canonical URL of the parameter whose meaning it has.
+    pub definition: &'static str,
+    pub kind: SearchParameterType,
+    pub targets: &'static [&'static str],
+    pub expression: &'static str,
+    pub extract: Extract,
+}
+
+/// A compiled FHIRPath expression: from a focus (and the resource it stands in) to the nodes it selects, in order.
+/// A boolean that the expression computes (`Patient.deceased.exists()`) is yielded as [`Selected::Boolean`].
+pub type Extract = for<'a> fn(resource: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>);
+
+#[derive(Debug, Clone, Copy)]
+pub enum Selected<'a> {
+    Node(Node<'a>),
+    Boolean(bool),
+}
+
+/// What a search parameter finds in a resource, in the form that is compared.
+#[derive(Debug, Clone, PartialEq)]
+pub enum IndexValue {
+    /// `folded` is what plain and `:contains` searches compare (case and accents removed, white space collapsed);
+    /// `exact` is the text as it stands, for `:exact`.
+    String {
+        folded: String,
+        exact: String,
+    },
+    /// `system` is `Some("")` where the element has none but could (a Coding without system), and `None` where the
+    /// data type has no system (a `code`, a `boolean`). `text` is the display or text for `:text`.
+    Token {
+        system: Option<String>,
+        code: Option<String>,
+        text: Option<String>,
+    },
+    /// Where a reference points, as written, taken apart.
+    Reference(Reference),
+    /// The instants that the value covers, both ends included, in microseconds since 1970 UTC; an open end is
+    /// `i64::MIN` or `i64::MAX`.
+    Date {
+        low: i64,
+        high: i64,
+    },
+    /// The number with the range that its precision implies: `100` is 99.5 to 100.5.
+    Number {
+        value: rust_decimal::Decimal,
+        low: rust_decimal::Decimal,
+        high: rust_decimal::Decimal,
+    },
+    Quantity(Quantity),
+    Uri(String),
+    /// One value a component, for one node of the composite's expression.
+    Composite(Vec<IndexValue>),
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reference {
+    /// `Patient` and `1` for `Patient/1` and for `https://host/base/Patient/1` (then `base` is set).
+    pub target_type: Option<String>,
+    pub target_id: Option<String>,
+    pub target_version: Option<String>,
+    pub base: Option<String>,
+    /// For what is not `[base/]Type/id`: `urn:uuid:…`, a canonical URL.
+    pub url: Option<String>,
+    /// `Reference.identifier`, for `:identifier`: system and value.
+    pub identifier: Option<(Option<String>, Option<String>)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantity {
+    pub low: rust_decimal::Decimal,
+    pub high: rust_decimal::Decimal,
+    pub system: Option<String>,
+    pub code: Option<String>,
+    /// The human-readable unit, which a search without system also compares.
+    pub unit: Option<String>,
+    /// The same in UCUM's base units, where the unit is a UCUM code: low, high, canonical unit.
+    pub canonical: Option<(rust_decimal::Decimal, rust_decimal::Decimal, String)>,
+}

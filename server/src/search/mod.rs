@@ -1,0 +1,1 @@
+//! The search language: parse, resolve, plan; SQL and in-memory back ends.

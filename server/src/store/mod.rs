@@ -1,0 +1,1 @@
+//! Persistence. The only room that knows SQL.
