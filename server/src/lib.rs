@@ -7,3 +7,4 @@ pub mod clock;
 pub mod fhir;
 pub mod search;
 pub mod store;
+pub mod validate;
