@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod clock;
+pub mod config;
 pub mod fhir;
 pub mod search;
 pub mod store;

@@ -1,0 +1,96 @@
+use std::io::Write;
+
+use super::*;
+
+fn sources(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> (tempfile::TempDir, Sources) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vesta.toml");
+    std::fs::File::create(&path).unwrap().write_all(file.as_bytes()).unwrap();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let flags = flags.iter().map(|(name, value)| Flag { name, value: (*value).to_owned() }).collect();
+    (folder, Sources { file: Some(path), variables, flags })
+}
+
+fn refusal(file: &str, variables: &[(&str, &str)], flags: &[(&'static str, &str)]) -> String {
+    let (folder, sources) = sources(file, variables, flags);
+    let text = Config::load(&sources).expect_err("it must be refused").to_string();
+    text.replace(&folder.path().display().to_string(), "")
+}
+
+#[test]
+fn a_flag_overrides_a_variable_overrides_the_file() {
+    let (_folder, sources) = sources(
+        "listen = \"127.0.0.1:1\"\ndata = \"a\"\n[limits]\npage_default = 5\n",
+        &[("VESTA_LISTEN", "127.0.0.1:2"), ("VESTA_DATA", "b"), ("PATH", "x")],
+        &[("listen", "127.0.0.1:3")],
+    );
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.data, PathBuf::from("b"));
+    assert_eq!(config.limits.page_default, 5);
+    assert_eq!(config.origin("listen"), Place::Flag("--listen".to_owned()));
+    assert_eq!(config.origin("data"), Place::Variable("VESTA_DATA".to_owned()));
+    assert!(matches!(config.origin("limits.page_default"), Place::File { line: 4, .. }));
+}
+
+#[test]
+fn every_bad_setting_is_named_with_its_place_and_what_would_be_right() {
+    insta::assert_snapshot!(refusal(
+        "listen = \"everywhere\"\ndatabase = \"mysql://root:secret@host/db\"\nlistne = 1\n\n[limits]\nbody_bytes = 12\n\
+         page_default = \"many\"\n[log]\nformat = \"xml\"\n[sites.\"Our Clinic\"]\npublic_url = \"https://a\"\n\
+         [sites.north]\npublic_url = \"ftp://north\"\nurl = \"https://north\"\n[cors]\n",
+        &[
+            ("VESTA_BEHIND_PROXY", "10.0.0.0/8, nowhere"),
+            ("VESTA_LOG_LEVLE", "info"),
+            ("VESTA_SITES_NORTH_CLINIC_PUBLIC_URL", "north"),
+        ],
+        &[("http", "perhaps")],
+    ));
+}
+
+#[test]
+fn what_no_setting_can_say_alone_is_checked() {
+    insta::assert_snapshot!(refusal(
+        "http = true\n[tls]\nkey = \"key.pem\"\n[limits]\npage_max = 10\n",
+        &[("VESTA_LISTEN", "0.0.0.0:80")],
+        &[],
+    ));
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_with_the_line() {
+    insta::assert_snapshot!(refusal("listen = \"127.0.0.1:1\"\ndata = /var/lib\n", &[], &[]));
+}
+
+#[test]
+fn plain_http_is_allowed_behind_a_named_proxy() {
+    let (_folder, sources) =
+        sources("http = true\nlisten = \"0.0.0.0:80\"\nbehind_proxy = [\"10.0.0.5\", \"192.168.0.0/16\"]\n", &[], &[]);
+    let config = Config::load(&sources).unwrap();
+    assert!(config.is_proxy("10.0.0.5".parse().unwrap()));
+    assert!(config.is_proxy("::ffff:192.168.7.7".parse().unwrap()));
+    assert!(!config.is_proxy("10.0.0.6".parse().unwrap()));
+}
+
+#[test]
+fn secrets_are_masked_and_what_is_shown_can_be_read_again() {
+    let (folder, mut sources) = sources(
+        "database = \"postgres://vesta:hunter2@db.example.org/vesta?password=hunter2\"\n[sites.north]\npublic_url = \
+         \"https://North.example.org/ehr/\"\n",
+        &[],
+        &[],
+    );
+    let shown = Config::load(&sources).unwrap().show();
+    assert!(!shown.contains("hunter2"));
+    insta::assert_snapshot!(shown.replace(&folder.path().display().to_string(), ""));
+    // The mask is no password, but everything else must come back as it was.
+    std::fs::write(sources.file.as_ref().unwrap(), &shown).unwrap();
+    sources.variables.clear();
+    assert_eq!(Config::load(&sources).unwrap().limits.open_sites, 256);
+}
+
+#[test]
+fn a_missing_file_that_was_named_is_an_error() {
+    let sources = Sources { file: Some(PathBuf::from("/nowhere/vesta.toml")), ..Sources::default() };
+    assert!(matches!(Config::load(&sources), Err(ConfigError::File { .. })));
+}

@@ -1,0 +1,160 @@
+//! The types of settings that std has none for. Each says in its `FromStr` what it takes.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The site's name, as it stands in the path, in the data folder and in a PostgreSQL schema: lower-case letters,
+/// digits and hyphens, a letter first, 48 at most.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SiteName(String);
+
+impl SiteName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for SiteName {
+    fn default() -> Self {
+        SiteName("default".to_owned())
+    }
+}
+
+impl fmt::Display for SiteName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a site's name has lower-case letters, digits and hyphens, a letter first, and at most 48 characters")]
+pub struct BadSiteName;
+
+impl FromStr for SiteName {
+    type Err = BadSiteName;
+
+    fn from_str(text: &str) -> Result<Self, BadSiteName> {
+        let starts_well = text.starts_with(|first: char| first.is_ascii_lowercase());
+        let allowed = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+        if starts_well && text.len() <= 48 && text.chars().all(allowed) {
+            Ok(SiteName(text.to_owned()))
+        } else {
+            Err(BadSiteName)
+        }
+    }
+}
+
+/// `https://ehr.example.org` or `https://example.org/ehr`: scheme, host, port and path, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let uri: http::Uri = text.parse().map_err(drop)?;
+        let scheme = uri.scheme_str().ok_or(())?;
+        let authority = uri.authority().ok_or(())?;
+        let plain = !authority.as_str().contains('@') && uri.query().is_none() && !text.contains('#');
+        if !plain || !matches!(scheme, "https" | "http") {
+            return Err(());
+        }
+        let path = uri.path().trim_end_matches('/');
+        Ok(PublicUrl(format!("{scheme}://{}{path}", authority.as_str().to_ascii_lowercase())))
+    }
+}
+
+/// A PostgreSQL connection URL. It may hold a password, so it shows itself without.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The whole, password included: for the driver only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")).ok_or(())?;
+        if rest.is_empty() { Err(()) } else { Ok(DatabaseUrl(text.to_owned())) }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", ""));
+        // Parameters may hold a password too.
+        let (rest, parameters) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
+        match rest.rsplit_once('@') {
+            Some((credentials, host)) => {
+                let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
+                let secret = if credentials.contains(':') { ":…" } else { "" };
+                write!(formatter, "{scheme}://{user}{secret}@{host}{parameters}")
+            }
+            None => write!(formatter, "{scheme}://{rest}{parameters}"),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// An implementation guide in one version: `hl7.fhir.us.core@8.0.0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guide {
+    pub name: String,
+    pub version: String,
+}
+
+impl FromStr for Guide {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (name, version) = text.split_once('@').ok_or(())?;
+        if name.is_empty() || version.is_empty() {
+            return Err(());
+        }
+        Ok(Guide { name: name.to_owned(), version: version.to_owned() })
+    }
+}
+
+impl fmt::Display for Guide {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}@{}", self.name, self.version)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchHandling {
+    Strict,
+    Lenient,
+}
