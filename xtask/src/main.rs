@@ -1,1 +1,46 @@
-fn main() {}
+//! `cargo xtask …`: the tasks of the repository, as ordinary Rust.
+//!
+//! A task is one file (or folder) with `Args` and `run(Args) -> Outcome`; here stands one line for each.
+
+mod interrupt;
+mod postgres;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How a task ends; the error's text is what the person at the terminal reads.
+pub(crate) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The tasks of the Vesta repository", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every check and test, on SQLite and on a PostgreSQL started for the purpose
+    Test(test::Args),
+    /// Check the rules of the house that the compiler does not know
+    Tidy(tidy::Args),
+}
+
+fn main() -> ExitCode {
+    interrupt::watch();
+    let outcome = match Cli::parse().task {
+        Task::Test(args) => test::run(args),
+        Task::Tidy(args) => tidy::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `cargo xtask test`: everything that must hold before a change lands, phase by phase.
+
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+
+use crate::{Outcome, postgres, tidy, workspace};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Run these phases only (may be repeated)
+    #[arg(long, value_enum)]
+    only: Vec<Phase>,
+    /// Run only the tests whose name contains this
+    #[arg(long, value_name = "NAME")]
+    filter: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Phase {
+    /// rustfmt has nothing to say
+    Fmt,
+    /// The rules of the house hold
+    Tidy,
+    /// clippy has nothing to say
+    Clippy,
+    /// Unit, end-to-end and documentation tests pass on both databases
+    Test,
+    /// Licences, advisories and bans, where cargo-deny is installed
+    Deny,
+}
+
+impl Phase {
+    // The quick ones first: who forgot `cargo fmt` hears of it at once.
+    const ALL: [Self; 5] = [Self::Fmt, Self::Tidy, Self::Clippy, Self::Test, Self::Deny];
+
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Does the work; the text goes into the table.
+    fn run(self, args: &Args) -> Outcome<String> {
+        match self {
+            Self::Fmt => workspace::run(fmt()?).map(|()| String::new()),
+            Self::Tidy => tidy::check().map(|files| format!("{files} files")),
+            Self::Clippy => {
+                let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+                workspace::run(workspace::cargo(&lint)).map(|()| String::new())
+            }
+            Self::Test => {
+                println!("starting a PostgreSQL for the tests");
+                let postgres = postgres::start()?;
+                tests::run(&postgres.url, args.filter.as_deref())
+            }
+            Self::Deny if !workspace::has_cargo_command("deny") => Ok("skipped: cargo-deny is not installed".into()),
+            Self::Deny => workspace::run(workspace::cargo(&["deny", "check"])).map(|()| String::new()),
+        }
+    }
+}
+
+struct Line {
+    phase: String,
+    took: Duration,
+    outcome: Outcome<String>,
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    let started = Instant::now();
+    let mut lines = Vec::new();
+    for phase in Phase::ALL.into_iter().filter(|phase| args.only.is_empty() || args.only.contains(phase)) {
+        println!("\n── {} ──", phase.name());
+        let began = Instant::now();
+        let outcome = phase.run(&args);
+        if let Err(error) = &outcome {
+            eprintln!("{error}");
+        }
+        lines.push(Line { phase: phase.name(), took: began.elapsed(), outcome });
+    }
+
+    println!("\n{:<10} {:>9}  result", "phase", "seconds");
+    for line in &lines {
+        let result = match &line.outcome {
+            Ok(note) if note.is_empty() => "ok".to_owned(),
+            Ok(note) => format!("ok ({note})"),
+            Err(error) => format!("FAILED: {}", error.to_string().lines().next().unwrap_or_default()),
+        };
+        println!("{:<10} {:>9.1}  {result}", line.phase, line.took.as_secs_f64());
+    }
+    println!("{:<10} {:>9.1}", "all", started.elapsed().as_secs_f64());
+
+    let failed: Vec<&str> = lines.iter().filter(|line| line.outcome.is_err()).map(|line| line.phase.as_str()).collect();
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
+}
+
+/// rustfmt over what people write: generated code is formatted by codegen.
+fn fmt() -> Outcome<std::process::Command> {
+    let mut command = workspace::cargo(&["fmt", "--check"]);
+    for member in workspace::members()?.into_iter().filter(|member| !member.starts_with("generated")) {
+        command.args(["--package", &workspace::package_name(&member)?]);
+    }
+    Ok(command)
+}
