@@ -102,7 +102,9 @@ pub(crate) fn start() -> Outcome<Postgres> {
 
 /// Stops the running cluster, if there is one.
 pub(crate) fn stop_running() {
-    let Some(mut cluster) = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    // The lock is kept to the end: whoever else stops it must not end the process meanwhile.
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(mut cluster) = running.take() else { return };
     // SIGINT is PostgreSQL's fast shutdown; killed outright, it would leave its shared memory behind.
     let _ = Command::new("kill").args(["-INT", &cluster.server.id().to_string()]).status();
     let asked = Instant::now();
