@@ -1,0 +1,145 @@
+//! What can go wrong here, without HTTP: `fhir` turns each into an OperationOutcome.
+
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
+
+/// Why a unit's own rule (an access check, a conditional reference) refused it inside the write transaction. `fhir`
+/// puts its own error in and gets it back by `downcast`.
+pub type Refusal = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// `If-Match` names another version than the current one; `current` is none where the resource does not exist.
+    /// <https://hl7.org/fhir/R4/http.html#concurrency>
+    #[error("the version in If-Match is not the current one")]
+    VersionConflict { current: Option<i64> },
+    /// A create with an id that is taken.
+    #[error("a resource with this id exists already")]
+    AlreadyExists,
+    #[error("no such resource")]
+    NotFound,
+    /// The resource, or the version asked for, is a deletion.
+    #[error("the resource was deleted")]
+    Gone { version: i64 },
+    /// Refused by what the unit itself asked to be checked inside the transaction.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// More operations or bytes in one unit than one transaction takes.
+    #[error("{what} is {size}, at most {limit} are taken")]
+    TooLarge { what: &'static str, size: usize, limit: usize },
+    /// The queue is full, or too many slow queries run already: try again.
+    #[error("the store has too much waiting: try again")]
+    Busy,
+    /// A query ran longer than its time limit.
+    #[error("the query took longer than {0:?}")]
+    TimeLimit(std::time::Duration),
+    /// The disk is full, the database is lost or locked: nothing was written, and it may recover.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Another process has the data folder.
+    #[error("the data folder {folder} is in use by another vesta process{hint}")]
+    Locked { folder: String, hint: String },
+    /// A setting that the store cannot work with.
+    #[error("{0}")]
+    Configuration(String),
+    /// What the database holds is not what this release wrote.
+    #[error("the database is inconsistent: {0}")]
+    Inconsistent(String),
+    /// A fault in a statement of ours.
+    #[error("a statement failed: {0}")]
+    Statement(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, StoreError::Busy | StoreError::Unavailable(_) | StoreError::TimeLimit(_))
+    }
+
+    /// A copy for each waiter of a failed batch. A refusal is one unit's own and is never shared.
+    pub(super) fn shared(&self) -> StoreError {
+        match self {
+            StoreError::VersionConflict { current } => StoreError::VersionConflict { current: *current },
+            StoreError::AlreadyExists => StoreError::AlreadyExists,
+            StoreError::NotFound => StoreError::NotFound,
+            StoreError::Gone { version } => StoreError::Gone { version: *version },
+            StoreError::TooLarge { what, size, limit } => StoreError::TooLarge { what, size: *size, limit: *limit },
+            StoreError::Busy => StoreError::Busy,
+            StoreError::TimeLimit(limit) => StoreError::TimeLimit(*limit),
+            StoreError::Unavailable(cause) => StoreError::Unavailable(cause.clone()),
+            StoreError::Locked { folder, hint } => StoreError::Locked { folder: folder.clone(), hint: hint.clone() },
+            StoreError::Configuration(cause) => StoreError::Configuration(cause.clone()),
+            StoreError::Inconsistent(cause) => StoreError::Inconsistent(cause.clone()),
+            StoreError::Statement(cause) => StoreError::Statement(cause.clone()),
+            StoreError::Refused(refusal) => StoreError::Statement(refusal.to_string()),
+        }
+    }
+}
+
+/// The code that the database gave: SQLSTATE on PostgreSQL, the extended result code on SQLite.
+fn code(error: &DbErr) -> Option<String> {
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else { return None };
+    let RuntimeErr::SqlxError(cause) = cause else { return None };
+    match &**cause {
+        SqlxError::Database(cause) => cause.code().map(|code| code.into_owned()),
+        _ => None,
+    }
+}
+
+/// Whether running the same transaction again can succeed: another writer came first.
+pub(super) fn is_retryable(error: &DbErr) -> bool {
+    // serialization_failure, deadlock_detected, unique_violation (two writers created the same id).
+    matches!(code(error).as_deref(), Some("40001" | "40P01" | "23505"))
+}
+
+fn is_connection_lost(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => matches!(
+            &**cause,
+            SqlxError::Io(_)
+                | SqlxError::PoolTimedOut
+                | SqlxError::PoolClosed
+                | SqlxError::WorkerCrashed
+                | SqlxError::Protocol(_)
+                | SqlxError::Tls(_)
+        ),
+        _ => false,
+    }
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        let unavailable = match code(&error) {
+            // PostgreSQL: connection exceptions, insufficient resources (disk full), operator intervention, system
+            // errors, read-only transaction (a fail-over in progress).
+            Some(code) if code.len() == 5 && !code.chars().all(|digit| digit.is_ascii_digit()) => {
+                ["57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006" || code == "55P03"
+            }
+            Some(code) if code.len() == 5 => {
+                ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006"
+            }
+            // SQLite: the low byte of an extended code is the primary one.
+            Some(code) => code.parse::<i32>().is_ok_and(is_sqlite_unavailable),
+            None => is_connection_lost(&error),
+        };
+        // The messages of both databases name tables and constraints; PostgreSQL's detail, which holds values, is
+        // not part of them.
+        if unavailable { StoreError::Unavailable(error.to_string()) } else { StoreError::Statement(error.to_string()) }
+    }
+}
+
+/// `SQLITE_BUSY`, `_LOCKED`, `_READONLY`, `_IOERR`, `_CORRUPT`, `_FULL`, `_CANTOPEN`, `_NOTADB`.
+fn is_sqlite_unavailable(extended: i32) -> bool {
+    matches!(extended & 0xff, 5 | 6 | 8 | 10 | 11 | 13 | 14 | 26)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::SqliteFailure(cause, _) if is_sqlite_unavailable(cause.extended_code) => {
+                StoreError::Unavailable(error.to_string())
+            }
+            _ => StoreError::Statement(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The dictionary of search parameters: their ids in this database, and whether their rows are complete.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::index::IndexRows;
+
+/// A search parameter of one resource type, as the running binary has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParameterDefinition {
+    pub resource_type: u16,
+    pub code: String,
+    pub url: String,
+    /// Changes when the rows would.
+    pub extractor_hash: u64,
+}
+
+/// What the database knows of a parameter.
+#[derive(Debug)]
+pub struct ParameterEntry {
+    /// Stable in this database; another one when the extractor changed.
+    pub id: i32,
+    pub definition: ParameterDefinition,
+    indexed: AtomicBool,
+}
+
+impl ParameterEntry {
+    pub(super) fn new(id: i32, definition: ParameterDefinition, indexed: bool) -> Self {
+        ParameterEntry { id, definition, indexed: AtomicBool::new(indexed) }
+    }
+
+    /// False until the rows of all stored resources are there: a search by it is refused under strict handling and
+    /// named under lenient.
+    pub fn is_indexed(&self) -> bool {
+        self.indexed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_indexed(&self) {
+        self.indexed.store(true, Ordering::Release);
+    }
+}
+
+/// All parameters of a site, and the key of its hashes.
+#[derive(Debug)]
+pub struct Dictionary {
+    entries: HashMap<(u16, String), ParameterEntry>,
+    hash_key: [u8; 16],
+}
+
+impl Dictionary {
+    pub(super) fn new(entries: Vec<ParameterEntry>, hash_key: [u8; 16]) -> Self {
+        let entries = entries
+            .into_iter()
+            .map(|entry| ((entry.definition.resource_type, entry.definition.code.clone()), entry))
+            .collect();
+        Dictionary { entries, hash_key }
+    }
+
+    pub fn get(&self, resource_type: u16, code: &str) -> Option<&ParameterEntry> {
+        // A borrowed pair is no key of a map of owned pairs; look-ups are per request, not per row.
+        self.entries.get(&(resource_type, code.to_owned()))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &ParameterEntry> {
+        self.entries.values()
+    }
+
+    /// The key of the SipHash of this database.
+    pub fn hash_key(&self) -> [u8; 16] {
+        self.hash_key
+    }
+}
+
+/// Derives the rows of a stored resource again: to remove them when it changes, to re-index, to check.
+pub trait Indexer: Send + Sync {
+    /// None where the body cannot be read.
+    fn rows(&self, resource_type: u16, body: &[u8]) -> Option<IndexRows>;
+}

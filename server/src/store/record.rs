@@ -1,0 +1,137 @@
+//! What is stored, asked for and answered: plain data.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+/// One version of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The resource's integer key: stable over its versions, ascending by creation.
+    pub key: i64,
+    /// The stable number of the resource type.
+    pub resource_type: u16,
+    pub id: String,
+    /// From 1, one up with each change, deletions included.
+    pub version: i64,
+    pub last_updated: Timestamp,
+    pub deleted: bool,
+    /// The place of this version in the commit sequence.
+    pub sequence: i64,
+    /// The text as served; empty for a deletion.
+    pub body: Bytes,
+}
+
+/// How a version came about, for `Bundle.entry.request.method` of a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i16)]
+pub enum Method {
+    Post = 0,
+    Put = 1,
+    Delete = 2,
+}
+
+impl Method {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+
+    pub(super) fn from_code(code: i16) -> Self {
+        match code {
+            0 => Method::Post,
+            2 => Method::Delete,
+            _ => Method::Put,
+        }
+    }
+}
+
+/// What an operation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Created,
+    Updated,
+    /// The same content was there, and the operation asked not to write it again.
+    Unchanged,
+    Deleted,
+    /// A delete of what was deleted before: `version` is that deletion.
+    AlreadyDeleted,
+    /// A delete of what never existed: `version` is 0.
+    Absent,
+}
+
+/// The answer to one operation, after the commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub resource_type: u16,
+    pub id: String,
+    pub version: i64,
+    pub last_updated: Timestamp,
+    pub effect: Effect,
+    /// The stored text; empty where nothing is there.
+    pub body: Bytes,
+}
+
+/// How far a reader may look, so that nothing at or below it is still being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visible {
+    /// Every version with a sequence at or below this is committed and readable.
+    pub sequence: i64,
+    /// Every change committed from now on carries a later `lastUpdated`: a `transactionTime`.
+    pub time: Timestamp,
+}
+
+/// Which history: <https://hl7.org/fhir/R4/http.html#history>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryScope {
+    Instance { resource_type: u16, id: String },
+    Type(u16),
+    System,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    pub scope: HistoryScope,
+    /// `_since`: versions created at or after the instant.
+    pub since: Option<Timestamp>,
+    /// Page on below this sequence (exclusive): the `sequence` of the last entry of the page before.
+    pub before: Option<i64>,
+    /// The bound of the first page, so that later pages show the same history: [`HistoryPage::as_of`].
+    pub as_of: Option<i64>,
+    pub count: usize,
+}
+
+/// A page of a history, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPage {
+    pub entries: Vec<HistoryEntry>,
+    /// How many versions match in all, deletions included.
+    pub total: i64,
+    pub as_of: i64,
+    pub has_more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    pub stored: Stored,
+    pub method: Method,
+}
+
+/// A value that a page is sorted by, for the cursor.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SortValue {
+    /// The resource has no value.
+    Missing,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+}
+
+/// A match of a search page, with what the page was sorted by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    pub stored: Stored,
+    pub sort: Vec<SortValue>,
+}

@@ -1,0 +1,184 @@
+//! The tables, and how statements name them. The index tables are `index`'s.
+//!
+//! On PostgreSQL a site is a schema and every statement is qualified with it; SQLite calls its one schema `main`, so
+//! the same statement serves both.
+
+use sea_orm::sea_query::{Alias, DynIden, Expr, IntoIden, IntoTableRef, SelectStatement, TableRef};
+use sea_orm::{DeriveIden, Iden};
+
+/// The tables of one site, qualified.
+#[derive(Debug, Clone)]
+pub struct Names {
+    schema: DynIden,
+    text: String,
+}
+
+impl Names {
+    pub fn new(schema: &str) -> Self {
+        Names { schema: Alias::new(schema).into_iden(), text: schema.to_owned() }
+    }
+
+    pub fn table(&self, table: impl IntoIden) -> TableRef {
+        (self.schema.clone(), table.into_iden()).into_table_ref()
+    }
+
+    /// The same under another name, for a statement that uses it twice.
+    pub fn table_as(&self, table: impl IntoIden, alias: &'static str) -> TableRef {
+        self.table(table).alias(Alias::new(alias))
+    }
+
+    /// `main` on SQLite.
+    pub fn schema(&self) -> &str {
+        &self.text
+    }
+
+    /// A qualified, quoted name for the few statements that only one database knows.
+    pub(super) fn quoted(&self, table: impl Iden) -> String {
+        format!("\"{}\".\"{}\"", self.text.replace('"', "\"\""), table.to_string())
+    }
+}
+
+/// The current version of each resource, deletions included.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum Resource {
+    Table,
+    /// The commit sequence number of the first version: ascending by creation, never used again.
+    Key,
+    /// The number of the resource type.
+    Type,
+    Id,
+    Version,
+    /// Microseconds since 1970 UTC.
+    LastUpdated,
+    Deleted,
+    Method,
+    /// The commit sequence number of this version.
+    Sequence,
+    Body,
+}
+
+/// Superseded versions only: version `version` was current for `[sequence_from, sequence_to)`.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum ResourceHistory {
+    Table,
+    Key,
+    Version,
+    Type,
+    Id,
+    LastUpdated,
+    Deleted,
+    Method,
+    SequenceFrom,
+    SequenceTo,
+    Body,
+}
+
+/// The dictionary of the patients that compartment rows name.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum Patient {
+    Table,
+    Key,
+    Id,
+}
+
+/// Clustered by patient, type and time.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum Compartment {
+    Table,
+    /// [`Patient::Key`].
+    Patient,
+    Type,
+    Low,
+    High,
+    /// [`Resource::Key`].
+    Resource,
+    Bits,
+}
+
+/// The parameters whose rows the index tables hold; a changed extractor gets a new id.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum SearchParameter {
+    Table,
+    Id,
+    Type,
+    Code,
+    Url,
+    ExtractorHash,
+    State,
+    /// How far re-indexing has come: the last resource key done.
+    Progress,
+}
+
+/// Append-only; one hash chain a writer.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum Audit {
+    Table,
+    Writer,
+    Sequence,
+    Time,
+    Actor,
+    Client,
+    Action,
+    Interaction,
+    Outcome,
+    Patient,
+    Type,
+    Id,
+    RequestId,
+    Chain,
+}
+
+/// Names and values of this database: the hash key, the schema's version.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum Setting {
+    Table,
+    Name,
+    Value,
+}
+
+/// The columns of a [`super::Stored`] in the order that a page statement selects them first, from `alias`.
+pub const STORED: [Resource; 8] = [
+    Resource::Key,
+    Resource::Type,
+    Resource::Id,
+    Resource::Version,
+    Resource::LastUpdated,
+    Resource::Deleted,
+    Resource::Sequence,
+    Resource::Body,
+];
+
+/// Selects the columns of a stored resource from the table (or its alias) named `from`; sort values follow them.
+pub fn select_stored(statement: &mut SelectStatement, from: impl IntoIden) {
+    let from = from.into_iden();
+    for column in STORED {
+        statement.expr(Expr::col((from.clone(), column)));
+    }
+}
+
+/// Cuts `rows` into runs of powers of two up to `most`, so that however many rows come, few distinct statement texts
+/// arise and stay prepared.
+pub fn chunks<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        if rows.is_empty() {
+            return None;
+        }
+        let size = most.min(1 << rows.len().ilog2());
+        let (run, rest) = rows.split_at(size);
+        rows = rest;
+        Some(run)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunks;
+
+    #[test]
+    fn chunks_are_powers_of_two_and_lose_nothing() {
+        let rows: Vec<u32> = (0..105).collect();
+        let sizes: Vec<usize> = chunks(&rows, 64).map(<[u32]>::len).collect();
+        assert_eq!(sizes, [64, 32, 8, 1]);
+        assert_eq!(chunks(&rows, 64).flatten().copied().collect::<Vec<_>>(), rows);
+    }
+}
