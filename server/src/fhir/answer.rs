@@ -13,7 +13,7 @@ pub struct Answer {
     pub body: Body,
     pub content_type: ContentType,
     /// `meta.versionId`: sent as the weak ETag `W/"n"`.
-    pub version: Option<u64>,
+    pub version: Option<i64>,
     pub last_updated: Option<Timestamp>,
     /// Absolute and versioned: `https://…/fhir/Patient/1/_history/2`.
     pub location: Option<String>,
