@@ -1,0 +1,148 @@
+//! From the text of a token to an [`AccessContext`]. A verified token is remembered by its hash until it expires or is
+//! revoked, since a signature costs as much as the read it guards.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
+
+use jsonwebtoken::Validation;
+use jsonwebtoken::errors::ErrorKind;
+use quick_cache::sync::Cache;
+
+use super::token::{ALGORITHM, Claims, SigningKey, TOKEN_TYPE, TokenError};
+use super::{AccessContext, Level, parse_scopes};
+use crate::clock::Clock;
+
+/// How many verified tokens a site remembers.
+const REMEMBERED: usize = 10_000;
+
+/// How far the clock of another process that issues tokens may be ahead, in seconds.
+const CLOCK_SKEW: i64 = 60;
+
+/// Verifies the tokens of one site.
+pub struct Verifier {
+    key: SigningKey,
+    validation: Validation,
+    system_scopes: bool,
+    clock: Clock,
+    verified: Cache<[u8; 32], Arc<Verified>>,
+    revoked: RwLock<HashMap<String, i64>>,
+    /// Whether `revoked` has any: spares the lock on nearly every site.
+    any_revoked: AtomicBool,
+}
+
+struct Verified {
+    context: Arc<AccessContext>,
+    token_id: String,
+    expires: i64,
+}
+
+impl Verifier {
+    /// `issuer` and `audience` are what this site's tokens must say.
+    pub fn new(key: SigningKey, issuer: &str, audience: &str, system_scopes: bool, clock: Clock) -> Verifier {
+        let mut validation = Validation::new(ALGORITHM);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Expiry is checked here, by the clock that is a parameter.
+        validation.validate_exp = false;
+        Verifier {
+            key,
+            validation,
+            system_scopes,
+            clock,
+            verified: Cache::new(REMEMBERED),
+            revoked: RwLock::default(),
+            any_revoked: AtomicBool::new(false),
+        }
+    }
+
+    pub fn verify(&self, token: &str) -> Result<Arc<AccessContext>, TokenError> {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
+        let hash: [u8; 32] = digest.as_ref().try_into().map_err(|_| TokenError::Malformed)?;
+        let now = self.clock.now().as_second();
+        if let Some(verified) = self.verified.get(&hash) {
+            let refused = if verified.expires <= now {
+                TokenError::Expired
+            } else if self.is_revoked(&verified.token_id) {
+                TokenError::Revoked
+            } else {
+                return Ok(verified.context.clone());
+            };
+            self.verified.remove(&hash);
+            return Err(refused);
+        }
+        let verified = Arc::new(self.verify_anew(token, now)?);
+        self.verified.insert(hash, verified.clone());
+        Ok(verified.context.clone())
+    }
+
+    fn verify_anew(&self, token: &str, now: i64) -> Result<Verified, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|error| refusal(error.kind()))?;
+        let token_type = header.typ.as_deref().unwrap_or_default();
+        let token_type = token_type.strip_prefix("application/").unwrap_or(token_type);
+        if header.alg != ALGORITHM {
+            return Err(TokenError::Algorithm);
+        }
+        if !token_type.eq_ignore_ascii_case(TOKEN_TYPE) {
+            return Err(TokenError::Type);
+        }
+        if header.kid.as_deref().is_some_and(|id| id != self.key.id()) {
+            return Err(TokenError::Signature);
+        }
+        let claims = jsonwebtoken::decode::<Claims>(token, self.key.verifying(), &self.validation)
+            .map_err(|error| refusal(error.kind()))?
+            .claims;
+        if claims.exp <= now {
+            return Err(TokenError::Expired);
+        }
+        if claims.iat > now + CLOCK_SKEW {
+            return Err(TokenError::NotYet);
+        }
+        if self.is_revoked(&claims.jti) {
+            return Err(TokenError::Revoked);
+        }
+        let scopes = parse_scopes(&claims.scope)?;
+        let has = |level| scopes.iter().any(|scope| scope.level == level);
+        if has(Level::Patient) && claims.patient.is_none() {
+            return Err(TokenError::NoPatient);
+        }
+        if has(Level::System) && !self.system_scopes {
+            return Err(TokenError::SystemScopes);
+        }
+        let context = AccessContext {
+            subject: claims.sub,
+            client_id: claims.client_id,
+            patient: claims.patient,
+            scopes,
+        };
+        Ok(Verified { context: Arc::new(context), token_id: claims.jti, expires: claims.exp })
+    }
+
+    /// From now on the token with this `jti` is refused. `expires`: when it need no longer be remembered.
+    pub fn revoke(&self, token_id: &str, expires: i64) {
+        let now = self.clock.now().as_second();
+        let mut revoked = self.revoked.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        revoked.retain(|_, expires| *expires > now);
+        revoked.insert(token_id.to_owned(), expires);
+        self.any_revoked.store(true, Ordering::Release);
+    }
+
+    fn is_revoked(&self, token_id: &str) -> bool {
+        self.any_revoked.load(Ordering::Acquire)
+            && self.revoked.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(token_id)
+    }
+}
+
+fn refusal(kind: &ErrorKind) -> TokenError {
+    match kind {
+        ErrorKind::InvalidSignature => TokenError::Signature,
+        ErrorKind::InvalidIssuer => TokenError::Issuer,
+        ErrorKind::InvalidAudience => TokenError::Audience,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => TokenError::Algorithm,
+        _ => TokenError::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests;
