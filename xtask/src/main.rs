@@ -4,6 +4,7 @@
 
 mod interrupt;
 mod postgres;
+mod spec;
 mod test;
 mod tidy;
 mod workspace;
@@ -24,6 +25,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Add a FHIR package to spec/, or take one out
+    Spec(spec::Args),
     /// Run every check and test, on SQLite and on a PostgreSQL started for the purpose
     Test(test::Args),
     /// Check the rules of the house that the compiler does not know
@@ -33,6 +36,7 @@ enum Task {
 fn main() -> ExitCode {
     interrupt::watch();
     let outcome = match Cli::parse().task {
+        Task::Spec(args) => spec::run(args),
         Task::Test(args) => test::run(args),
         Task::Tidy(args) => tidy::run(args),
     };

@@ -1,0 +1,164 @@
+//! Fixups: what the publishers got wrong or left out, put right by named, explained entries in `spec/fixups/*.toml`.
+//! An entry that no longer applies is an error, so that none outlives its reason.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The definitions of a package as JSON, by `ResourceType/id`.
+pub(super) type Definitions = BTreeMap<String, Value>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FixupFile {
+    #[serde(rename = "fixup", default)]
+    fixups: Vec<Fixup>,
+}
+
+/// One entry. It says one of `remove`, `replace` and `add`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fixup {
+    pub name: String,
+    /// The reason, for the reader.
+    pub why: String,
+    /// `name@version` of each package that it concerns.
+    pub packages: Vec<String>,
+    /// `ResourceType/id`, the digest's file.
+    pub definition: String,
+    /// Takes the definition out.
+    #[serde(default)]
+    pub remove: bool,
+    pub replace: Option<Replace>,
+    /// The digest of a definition that the package needs and does not hold, as JSON text.
+    pub add: Option<String>,
+}
+
+/// Puts `to` where the digest has `from`. Both are JSON text, so that decimals stay as written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replace {
+    /// JSON pointer into the digest: `/elements/3/max`.
+    pub pointer: String,
+    pub from: String,
+    pub to: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FixupError {
+    #[error("spec/{file}: {source}")]
+    Unreadable { file: String, source: Box<toml::de::Error> },
+    #[error(
+        "spec/{file}: fixup `{name}` no longer applies: {why}; delete it, or adapt it to what the package says now"
+    )]
+    DoesNotApply { file: String, name: String, why: String },
+}
+
+/// All fixups, with the file each stands in.
+pub(super) fn read(files: &BTreeMap<String, String>) -> Result<Vec<(String, Fixup)>, FixupError> {
+    let mut fixups = Vec::new();
+    for (file, text) in files.iter().filter(|(file, _)| file.starts_with("fixups/") && file.ends_with(".toml")) {
+        let content: FixupFile = toml::from_str(text)
+            .map_err(|source| FixupError::Unreadable { file: file.clone(), source: Box::new(source) })?;
+        fixups.extend(content.fixups.into_iter().map(|fixup| (file.clone(), fixup)));
+    }
+    Ok(fixups)
+}
+
+/// Applies them in order. `packages` is keyed by `name@version`.
+pub(super) fn apply(
+    fixups: &[(String, Fixup)],
+    packages: &mut BTreeMap<String, Definitions>,
+) -> Result<(), FixupError> {
+    for (file, fixup) in fixups {
+        for name in &fixup.packages {
+            let definitions = packages.get_mut(name).ok_or_else(|| "lock.toml has no such package".to_owned());
+            definitions.and_then(|definitions| apply_one(fixup, definitions)).map_err(|why| {
+                let why = format!("{name}: {why}");
+                FixupError::DoesNotApply { file: file.clone(), name: fixup.name.clone(), why }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn apply_one(fixup: &Fixup, definitions: &mut Definitions) -> Result<(), String> {
+    let definition = &fixup.definition;
+    let json =
+        |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("{text:?} is no JSON: {error}"));
+    match (fixup.remove, &fixup.replace, &fixup.add) {
+        (true, None, None) => {
+            definitions.remove(definition).map(|_| ()).ok_or_else(|| format!("there is no {definition}"))
+        }
+        (false, Some(replace), None) => {
+            let found = definitions.get_mut(definition).ok_or_else(|| format!("there is no {definition}"))?;
+            let pointer = &replace.pointer;
+            let place = found.pointer_mut(pointer).ok_or_else(|| format!("{definition} has nothing at {pointer}"))?;
+            if *place != json(&replace.from)? {
+                return Err(format!("{definition} has {place} at {pointer}, not {}", replace.from));
+            }
+            *place = json(&replace.to)?;
+            Ok(())
+        }
+        (false, None, Some(content)) => {
+            let content = json(content)?;
+            let url = &content["url"];
+            if definitions.contains_key(definition) || definitions.values().any(|held| held["url"] == *url) {
+                return Err(format!("the package itself holds {definition} or {url}"));
+            }
+            definitions.insert(definition.clone(), content);
+            Ok(())
+        }
+        _ => Err("it needs exactly one of `remove = true`, `add` and `[fixup.replace]`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packages() -> BTreeMap<String, Definitions> {
+        let parameter = serde_json::json!({"url": "http://e/p", "target": ["Patient"]});
+        let definitions = Definitions::from([("SearchParameter/p".to_owned(), parameter)]);
+        BTreeMap::from([("a@1".to_owned(), definitions)])
+    }
+
+    /// What the package holds after the entry, or the refusal.
+    fn after(entry: &str) -> Result<String, String> {
+        let text = format!("[[fixup]]\nname = \"f\"\nwhy = \"because\"\n{entry}");
+        let files = BTreeMap::from([("fixups/f.toml".to_owned(), text)]);
+        let mut packages = packages();
+        let fixups = read(&files).map_err(|error| error.to_string())?;
+        apply(&fixups, &mut packages).map_err(|error| error.to_string())?;
+        Ok(serde_json::to_string(&packages["a@1"]).unwrap())
+    }
+
+    #[test]
+    fn an_entry_removes_replaces_or_adds() {
+        let removed = after("packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\nremove = true");
+        assert_eq!(removed.unwrap(), "{}");
+        let replaced = after(
+            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\n[fixup.replace]\npointer = \"/target/0\"\n\
+             from = '\"Patient\"'\nto = '\"Group\"'",
+        );
+        assert!(replaced.unwrap().contains("Group"));
+        let added = after("packages = [\"a@1\"]\ndefinition = \"ValueSet/v\"\nadd = '{\"url\":\"http://e/v\"}'");
+        assert!(added.unwrap().contains("ValueSet/v"));
+    }
+
+    #[test]
+    fn an_entry_that_no_longer_applies_is_an_error_that_names_it() {
+        let entries = [
+            "packages = [\"a@2\"]\ndefinition = \"SearchParameter/p\"\nremove = true",
+            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/q\"\nremove = true",
+            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\n[fixup.replace]\npointer = \"/target/0\"\n\
+             from = '\"Group\"'\nto = '\"Device\"'",
+            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/q\"\nadd = '{\"url\":\"http://e/p\"}'",
+        ];
+        for entry in entries {
+            let error = after(entry).unwrap_err();
+            assert!(error.contains("spec/fixups/f.toml: fixup `f` no longer applies: a@"), "{error}");
+        }
+    }
+}
