@@ -1,0 +1,101 @@
+//! What a search parameter finds in one resource.
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use super::table::{Kind, Parameter};
+use crate::time::{self, Range};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Fact {
+    Token {
+        system: Option<String>,
+        code: String,
+    },
+    /// `Patient/1`
+    Reference(String),
+    /// The range, and the text it was read from.
+    Date(Range, String),
+    Text(String),
+    Quantity {
+        value: Decimal,
+        written: String,
+        system: String,
+        code: String,
+    },
+}
+
+pub(super) fn facts(parameter: &Parameter, resource: &Value) -> Vec<Fact> {
+    let mut found = Vec::new();
+    for path in parameter.paths {
+        for value in values(resource, path) {
+            match parameter.kind {
+                Kind::Token => tokens(value, &mut found),
+                Kind::Reference { target } => found.extend(reference(value, target)),
+                Kind::Date => found.extend(date(value)),
+                Kind::Text => found.extend(value.as_str().map(|text| Fact::Text(text.to_owned()))),
+                Kind::Quantity => found.extend(quantity(value)),
+            }
+        }
+    }
+    found
+}
+
+/// The values at a path of member names, arrays flattened.
+fn values<'a>(resource: &'a Value, path: &str) -> Vec<&'a Value> {
+    path.split('.').fold(vec![resource], |values, name| {
+        let members = values.into_iter().filter_map(|value| value.get(name));
+        members.flat_map(|value| value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())).collect()
+    })
+}
+
+/// <https://hl7.org/fhir/R4/search.html#token>
+fn tokens(value: &Value, found: &mut Vec<Fact>) {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let mut add = |system: Option<String>, code: Option<String>| {
+        found.extend(code.map(|code| Fact::Token { system, code }));
+    };
+    match value {
+        Value::String(code) => add(None, Some(code.clone())),
+        Value::Bool(flag) => add(None, Some(flag.to_string())),
+        Value::Object(members) if members.contains_key("coding") => {
+            for coding in value["coding"].as_array().into_iter().flatten() {
+                add(text(&coding["system"]), text(&coding["code"]));
+            }
+        }
+        // An Identifier has a value, a Coding a code.
+        Value::Object(_) if value["value"].is_string() => add(text(&value["system"]), text(&value["value"])),
+        Value::Object(_) => add(text(&value["system"]), text(&value["code"])),
+        _ => {}
+    }
+}
+
+fn reference(value: &Value, target: Option<&str>) -> Option<Fact> {
+    let reference = value["reference"].as_str()?;
+    let (resource_type, id) = reference.split_once('/')?;
+    // What lies on another server, or inside the resource, is not asked for here.
+    let is_relative = !reference.starts_with('#') && !resource_type.contains(':') && !id.contains('/');
+    let is_wanted = target.is_none_or(|target| target == resource_type);
+    (is_relative && is_wanted).then(|| Fact::Reference(reference.to_owned()))
+}
+
+fn date(value: &Value) -> Option<Fact> {
+    match value {
+        Value::String(text) => time::range(text).map(|range| Fact::Date(range, text.clone())),
+        Value::Object(_) => {
+            let text = value["start"].as_str().or(value["end"].as_str())?;
+            time::period(value).map(|range| Fact::Date(range, text.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn quantity(value: &Value) -> Option<Fact> {
+    let Value::Number(number) = &value["value"] else { return None };
+    Some(Fact::Quantity {
+        value: number.to_string().parse().ok()?,
+        written: number.to_string(),
+        system: value["system"].as_str()?.to_owned(),
+        code: value["code"].as_str()?.to_owned(),
+    })
+}

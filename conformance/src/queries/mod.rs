@@ -1,0 +1,194 @@
+//! Searches and what they must find, worked out from the samples: every value asked for comes from the files, and the
+//! answer is the set of ids that a plain reading of <https://hl7.org/fhir/R4/search.html> gives.
+
+mod criteria;
+mod facts;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::samples::Sample;
+use criteria::Criterion;
+use facts::Fact;
+pub use table::{COMBINATIONS, Kind, PARAMETERS, Parameter};
+
+/// A search and the ids of the resources that it must find, no more and no fewer.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub resource_type: &'static str,
+    /// Names (with modifiers) and values, not yet percent-encoded.
+    pub parameters: Vec<(String, String)>,
+    pub expected: BTreeSet<String>,
+}
+
+impl fmt::Display for Query {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.resource_type)?;
+        for (index, (name, value)) in self.parameters.iter().enumerate() {
+            write!(formatter, "{}{name}={value}", if index == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+/// The resources of one type, and what each parameter finds in each.
+struct Reading<'a> {
+    ids: Vec<&'a str>,
+    facts: BTreeMap<&'static str, Vec<Vec<Fact>>>,
+}
+
+/// How many values of a parameter are asked for: those are spread over all that occur.
+const VALUES: usize = 6;
+/// How many resources lend their values to a combination.
+const LENDERS: usize = 5;
+
+/// Every search that the table and the samples give.
+pub fn queries(samples: &[Sample]) -> Vec<Query> {
+    let mut queries = Vec::new();
+    let types: BTreeSet<&'static str> = PARAMETERS.iter().map(|parameter| parameter.resource_type).collect();
+    for resource_type in types {
+        let reading = read(samples, resource_type);
+        if reading.ids.is_empty() {
+            continue;
+        }
+        let all = reading.ids.iter().map(|id| (*id).to_owned()).collect();
+        queries.push(Query { resource_type, parameters: Vec::new(), expected: all });
+        queries.extend(by_id(resource_type, &reading));
+        for parameter in PARAMETERS.iter().filter(|parameter| parameter.resource_type == resource_type) {
+            let facts = &reading.facts[parameter.code];
+            for criterion in criteria::single(parameter, facts, VALUES) {
+                queries.push(query(resource_type, &reading, &[criterion]));
+            }
+        }
+        for (_, codes) in COMBINATIONS.iter().filter(|(combined, _)| *combined == resource_type) {
+            queries.extend(combined(resource_type, &reading, codes));
+        }
+    }
+    queries
+}
+
+fn read<'a>(samples: &'a [Sample], resource_type: &str) -> Reading<'a> {
+    let of_type: Vec<&Sample> = samples.iter().filter(|sample| sample.resource_type() == resource_type).collect();
+    let parameters = PARAMETERS.iter().filter(|parameter| parameter.resource_type == resource_type);
+    let facts = parameters.map(|parameter| {
+        (parameter.code, of_type.iter().map(|sample| facts::facts(parameter, &sample.resource)).collect())
+    });
+    Reading { ids: of_type.iter().map(|sample| sample.id()).collect(), facts: facts.collect() }
+}
+
+fn query(resource_type: &'static str, reading: &Reading<'_>, criteria: &[Criterion]) -> Query {
+    let expected =
+        reading.ids.iter().enumerate().filter(|(index, _)| {
+            criteria.iter().all(|criterion| criterion.is_met(&reading.facts[criterion.code][*index]))
+        });
+    Query {
+        resource_type,
+        parameters: criteria.iter().map(|criterion| (criterion.name.clone(), criterion.value.clone())).collect(),
+        expected: expected.map(|(_, id)| (*id).to_owned()).collect(),
+    }
+}
+
+/// `_id`, one and several: a list is an OR.
+fn by_id(resource_type: &'static str, reading: &Reading<'_>) -> Vec<Query> {
+    let some: Vec<String> = spread(&reading.ids, 3).into_iter().map(|id| (*id).to_owned()).collect();
+    let asked = |ids: &[String]| Query {
+        resource_type,
+        parameters: vec![("_id".to_owned(), ids.join(","))],
+        expected: ids.iter().cloned().collect(),
+    };
+    vec![asked(&some[..1]), asked(&some)]
+}
+
+/// Several parameters at once, with the values of a resource that has all of them: so that something is found.
+fn combined(resource_type: &'static str, reading: &Reading<'_>, codes: &[&'static str]) -> Vec<Query> {
+    let parameters: Vec<&Parameter> = codes
+        .iter()
+        .filter_map(|code| {
+            PARAMETERS.iter().find(|parameter| parameter.resource_type == resource_type && parameter.code == *code)
+        })
+        .collect();
+    assert_eq!(
+        parameters.len(),
+        codes.len(),
+        "a parameter of {resource_type}'s combination {codes:?} is not in the table"
+    );
+    let complete: Vec<usize> = (0..reading.ids.len())
+        .filter(|index| codes.iter().all(|code| !reading.facts[code][*index].is_empty()))
+        .collect();
+    let mut queries = Vec::new();
+    for index in spread(&complete, LENDERS) {
+        let criteria: Vec<Criterion> = parameters
+            .iter()
+            .filter_map(|parameter| criteria::of(parameter, &reading.facts[parameter.code][*index]))
+            .collect();
+        queries.push(query(resource_type, reading, &criteria));
+    }
+    queries
+}
+
+/// At most `count` of the items, evenly spread.
+fn spread<T>(items: &[T], count: usize) -> Vec<&T> {
+    if items.len() <= count {
+        return items.iter().collect();
+    }
+    (0..count).map(|index| &items[index * (items.len() - 1) / (count - 1)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn samples(resources: &[Value]) -> Vec<Sample> {
+        resources.iter().map(|resource| Sample { origin: String::new(), resource: resource.clone() }).collect()
+    }
+
+    fn expected(queries: &[Query], shown: &str) -> Vec<String> {
+        let query = queries.iter().find(|query| query.to_string() == shown);
+        let query = query.unwrap_or_else(|| {
+            panic!("{shown} is not among {:#?}", queries.iter().map(ToString::to_string).collect::<Vec<_>>())
+        });
+        query.expected.iter().cloned().collect()
+    }
+
+    #[test]
+    fn what_must_be_found_is_read_from_the_files() {
+        let observation = |id: &str, patient: &str, code: &str, date: &str, value: &str| {
+            json!({ "resourceType": "Observation", "id": id, "status": "final",
+                "subject": { "reference": format!("Patient/{patient}") },
+                "code": { "coding": [{ "system": "http://loinc.org", "code": code }] },
+                "effectiveDateTime": date,
+                "valueQuantity": { "value": serde_json::from_str::<Value>(value).unwrap(), "code": "kg",
+                    "system": "http://unitsofmeasure.org" } })
+        };
+        let queries = queries(&samples(&[
+            observation("a", "p", "29463-7", "2012-03-04", "71.50"),
+            observation("b", "p", "29463-7", "2013", "72"),
+            observation("c", "q", "8302-2", "2012-03-04T10:00:00Z", "71.52"),
+        ]));
+        assert_eq!(expected(&queries, "Observation"), ["a", "b", "c"]);
+        assert_eq!(expected(&queries, "Observation?patient=p"), ["a", "b"]);
+        assert_eq!(expected(&queries, "Observation?subject=Patient/q"), ["c"]);
+        assert_eq!(expected(&queries, "Observation?code=http://loinc.org|29463-7"), ["a", "b"]);
+        assert_eq!(expected(&queries, "Observation?code:not=http://loinc.org|29463-7"), ["c"]);
+        assert_eq!(expected(&queries, "Observation?date=2012"), ["a", "c"]);
+        assert_eq!(expected(&queries, "Observation?date=gt2012-03-04"), ["b"]);
+        assert_eq!(expected(&queries, "Observation?date=2012-03-04T10:00:00Z"), ["c"]);
+        assert_eq!(expected(&queries, "Observation?patient=p&code=http://loinc.org|29463-7"), ["a", "b"]);
+        assert_eq!(expected(&queries, "Observation?value-quantity=71.50|http://unitsofmeasure.org|kg"), ["a"]);
+        assert_eq!(expected(&queries, "Observation?value-quantity=gt71.50|http://unitsofmeasure.org|kg"), ["b", "c"]);
+        assert_eq!(expected(&queries, "Observation?encounter:missing=true"), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn strings_begin_with_what_is_asked_whatever_the_case_and_the_accents() {
+        let patient = |id: &str, family: &str| json!({ "resourceType": "Patient", "id": id, "name": [{ "family": family, "given": ["Ana"] }] });
+        let queries = queries(&samples(&[patient("a", "Müller"), patient("b", "mull"), patient("c", "Muster")]));
+        assert_eq!(expected(&queries, "Patient?family=mul"), ["a", "b"]);
+        assert_eq!(expected(&queries, "Patient?family:exact=Müller"), ["a"]);
+        assert_eq!(expected(&queries, "Patient?family:contains=ull"), ["a", "b"]);
+        assert_eq!(expected(&queries, "Patient?given=ana"), ["a", "b", "c"]);
+    }
+}
