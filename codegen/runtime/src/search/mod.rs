@@ -3,6 +3,17 @@
 //! The first half is data that generated code fills in; the second half ([`IndexValue`]) is what the server stores
 //! and what the in-memory matcher compares. Both back ends of the search language stand on the same values.
 
+mod quantity;
+mod reference;
+mod text;
+mod values;
+
+pub use self::quantity::{UCUM, canonical, decimal};
+pub use self::text::fold;
+pub use self::values::values;
+
+use rust_decimal::Decimal;
+
 use crate::node::Node;
 
 /// A `SearchParameter` for one base type.
@@ -78,6 +89,12 @@ pub enum IndexValue {
         code: Option<String>,
         text: Option<String>,
     },
+    /// An Identifier under one of its types, for `:of-type`: the type's system and code, and the value.
+    IdentifierOfType {
+        system: String,
+        code: String,
+        value: String,
+    },
     /// Where a reference points, as written, taken apart.
     Reference(Reference),
     /// The instants that the value covers, both ends included, in microseconds since 1970 UTC; an open end is
@@ -86,11 +103,12 @@ pub enum IndexValue {
         low: i64,
         high: i64,
     },
-    /// The number with the range that its precision implies: `100` is 99.5 to 100.5.
+    /// From `low` to `high`, both included: the same for a number, the two ends for a `Range`. "The way search
+    /// parameters operate in resources is not affected by the precision of the number in the resource"
+    /// (<https://hl7.org/fhir/R4/search.html#number>). An open end is [`Decimal::MIN`] or [`Decimal::MAX`].
     Number {
-        value: rust_decimal::Decimal,
-        low: rust_decimal::Decimal,
-        high: rust_decimal::Decimal,
+        low: Decimal,
+        high: Decimal,
     },
     Quantity(Quantity),
     Uri(String),
@@ -111,14 +129,15 @@ pub struct Reference {
     pub identifier: Option<(Option<String>, Option<String>)>,
 }
 
+/// A quantity, from `low` to `high`, both included, open at [`Decimal::MIN`] or [`Decimal::MAX`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantity {
-    pub low: rust_decimal::Decimal,
-    pub high: rust_decimal::Decimal,
+    pub low: Decimal,
+    pub high: Decimal,
     pub system: Option<String>,
     pub code: Option<String>,
     /// The human-readable unit, which a search without system also compares.
     pub unit: Option<String>,
     /// The same in UCUM's base units, where the unit is a UCUM code: low, high, canonical unit.
-    pub canonical: Option<(rust_decimal::Decimal, rust_decimal::Decimal, String)>,
+    pub canonical: Option<(Decimal, Decimal, String)>,
 }
