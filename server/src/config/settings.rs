@@ -71,7 +71,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         expected: "expected a list of addresses or networks, such as [\"10.0.0.5\", \"192.168.0.0/16\"]",
         secret: false,
         set: |config, raw| {
-            let network = |text: &str| text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()));
+            let network =
+                |text: &str| text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()));
             config.behind_proxy = raw.list()?.iter().map(|text| network(text)).collect::<Option<_>>()?;
             Some(())
         },

@@ -162,8 +162,7 @@ impl Flatten<'_> {
             match value.get_ref() {
                 DeValue::Table(inner) if !inner.is_empty() => self.table(&name, inner),
                 _ => {
-                    let place =
-                        Place::File { path: self.path.to_owned(), line: (self.line_of)(key.span().start) };
+                    let place = Place::File { path: self.path.to_owned(), line: (self.line_of)(key.span().start) };
                     self.all.push(Given { name, raw: raw(value), place });
                 }
             }

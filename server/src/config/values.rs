@@ -35,7 +35,8 @@ impl FromStr for SiteName {
 
     fn from_str(text: &str) -> Result<Self, BadSiteName> {
         let starts_well = text.starts_with(|first: char| first.is_ascii_lowercase());
-        let allowed = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+        let allowed =
+            |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
         if starts_well && text.len() <= 48 && text.chars().all(allowed) {
             Ok(SiteName(text.to_owned()))
         } else {

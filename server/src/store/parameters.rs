@@ -25,7 +25,7 @@ pub struct ParameterEntry {
 }
 
 impl ParameterEntry {
-    pub(super) fn new(id: i32, definition: ParameterDefinition, indexed: bool) -> Self {
+    pub(crate) fn new(id: i32, definition: ParameterDefinition, indexed: bool) -> Self {
         ParameterEntry { id, definition, indexed: AtomicBool::new(indexed) }
     }
 
@@ -48,7 +48,7 @@ pub struct Dictionary {
 }
 
 impl Dictionary {
-    pub(super) fn new(entries: Vec<ParameterEntry>, hash_key: [u8; 16]) -> Self {
+    pub(crate) fn new(entries: Vec<ParameterEntry>, hash_key: [u8; 16]) -> Self {
         let entries = entries
             .into_iter()
             .map(|entry| ((entry.definition.resource_type, entry.definition.code.clone()), entry))

@@ -8,7 +8,7 @@ mod reference;
 mod text;
 mod values;
 
-pub use self::quantity::{UCUM, canonical, decimal};
+pub use self::quantity::{UCUM, canonical};
 pub use self::text::fold;
 pub use self::values::values;
 

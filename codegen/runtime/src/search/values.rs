@@ -86,7 +86,17 @@ fn owned(value: &Value, name: &str) -> Option<String> {
 fn strings(value: &Value, values: &mut Vec<IndexValue>) {
     /// The parts of HumanName and of Address: their names do not clash.
     const PARTS: [&str; 12] = [
-        "text", "family", "given", "prefix", "suffix", "line", "city", "district", "state", "postalCode", "country",
+        "text",
+        "family",
+        "given",
+        "prefix",
+        "suffix",
+        "line",
+        "city",
+        "district",
+        "state",
+        "postalCode",
+        "country",
         "div",
     ];
     match value {

@@ -1,13 +1,22 @@
 //! The index tables and how a resource's rows are derived. The writer calls what is public here and knows nothing of
-//! the tables.
+//! the tables; the search plan knows the tables and writes nothing.
 //!
 //! The contract: a row's primary key is all that identifies it (parameter, value, resource), so that rows are removed
 //! by deriving them again from the body that is replaced; inserts do nothing where the row is there, so that
 //! re-indexing and writing may meet.
 
-use sea_orm::DbBackend;
-use sea_orm::sea_query::{DeleteStatement, IndexCreateStatement, InsertStatement, TableCreateStatement};
+mod derive;
+mod tables;
+mod value;
 
+use sea_orm::sea_query::{DeleteStatement, InsertStatement, Value};
+
+pub use self::derive::rows;
+pub(crate) use self::derive::{composite_hash, reference_hashes};
+pub use self::tables::{Column, IndexTable, delete_parameter, tables};
+pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
+
+use self::tables::Row;
 use super::compartment::CompartmentRow;
 use super::schema::Names;
 
@@ -15,31 +24,188 @@ use super::schema::Names;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IndexRows {
     pub compartments: Vec<CompartmentRow>,
+    tokens: Vec<TokenRow>,
+    references: Vec<ReferenceRow>,
+    strings: Vec<StringRow>,
+    uris: Vec<UriRow>,
+    dates: Vec<DateRow>,
+    numbers: Vec<NumberRow>,
+    quantities: Vec<QuantityRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct TokenRow {
+    parameter: i32,
+    value: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ReferenceRow {
+    parameter: i32,
+    value: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct StringRow {
+    parameter: i32,
+    value: String,
+    exact: i64,
+    rest: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct UriRow {
+    parameter: i32,
+    value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct DateRow {
+    parameter: i32,
+    low: i64,
+    high: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct NumberRow {
+    parameter: i32,
+    low: Vec<u8>,
+    high: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct QuantityRow {
+    parameter: i32,
+    unit: i64,
+    low: Vec<u8>,
+    high: Vec<u8>,
+    code: i64,
+}
+
+/// Gives each kind of row its table: the columns, those of the key first, and where a column's value comes from.
+macro_rules! row {
+    ($row:ident, $table:ident, $key:literal, [$($column:ident: $field:ident),*]) => {
+        impl Row for $row {
+            const TABLE: IndexTable = IndexTable::$table;
+            const COLUMNS: &'static [Column] = &[Column::Parameter, Column::Resource, $(Column::$column),*];
+            const KEY: usize = $key;
+
+            fn value(&self, column: Column, resource: i64) -> Value {
+                match column {
+                    Column::Parameter => self.parameter.into(),
+                    Column::Resource => resource.into(),
+                    $(Column::$column => self.$field.clone().into(),)*
+                    _ => unreachable!("the table has no such column"),
+                }
+            }
+
+            fn parameter(&self) -> i32 {
+                self.parameter
+            }
+        }
+    };
+}
+
+row!(TokenRow, IndexToken, 3, [Value: value]);
+row!(ReferenceRow, IndexReference, 3, [Value: value]);
+row!(StringRow, IndexString, 4, [Value: value, Exact: exact, Rest: rest]);
+row!(UriRow, IndexUri, 3, [Value: value]);
+row!(DateRow, IndexDate, 4, [Low: low, High: high]);
+row!(NumberRow, IndexNumber, 4, [Low: low, High: high]);
+row!(QuantityRow, IndexQuantity, 6, [Unit: unit, Low: low, High: high, Code: code]);
+
+/// Runs `$call!(field)` for each table's rows.
+macro_rules! each_table {
+    ($call:ident) => {
+        $call!(tokens);
+        $call!(references);
+        $call!(strings);
+        $call!(uris);
+        $call!(dates);
+        $call!(numbers);
+        $call!(quantities);
+    };
 }
 
 impl IndexRows {
     /// The rows of these parameters only, without compartments.
-    pub fn of_parameters(&self, _parameters: &[i32]) -> IndexRows {
-        IndexRows::default()
+    pub fn of_parameters(&self, parameters: &[i32]) -> IndexRows {
+        let mut chosen = IndexRows::default();
+        macro_rules! choose {
+            ($field:ident) => {
+                chosen.$field =
+                    self.$field.iter().filter(|row| parameters.contains(&row.parameter())).cloned().collect();
+            };
+        }
+        each_table!(choose);
+        chosen
+    }
+
+    /// How many rows there are in the index tables.
+    pub fn len(&self) -> usize {
+        let mut count = 0;
+        macro_rules! add {
+            ($field:ident) => {
+                count += self.$field.len();
+            };
+        }
+        each_table!(add);
+        count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0 && self.compartments.is_empty()
+    }
+
+    /// What must be removed and what must be added to come from these rows to `new`. Compartments are not compared.
+    pub fn difference(&self, new: &IndexRows) -> (IndexRows, IndexRows) {
+        let (mut gone, mut added) = (IndexRows::default(), IndexRows::default());
+        // Sorted and without repetition: see `derive::rows`.
+        macro_rules! compare {
+            ($field:ident) => {
+                gone.$field =
+                    self.$field.iter().filter(|row| new.$field.binary_search(row).is_err()).cloned().collect();
+                added.$field =
+                    new.$field.iter().filter(|row| self.$field.binary_search(row).is_err()).cloned().collect();
+            };
+        }
+        each_table!(compare);
+        (gone, added)
+    }
+
+    fn sort(&mut self) {
+        macro_rules! sort {
+            ($field:ident) => {
+                self.$field.sort_unstable();
+                self.$field.dedup();
+            };
+        }
+        each_table!(sort);
     }
 }
 
-/// The tables and their secondary indexes, without a schema: the migration runs with the site's schema in its path.
-pub fn tables(_backend: DbBackend) -> (Vec<TableCreateStatement>, Vec<IndexCreateStatement>) {
-    (Vec::new(), Vec::new())
-}
-
-/// Few statements of many rows, for (resource key, rows). Use [`super::schema::chunks`] so that few distinct texts arise.
-pub fn insert(_names: &Names, _rows: &[(i64, &IndexRows)]) -> Vec<InsertStatement> {
-    Vec::new()
+/// Few statements of many rows, for (resource key, rows): as few distinct texts as [`super::schema::chunks`] makes.
+pub fn insert(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<InsertStatement> {
+    let mut statements = Vec::new();
+    macro_rules! insert {
+        ($field:ident) => {
+            let all: Vec<_> = rows.iter().flat_map(|(key, rows)| rows.$field.iter().map(|row| (*key, row))).collect();
+            tables::insert(names, &all, &mut statements);
+        };
+    }
+    each_table!(insert);
+    statements
 }
 
 /// The statements that remove exactly these rows.
-pub fn delete(_names: &Names, _rows: &[(i64, &IndexRows)]) -> Vec<DeleteStatement> {
-    Vec::new()
-}
-
-/// The statements that remove every row of a parameter that is no longer used.
-pub fn delete_parameter(_names: &Names, _parameter: i32) -> Vec<DeleteStatement> {
-    Vec::new()
+pub fn delete(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<DeleteStatement> {
+    let mut statements = Vec::new();
+    macro_rules! delete {
+        ($field:ident) => {
+            let all: Vec<_> = rows.iter().flat_map(|(key, rows)| rows.$field.iter().map(|row| (*key, row))).collect();
+            tables::delete(names, &all, &mut statements);
+        };
+    }
+    each_table!(delete);
+    statements
 }

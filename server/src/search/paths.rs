@@ -1,0 +1,109 @@
+//! What can be told of a parameter from its expression and the element tables, without running it: whether its tokens
+//! have systems, and whether a resource has one value at most. Most expressions are plain paths; of others nothing is
+//! told.
+
+use vesta_runtime::schema::{Schema, TypeDefinition};
+
+/// Whether the tokens of a parameter have systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Systems {
+    Always,
+    /// Only `code`, `boolean` and the like.
+    Never,
+    Unknown,
+}
+
+/// Where a path ends.
+#[derive(Debug)]
+pub(super) struct End {
+    path: String,
+    types: Vec<&'static TypeDefinition>,
+    single: bool,
+}
+
+pub(super) fn systems(ends: Option<&[End]>) -> Systems {
+    let Some(ends) = ends else { return Systems::Unknown };
+    let mut names = ends.iter().flat_map(|end| &end.types).map(|definition| definition.name).peekable();
+    if names.peek().is_none() {
+        return Systems::Unknown;
+    }
+    let with: Vec<bool> = names.map(|name| matches!(name, "Coding" | "CodeableConcept" | "Identifier")).collect();
+    match (with.iter().any(|with| *with), with.iter().all(|with| *with)) {
+        (_, true) => Systems::Always,
+        (false, _) => Systems::Never,
+        _ => Systems::Unknown,
+    }
+}
+
+pub(super) fn single(ends: Option<&[End]>) -> bool {
+    ends.is_some_and(|ends| {
+        ends.first().is_some_and(|first| ends.iter().all(|end| end.single && end.path == first.path))
+    })
+}
+
+/// The ends of the paths that the expression unites; none where one is more than a path.
+pub(super) fn ends(schema: &Schema, expression: &str) -> Option<Vec<End>> {
+    split_union(expression).into_iter().map(|path| end(schema, path)).collect()
+}
+
+/// Splits at the `|` that stand outside parentheses and strings.
+fn split_union(expression: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut quoted, mut start) = (Vec::new(), 0, false, 0);
+    for (at, character) in expression.char_indices() {
+        match character {
+            '\'' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            '|' if !quoted && depth == 0 => {
+                parts.push(&expression[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&expression[start..]);
+    parts
+}
+
+fn end(schema: &Schema, path: &str) -> Option<End> {
+    let mut path = path.trim();
+    while let Some(inner) = path.strip_prefix('(').and_then(|path| path.strip_suffix(')')) {
+        if inner.contains('(') {
+            break;
+        }
+        path = inner.trim();
+    }
+    let (mut path, mut cast) = match path.split_once(" as ") {
+        Some((path, cast)) => (path.trim(), Some(cast.trim())),
+        None => (path, None),
+    };
+    if let Some(bare) = path.strip_suffix(')') {
+        let (before, call) = bare.split_once('(')?;
+        let (before, function) = before.rsplit_once('.')?;
+        match function {
+            "as" | "ofType" => cast = Some(call),
+            // Leaves less, of the same types.
+            "where" => {}
+            _ => return None,
+        }
+        path = before;
+    }
+    let mut segments = path.split('.');
+    let mut types = vec![schema.get(segments.next()?)?];
+    let mut single = true;
+    for segment in segments {
+        let mut next = Vec::new();
+        for element in types.iter().filter_map(|definition| definition.element(segment)) {
+            single &= element.max == 1;
+            next.extend(element.types.iter().map(|element_type| element_type.definition));
+        }
+        if next.is_empty() {
+            return None;
+        }
+        types = next;
+    }
+    if let Some(cast) = cast {
+        types.retain(|definition| definition.is_a(cast) || definition.name.eq_ignore_ascii_case(cast));
+    }
+    Some(End { path: path.to_owned(), types, single })
+}

@@ -1,0 +1,193 @@
+//! The parameters that a site's searches can use: R4's and those of the guides it has enabled, with their ids in its
+//! database.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+use vesta_runtime::node::Node;
+use vesta_runtime::schema::Schema;
+use vesta_runtime::search::{Reference, SearchParameter, SearchParameterType};
+
+use super::paths::{self, Systems};
+use crate::store::index::HashKey;
+use crate::store::{Dictionary, ParameterDefinition};
+
+/// Changes when the form of index rows does, so that a database made before is re-indexed.
+const INDEX_FORMAT: u64 = 1;
+
+/// A resource type with its parameters.
+#[derive(Debug, Clone)]
+pub struct TypeEntry {
+    pub name: &'static str,
+    /// The stable number of the type.
+    pub number: u16,
+    /// Where two have one code the first counts: a guide's parameter that is derived from a standard one adds nothing.
+    pub parameters: Vec<&'static SearchParameter>,
+    pub boundary: TypeBoundary,
+}
+
+/// How a type's resources belong to patients.
+#[derive(Debug, Clone)]
+pub struct TypeBoundary {
+    pub rule: Rule,
+    /// The parameters that make compartment rows: the n-th sets bit n. `_id` stands for the Patient itself.
+    pub parameters: Vec<&'static str>,
+    /// The bits that the patient boundary tests.
+    pub mask: i64,
+    /// The parameter of the clinically relevant date.
+    pub date: Option<&'static str>,
+}
+
+/// What a patient scope may see of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// What has a compartment row for the patient with a bit of the mask.
+    Compartment,
+    /// All: a directory, readable where the scope names the type.
+    Directory,
+    /// What has a target within the boundary.
+    Provenance,
+    /// What a resource within the boundary refers to.
+    Binary,
+    Nothing,
+}
+
+/// A parameter of one type.
+#[derive(Debug)]
+pub struct Parameter {
+    pub definition: &'static SearchParameter,
+    /// In this site's database.
+    pub id: i32,
+    pub systems: Systems,
+    /// Whether a resource has at most one value.
+    pub single: bool,
+}
+
+impl Parameter {
+    /// Whether it has rows in index tables: `_id` and `_lastUpdated` are columns of the resource itself.
+    pub fn is_in_tables(&self) -> bool {
+        is_in_tables(self.definition)
+    }
+}
+
+fn is_in_tables(definition: &SearchParameter) -> bool {
+    !matches!(definition.code, "_id" | "_lastUpdated")
+        && definition.kind != SearchParameterType::Special
+        && !has_two_ranges(definition)
+}
+
+/// A composite of two parts that are no equalities (the coordinates of a MolecularSequence) has no rows.
+pub(super) fn has_two_ranges(definition: &SearchParameter) -> bool {
+    use SearchParameterType::{Reference, Token};
+    definition.components.iter().filter(|component| !matches!(component.kind, Token | Reference)).count() > 1
+}
+
+#[derive(Debug)]
+pub struct ParameterTable {
+    schema: &'static Schema,
+    base: String,
+    dictionary: Arc<Dictionary>,
+    types: HashMap<&'static str, (TypeEntry, BTreeMap<&'static str, Parameter>)>,
+    names: BTreeMap<u16, &'static str>,
+}
+
+/// What the database's dictionary must know: every parameter of every type that has index rows.
+pub fn definitions(types: &[TypeEntry]) -> Vec<ParameterDefinition> {
+    let mut definitions = Vec::new();
+    for entry in types {
+        let mut seen = std::collections::HashSet::new();
+        for parameter in entry.parameters.iter().filter(|parameter| is_in_tables(parameter)) {
+            if seen.insert(parameter.code) {
+                definitions.push(ParameterDefinition {
+                    resource_type: entry.number,
+                    code: parameter.code.to_owned(),
+                    url: parameter.url.to_owned(),
+                    extractor_hash: parameter.extractor_hash.wrapping_add(INDEX_FORMAT),
+                });
+            }
+        }
+    }
+    definitions
+}
+
+impl ParameterTable {
+    /// `base` is the base URL of the site's FHIR API, without a slash at its end: absolute references to it are
+    /// references to its own resources.
+    pub fn new(schema: &'static Schema, types: Vec<TypeEntry>, dictionary: Arc<Dictionary>, base: &str) -> Self {
+        let names = types.iter().map(|entry| (entry.number, entry.name)).collect();
+        let types = types
+            .into_iter()
+            .map(|entry| {
+                let mut parameters = BTreeMap::new();
+                for definition in &entry.parameters {
+                    let id = dictionary.get(entry.number, definition.code).map_or(0, |known| known.id);
+                    parameters.entry(definition.code).or_insert_with(|| {
+                        let ends = paths::ends(schema, definition.expression);
+                        Parameter {
+                            definition,
+                            id,
+                            systems: paths::systems(ends.as_deref()),
+                            single: paths::single(ends.as_deref()),
+                        }
+                    });
+                }
+                (entry.name, (entry, parameters))
+            })
+            .collect();
+        ParameterTable { schema, base: base.to_owned(), dictionary, types, names }
+    }
+
+    pub fn entry(&self, resource_type: &str) -> Option<&TypeEntry> {
+        self.types.get(resource_type).map(|(entry, _)| entry)
+    }
+
+    /// All types, in the order of their numbers.
+    pub fn entries(&self) -> impl Iterator<Item = &TypeEntry> {
+        self.names.values().filter_map(|name| self.entry(name))
+    }
+
+    pub fn type_name(&self, number: u16) -> Option<&'static str> {
+        self.names.get(&number).copied()
+    }
+
+    pub fn parameter(&self, resource_type: &str, code: &str) -> Option<&Parameter> {
+        self.types.get(resource_type)?.1.get(code)
+    }
+
+    pub fn parameters(&self, resource_type: &str) -> impl Iterator<Item = &Parameter> {
+        self.types.get(resource_type).into_iter().flat_map(|(_, parameters)| parameters.values())
+    }
+
+    /// False while the rows of stored resources are still being made.
+    pub fn is_indexed(&self, resource_type: &str, code: &str) -> bool {
+        let Some(entry) = self.entry(resource_type) else { return false };
+        self.dictionary.get(entry.number, code).is_none_or(|known| known.is_indexed())
+    }
+
+    pub fn hash_key(&self) -> HashKey {
+        HashKey(self.dictionary.hash_key())
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The resource as a typed node.
+    pub fn root<'a>(&self, resource: &'a Value) -> Option<(&TypeEntry, Node<'a>)> {
+        let name = resource.get("resourceType")?.as_str()?;
+        let definition = self.schema.resource(name)?;
+        Some((self.entry(name)?, Node { value: Some(resource), primitive_element: None, definition }))
+    }
+
+    /// What a Provenance's target is joined by, since the boundary asks for it from the target's side: the number of
+    /// the type, and the id.
+    pub(crate) fn provenance_target(&self, parameter: &Parameter, reference: &Reference) -> Option<String> {
+        if parameter.definition.base != "Provenance" || parameter.definition.code != "target" {
+            return None;
+        }
+        let local = reference.base.as_deref().is_none_or(|of| of == self.base);
+        let number = self.entry(reference.target_type.as_deref()?)?.number;
+        local.then(|| format!("{number}/{}", reference.target_id.as_deref().unwrap_or_default()))
+    }
+}

@@ -1,0 +1,262 @@
+//! From a resource to its rows. Pure: the same body and the same extractors always yield the same rows, which is what
+//! lets the writer remove them again.
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+use vesta_runtime::node::Node;
+use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values};
+
+use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
+use super::{DateRow, IndexRows, NumberRow, QuantityRow, ReferenceRow, StringRow, TokenRow, UriRow};
+use crate::search::{Parameter, ParameterTable, Systems, TypeEntry};
+use crate::store::CompartmentRow;
+
+/// The rows of a resource; none for what is no resource of a known type.
+pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
+    let mut rows = IndexRows::default();
+    let Some((entry, node)) = table.root(resource) else { return rows };
+    let key = table.hash_key();
+    for parameter in table.parameters(entry.name).filter(|parameter| parameter.is_in_tables()) {
+        for value in values(parameter.definition, node) {
+            add(table, key, parameter, value, &mut rows);
+        }
+    }
+    compartments(table, entry, node, resource, &mut rows);
+    rows.sort();
+    rows
+}
+
+fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: IndexValue, rows: &mut IndexRows) {
+    let id = parameter.id;
+    match value {
+        IndexValue::Token { .. } | IndexValue::IdentifierOfType { .. } => {
+            let hashes = token_hashes(key, &value, parameter.systems);
+            rows.tokens.extend(hashes.into_iter().map(|value| TokenRow { parameter: id, value }));
+        }
+        IndexValue::Reference(reference) => {
+            // `:identifier` searches the reference as a token.
+            for (system, value) in reference.identifier.iter().filter_map(|(system, value)| {
+                value.as_deref().map(|value| (system.as_deref().unwrap_or_default(), value))
+            }) {
+                let value_only = key.hash(Meaning::IdentifierValue, &[value]);
+                let both = key.hash(Meaning::Identifier, &[system, value]);
+                rows.tokens.extend([value_only, both].map(|value| TokenRow { parameter: id, value }));
+            }
+            if let Some(text) = table.provenance_target(parameter, &reference) {
+                rows.uris.push(UriRow { parameter: id, value: text });
+            }
+            let hashes = reference_hashes(key, table.base(), &reference);
+            rows.references.extend(hashes.into_iter().map(|value| ReferenceRow { parameter: id, value }));
+        }
+        IndexValue::String { folded, exact } => {
+            let (head, rest) = cut(&folded);
+            rows.strings.push(StringRow {
+                parameter: id,
+                value: head.to_owned(),
+                exact: key.hash(Meaning::Exact, &[&exact]),
+                rest: (!rest.is_empty()).then(|| rest.to_owned()),
+            });
+        }
+        IndexValue::Uri(uri) => rows.uris.push(UriRow { parameter: id, value: cut(&uri).0.to_owned() }),
+        IndexValue::Date { low, high } => rows.dates.push(DateRow { parameter: id, low, high }),
+        IndexValue::Number { low, high } => {
+            rows.numbers.push(NumberRow { parameter: id, low: number_bytes(low), high: number_bytes(high) });
+        }
+        IndexValue::Quantity(quantity) => {
+            rows.quantities.extend(quantity_rows(key, id, None, &quantity));
+        }
+        IndexValue::Composite(parts) => composite(table, key, id, &parts, rows),
+    }
+}
+
+/// The hashes that find a token: by its code, by system and code, by its system.
+fn token_hashes(key: HashKey, token: &IndexValue, systems: Systems) -> Vec<i64> {
+    match token {
+        IndexValue::IdentifierOfType { system, code, value } => {
+            vec![key.hash(Meaning::IdentifierOfType, &[system, code, value])]
+        }
+        IndexValue::Token { system: None, code: Some(code), .. } => {
+            let mut hashes = vec![key.hash(Meaning::Code, &[code])];
+            // Where the parameter never has systems, its searches ask for the code alone.
+            if systems != Systems::Never {
+                hashes.push(key.hash(Meaning::CodeWithoutSystem, &[code]));
+            }
+            hashes
+        }
+        IndexValue::Token { system: Some(system), code, .. } => {
+            let mut hashes = Vec::new();
+            if let Some(code) = code {
+                hashes.push(key.hash(Meaning::Code, &[code]));
+                hashes.push(key.hash(Meaning::SystemAndCode, &[system, code]));
+            }
+            if !system.is_empty() {
+                hashes.push(key.hash(Meaning::System, &[system]));
+            }
+            hashes
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The hashes that find a reference; the first is the most general.
+pub(crate) fn reference_hashes(key: HashKey, base: &str, reference: &Reference) -> Vec<i64> {
+    let local = reference.base.as_deref().is_none_or(|of| of == base);
+    match (&reference.target_type, &reference.target_id, &reference.url, &reference.target_version) {
+        (Some(target), Some(id), _, version) if local => {
+            let mut hashes = vec![key.hash(Meaning::Resource, &[target, id])];
+            hashes.extend(version.as_ref().map(|version| key.hash(Meaning::ResourceVersion, &[target, id, version])));
+            hashes
+        }
+        (Some(target), Some(id), _, _) => {
+            let base = reference.base.as_deref().unwrap_or_default();
+            vec![key.hash(Meaning::Url, &[&format!("{base}/{target}/{id}")])]
+        }
+        (_, _, Some(url), version) => {
+            let mut hashes = vec![key.hash(Meaning::Url, &[url])];
+            hashes.extend(version.as_ref().map(|version| key.hash(Meaning::UrlVersion, &[url, version])));
+            hashes
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The rows of a quantity: as it stands, and in a unit that can be compared. `with` is the hash of the other parts of
+/// a composite.
+fn quantity_rows(key: HashKey, parameter: i32, with: Option<i64>, quantity: &Quantity) -> Vec<QuantityRow> {
+    let unit = |unit: i64| with.map_or(unit, |with| composite_hash(key, &[with, unit]));
+    let row = |of: i64, low: Decimal, high: Decimal, code: i64| QuantityRow {
+        parameter,
+        unit: unit(of),
+        low: number_bytes(low),
+        high: number_bytes(high),
+        code,
+    };
+    let mut texts: Vec<i64> = [quantity.code.as_deref(), quantity.unit.as_deref()]
+        .into_iter()
+        .flatten()
+        .map(|text| key.hash(Meaning::UnitText, &[text]))
+        .collect();
+    texts.dedup();
+    if texts.is_empty() {
+        texts.push(0);
+    }
+    let mut rows: Vec<_> = texts.into_iter().map(|code| row(0, quantity.low, quantity.high, code)).collect();
+    match (&quantity.canonical, &quantity.system, &quantity.code) {
+        (Some((low, high, unit)), _, _) => {
+            rows.push(row(key.hash(Meaning::CanonicalUnit, &[unit]), *low, *high, 0));
+        }
+        (None, Some(system), Some(code)) => {
+            let unit = key.hash(Meaning::UnitSystemAndCode, &[system, code]);
+            rows.push(row(unit, quantity.low, quantity.high, 0));
+        }
+        _ => {}
+    }
+    rows
+}
+
+pub(crate) fn composite_hash(key: HashKey, hashes: &[i64]) -> i64 {
+    key.combine(hashes)
+}
+
+/// A composite is a row in the table of its one part that is no equality, under the hash of the others; or a token row
+/// where all are equalities. So no row mixes parts of two elements.
+fn composite(table: &ParameterTable, key: HashKey, parameter: i32, parts: &[IndexValue], rows: &mut IndexRows) {
+    let mut combinations: Vec<Vec<i64>> = vec![Vec::new()];
+    let mut other = None;
+    for part in parts {
+        let hashes = match part {
+            IndexValue::Token { .. } => token_hashes(key, part, Systems::Unknown),
+            IndexValue::Reference(reference) => reference_hashes(key, table.base(), reference),
+            IndexValue::IdentifierOfType { .. } => return,
+            part => {
+                // Two ranges make no index row; such parameters are refused when a search names them.
+                if other.replace(part).is_some() {
+                    return;
+                }
+                continue;
+            }
+        };
+        combinations = combinations
+            .iter()
+            .flat_map(|combination| hashes.iter().map(move |hash| [combination.as_slice(), &[*hash]].concat()))
+            .collect();
+    }
+    for combination in combinations {
+        let with = composite_hash(key, &combination);
+        match other {
+            None => rows.tokens.push(TokenRow { parameter, value: with }),
+            Some(IndexValue::String { folded, exact }) => rows.strings.push(StringRow {
+                parameter,
+                value: cut(&format!("{with:016x}{folded}")).0.to_owned(),
+                exact: key.hash(Meaning::Exact, &[exact]),
+                rest: None,
+            }),
+            Some(IndexValue::Uri(uri)) => {
+                rows.uris.push(UriRow { parameter, value: cut(&format!("{with:016x}{uri}")).0.to_owned() });
+            }
+            Some(IndexValue::Quantity(quantity)) => {
+                rows.quantities.extend(quantity_rows(key, parameter, Some(with), quantity));
+            }
+            Some(IndexValue::Date { low, high }) => rows.quantities.push(QuantityRow {
+                parameter,
+                unit: with,
+                low: instant_bytes(*low),
+                high: instant_bytes(*high),
+                code: 0,
+            }),
+            Some(IndexValue::Number { low, high }) => rows.quantities.push(QuantityRow {
+                parameter,
+                unit: with,
+                low: number_bytes(*low),
+                high: number_bytes(*high),
+                code: 0,
+            }),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Whose record the resource stands in, by which parameters, and when. Without a date `low` and `high` are both
+/// `i64::MIN`: last in an order newest first, and told apart from every Period.
+fn compartments(table: &ParameterTable, entry: &TypeEntry, node: Node<'_>, resource: &Value, rows: &mut IndexRows) {
+    let boundary = &entry.boundary;
+    let mut bits: Vec<(String, i64)> = Vec::new();
+    let mut contribute = |patient: &str, bit: usize| match bits.iter_mut().find(|(known, _)| known == patient) {
+        Some((_, bits)) => *bits |= 1 << bit,
+        None => bits.push((patient.to_owned(), 1 << bit)),
+    };
+    for (bit, code) in boundary.parameters.iter().enumerate() {
+        // The Patient itself.
+        if *code == "_id" {
+            if let Some(id) = resource.get("id").and_then(Value::as_str) {
+                contribute(id, bit);
+            }
+            continue;
+        }
+        let Some(parameter) = table.parameter(entry.name, code) else { continue };
+        for value in values(parameter.definition, node) {
+            if let IndexValue::Reference(reference) = value
+                && reference.target_type.as_deref() == Some("Patient")
+                && reference.base.as_deref().is_none_or(|of| of == table.base())
+                && let Some(id) = &reference.target_id
+            {
+                contribute(id, bit);
+            }
+        }
+    }
+    if bits.is_empty() {
+        return;
+    }
+    let dates = boundary.date.and_then(|code| table.parameter(entry.name, code));
+    let (low, high) = dates
+        .filter(|parameter| parameter.definition.kind == SearchParameterType::Date)
+        .into_iter()
+        .flat_map(|parameter| values(parameter.definition, node))
+        .filter_map(|value| match value {
+            IndexValue::Date { low, high } => Some((low, high)),
+            _ => None,
+        })
+        .reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
+        .unwrap_or((i64::MIN, i64::MIN));
+    rows.compartments.extend(bits.into_iter().map(|(patient, bits)| CompartmentRow { patient, low, high, bits }));
+}

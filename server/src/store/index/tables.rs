@@ -1,0 +1,167 @@
+//! The index tables: one narrow table a kind of value, clustered on its key.
+//!
+//! A row's key is all that identifies it. Tables that compare by equality or prefix have it in the order
+//! `(parameter, value, resource)`, so that one seek both finds and probes; tables of ranges are clustered for the probe
+//! `(parameter, resource)` and have a second index for the search by value.
+
+use sea_orm::sea_query::{
+    ColumnDef, DeleteStatement, Expr, ExprTrait, Index, IndexCreateStatement, InsertStatement, OnConflict, Query,
+    Table, TableCreateStatement, Value,
+};
+use sea_orm::{DbBackend, DeriveIden};
+
+use super::super::schema::{Names, chunks};
+
+#[derive(DeriveIden, Clone, Copy, PartialEq, Eq)]
+pub enum IndexTable {
+    IndexToken,
+    IndexReference,
+    IndexString,
+    IndexUri,
+    IndexDate,
+    IndexNumber,
+    IndexQuantity,
+}
+
+#[derive(DeriveIden, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    Parameter,
+    /// A hash, or normalised text.
+    Value,
+    /// The key of the resource.
+    Resource,
+    /// A hash of the text as it stands.
+    Exact,
+    /// What [`Column::Value`] is too short for.
+    Rest,
+    Low,
+    High,
+    /// A hash of the unit (and, in a composite, of the other components); 0 for the value as it stands.
+    Unit,
+    /// A hash of the code or the human-readable unit, for searches without system.
+    Code,
+}
+
+/// The index that finds ranges by value.
+#[derive(DeriveIden)]
+enum RangeIndex {
+    IndexDateRange,
+    IndexNumberRange,
+    IndexQuantityRange,
+}
+
+/// A row, without the resource it belongs to.
+pub(super) trait Row {
+    const TABLE: IndexTable;
+    /// The columns, those of the primary key first.
+    const COLUMNS: &'static [Column];
+    const KEY: usize;
+
+    fn value(&self, column: Column, resource: i64) -> Value;
+    fn parameter(&self) -> i32;
+}
+
+/// Statement texts of at most this many rows: the most that helps, and few enough for SQLite's expression depth.
+const MOST_ROWS: usize = 128;
+const MOST_DELETED: usize = 64;
+
+pub(super) fn insert<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut Vec<InsertStatement>) {
+    for run in chunks(rows, MOST_ROWS) {
+        let mut statement = Query::insert();
+        statement.into_table(names.table(R::TABLE)).columns(R::COLUMNS.iter().copied());
+        for (resource, row) in run {
+            statement.values_panic(R::COLUMNS.iter().map(|column| Expr::val(row.value(*column, *resource))));
+        }
+        statement.on_conflict(OnConflict::new().do_nothing().to_owned());
+        statements.push(statement);
+    }
+}
+
+pub(super) fn delete<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut Vec<DeleteStatement>) {
+    for run in chunks(rows, MOST_DELETED) {
+        let any = run
+            .iter()
+            .filter_map(|(resource, row)| {
+                R::COLUMNS[..R::KEY]
+                    .iter()
+                    .map(|column| Expr::col(*column).eq(row.value(*column, *resource)))
+                    .reduce(|all, one| all.and(one))
+            })
+            .reduce(|any, one| any.or(one));
+        if let Some(any) = any {
+            statements.push(Query::delete().from_table(names.table(R::TABLE)).and_where(any).to_owned());
+        }
+    }
+}
+
+/// The tables and their secondary indexes, without a schema: the migration runs with the site's schema in its path.
+pub fn tables(backend: DbBackend) -> (Vec<TableCreateStatement>, Vec<IndexCreateStatement>) {
+    use Column::{Code, Exact, High, Low, Parameter, Resource, Rest, Unit, Value};
+    let table = |table: IndexTable, text: bool, bytes: bool, columns: &[Column], rest: bool| {
+        let mut statement = Table::create();
+        statement.table(table);
+        let mut key = Index::create();
+        for column in columns {
+            let mut definition = ColumnDef::new(*column);
+            match column {
+                Parameter => definition.integer(),
+                Value if text => definition.text(),
+                Low | High if bytes => definition.blob(),
+                _ => definition.big_integer(),
+            };
+            definition.not_null();
+            if backend == DbBackend::Postgres && text && *column == Value {
+                // Ranges and order by bytes, as SQLite has them, whatever the database's locale.
+                definition.extra("COLLATE \"C\"");
+            }
+            statement.col(definition);
+            key.col(*column);
+        }
+        if rest {
+            statement.col(ColumnDef::new(Rest).text());
+        }
+        statement.primary_key(&mut key);
+        if backend == DbBackend::Sqlite {
+            statement.extra("WITHOUT ROWID");
+        }
+        statement
+    };
+    let tables = vec![
+        table(IndexTable::IndexToken, false, false, &[Parameter, Value, Resource], false),
+        table(IndexTable::IndexReference, false, false, &[Parameter, Value, Resource], false),
+        table(IndexTable::IndexString, true, false, &[Parameter, Value, Resource, Exact], true),
+        table(IndexTable::IndexUri, true, false, &[Parameter, Value, Resource], false),
+        table(IndexTable::IndexDate, false, false, &[Parameter, Resource, Low, High], false),
+        table(IndexTable::IndexNumber, false, true, &[Parameter, Resource, Low, High], false),
+        table(IndexTable::IndexQuantity, false, true, &[Parameter, Unit, Resource, Low, High, Code], false),
+    ];
+    // By the upper end: it bounds every prefix but `lt` and `le`, and is also right for what began long ago.
+    let range = |name: RangeIndex, table: IndexTable, columns: &[Column]| {
+        let mut statement = Index::create();
+        statement.name(sea_orm::Iden::to_string(&name)).table(table);
+        for column in columns {
+            statement.col(*column);
+        }
+        statement
+    };
+    let indexes = vec![
+        range(RangeIndex::IndexDateRange, IndexTable::IndexDate, &[Parameter, High, Low, Resource]),
+        range(RangeIndex::IndexNumberRange, IndexTable::IndexNumber, &[Parameter, High, Low, Resource]),
+        range(RangeIndex::IndexQuantityRange, IndexTable::IndexQuantity, &[Parameter, Unit, High, Low, Code, Resource]),
+    ];
+    (tables, indexes)
+}
+
+/// The statements that remove every row of a parameter that is no longer used.
+pub fn delete_parameter(names: &Names, parameter: i32) -> Vec<DeleteStatement> {
+    use IndexTable::{IndexDate, IndexNumber, IndexQuantity, IndexReference, IndexString, IndexToken, IndexUri};
+    [IndexToken, IndexReference, IndexString, IndexUri, IndexDate, IndexNumber, IndexQuantity]
+        .into_iter()
+        .map(|table| {
+            Query::delete()
+                .from_table(names.table(table))
+                .and_where(Expr::col(Column::Parameter).eq(parameter))
+                .to_owned()
+        })
+        .collect()
+}
