@@ -3,3 +3,6 @@
 //! [`digest`] is the shape of what the standards say; each file of [`emit`] turns a part of it into generated files.
 
 pub mod digest;
+pub mod emit;
+pub mod links;
+pub mod value_set;

@@ -2,6 +2,7 @@
 //!
 //! A task is one file (or folder) with `Args` and `run(Args) -> Outcome`; here stands one line for each.
 
+mod codegen;
 mod interrupt;
 mod postgres;
 mod spec;
@@ -25,6 +26,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Write generated/ from spec/
+    Codegen(codegen::Args),
     /// Add a FHIR package to spec/, or take one out
     Spec(spec::Args),
     /// Run every check and test, on SQLite and on a PostgreSQL started for the purpose
@@ -36,6 +39,7 @@ enum Task {
 fn main() -> ExitCode {
     interrupt::watch();
     let outcome = match Cli::parse().task {
+        Task::Codegen(args) => codegen::run(args),
         Task::Spec(args) => spec::run(args),
         Task::Test(args) => test::run(args),
         Task::Tidy(args) => tidy::run(args),

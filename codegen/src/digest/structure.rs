@@ -251,7 +251,7 @@ pub enum BindingStrength {
     Example,
 }
 
-/// <https://hl7.org/fhir/tools/StructureDefinition/additional-binding>
+/// The extension additional-binding of the FHIR tools package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AdditionalBinding {

@@ -1,0 +1,85 @@
+//! How the specification's names become Rust's.
+
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, Span};
+
+/// The words of a name: `MedicationRequest.dosageInstruction`, `us-core-race` and `HTTPVerb` are three, three, two.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let characters: Vec<char> = name.chars().collect();
+    let mut inside = false;
+    for (position, &character) in characters.iter().enumerate() {
+        if !character.is_ascii_alphanumeric() {
+            inside = false;
+            continue;
+        }
+        let before = position.checked_sub(1).map(|before| characters[before]);
+        let after = characters.get(position + 1);
+        let starts = character.is_ascii_uppercase()
+            && (before.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+                || after.is_some_and(|c| c.is_ascii_lowercase()));
+        match words.last_mut().filter(|_| inside && !starts) {
+            Some(word) => word.push(character.to_ascii_lowercase()),
+            None => words.push(character.to_ascii_lowercase().to_string()),
+        }
+        inside = true;
+    }
+    words
+}
+
+/// `medication_request`.
+pub fn snake(name: &str) -> String {
+    words(name).join("_")
+}
+
+/// `MEDICATION_REQUEST`.
+pub fn screaming(name: &str) -> String {
+    let name = snake(name).to_uppercase();
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("N{name}") } else { name }
+}
+
+/// An identifier for a static: `MEDICATION_REQUEST`.
+pub fn static_name(name: &str) -> Ident {
+    Ident::new(&screaming(name), Span::call_site())
+}
+
+/// An identifier as given; a keyword becomes raw.
+pub fn identifier(name: &str) -> Ident {
+    match syn::parse_str::<Ident>(name) {
+        Ok(identifier) => identifier,
+        Err(_) => Ident::new_raw(name, Span::call_site()),
+    }
+}
+
+/// Gives each name once: what is taken gets a number behind it. The same names in the same order get the same.
+#[derive(Debug, Default)]
+pub struct Unique(HashSet<String>);
+
+impl Unique {
+    pub fn take(&mut self, name: &str) -> String {
+        let mut candidate = name.to_owned();
+        let mut number = 1;
+        while !self.0.insert(candidate.clone()) {
+            number += 1;
+            candidate = format!("{name}_{number}");
+        }
+        candidate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_split_into_words() {
+        assert_eq!(snake("MedicationRequest.dosageInstruction"), "medication_request_dosage_instruction");
+        assert_eq!(snake("us-core-race"), "us_core_race");
+        assert_eq!(snake("HTTPVerb"), "http_verb");
+        assert_eq!(snake("base64Binary"), "base64_binary");
+        assert_eq!(snake("value[x]"), "value_x");
+        assert_eq!(screaming("v3-ActCode"), "V3_ACT_CODE");
+        assert_eq!(identifier("type").to_string(), "r#type");
+    }
+}

@@ -1,0 +1,107 @@
+//! `cargo xtask codegen [--check]`: writes `generated/` from `spec/`, or tells what differs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use vesta_codegen::digest::Specification;
+use vesta_codegen::emit::{self, PREAMBLE};
+
+use crate::{Outcome, spec, workspace};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Change nothing; fail if a generated file is not what the generator would write
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(args: Args) -> Outcome {
+    let root = workspace::root();
+    let specification = Specification::load(&spec::read_folder(&root.join("spec"))?)?;
+    let files = emit::all(&specification)?;
+    let changes = changes(&root, &files)?;
+    if args.check {
+        return if changes.is_empty() { Ok(()) } else { Err(difference(&changes).into()) };
+    }
+    for (path, change) in &changes {
+        let place = root.join(path);
+        match change {
+            Change::Write(text) => {
+                fs::create_dir_all(place.parent().unwrap_or(&root))?;
+                fs::write(&place, text)?;
+            }
+            Change::Delete => fs::remove_file(&place)?,
+        }
+    }
+    println!("codegen: {} files, {} changed", files.len(), changes.len());
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    Write(String),
+    Delete,
+}
+
+/// What has to be done so that `generated/` holds exactly these files. Files without the preamble (manifests) are not
+/// the generator's.
+fn changes(root: &Path, files: &BTreeMap<String, String>) -> Outcome<BTreeMap<String, Change>> {
+    let present = spec::read_folder(&root.join("generated"))?;
+    let present: BTreeMap<_, _> = present.into_iter().map(|(path, text)| (format!("generated/{path}"), text)).collect();
+    let mut changes = BTreeMap::new();
+    for (path, text) in files {
+        if present.get(path) != Some(text) {
+            changes.insert(path.clone(), Change::Write(text.clone()));
+        }
+    }
+    for (path, text) in present {
+        if text.starts_with(PREAMBLE) && !files.contains_key(&path) {
+            changes.insert(path, Change::Delete);
+        }
+    }
+    Ok(changes)
+}
+
+fn difference(changes: &BTreeMap<String, Change>) -> String {
+    const SHOWN: usize = 20;
+    let mut text = "generated code is not what spec/ and codegen/ give; run `cargo xtask codegen`:".to_owned();
+    for (path, change) in changes.iter().take(SHOWN) {
+        let what = if *change == Change::Delete { "is no longer generated" } else { "differs" };
+        text += &format!("\n  {path} {what}");
+    }
+    if changes.len() > SHOWN {
+        text += &format!("\n  and {} more", changes.len() - SHOWN);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_names_what_differs_and_the_command() {
+        let root = tempfile::TempDir::new().unwrap();
+        let folder = root.path().join("generated/fhir/src");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("lib.rs"), format!("{PREAMBLE}\nold")).unwrap();
+        fs::write(folder.join("stale.rs"), format!("{PREAMBLE}\n")).unwrap();
+        fs::write(root.path().join("generated/fhir/Cargo.toml"), "[package]").unwrap();
+        let new = format!("{PREAMBLE}\nnew");
+        let files = BTreeMap::from([
+            ("generated/fhir/src/lib.rs".to_owned(), new.clone()),
+            ("generated/fhir/src/types.rs".to_owned(), new.clone()),
+        ]);
+        let changes = changes(root.path(), &files).unwrap();
+        let expected = [
+            ("generated/fhir/src/lib.rs".to_owned(), Change::Write(new.clone())),
+            ("generated/fhir/src/stale.rs".to_owned(), Change::Delete),
+            ("generated/fhir/src/types.rs".to_owned(), Change::Write(new)),
+        ];
+        assert!(changes.iter().eq(expected.iter().map(|(path, change)| (path, change))), "{changes:?}");
+        let text = difference(&changes);
+        assert!(text.contains("run `cargo xtask codegen`"), "{text}");
+        assert!(text.contains("stale.rs is no longer generated"), "{text}");
+    }
+}
