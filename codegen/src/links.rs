@@ -14,8 +14,14 @@ pub fn type_page(name: &str) -> String {
         "Extension" => "extensibility",
         "Narrative" | "xhtml" => "narrative",
         "Meta" => "resource",
-        "ContactDetail" | "Contributor" | "DataRequirement" | "RelatedArtifact" | "UsageContext"
-        | "ParameterDefinition" | "Expression" | "TriggerDefinition" => "metadatatypes",
+        "ContactDetail"
+        | "Contributor"
+        | "DataRequirement"
+        | "RelatedArtifact"
+        | "UsageContext"
+        | "ParameterDefinition"
+        | "Expression"
+        | "TriggerDefinition" => "metadatatypes",
         _ => "datatypes",
     };
     format!("{R4}/{page}.html#{name}")

@@ -25,7 +25,8 @@ pub struct Fixup {
     pub why: String,
     /// `name@version` of each package that it concerns.
     pub packages: Vec<String>,
-    /// `ResourceType/id`, the digest's file.
+    /// `ResourceType/id`, the digest's file. With `ResourceType/*`, `replace` concerns every file of the folder that
+    /// has `from` at the pointer (one at least).
     pub definition: String,
     /// Takes the definition out.
     #[serde(default)]
@@ -43,6 +44,9 @@ pub struct Replace {
     pub pointer: String,
     pub from: String,
     pub to: String,
+    /// What the definition has to hold besides: JSON pointers and the JSON text found there.
+    #[serde(default)]
+    pub only: BTreeMap<String, String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,14 +96,25 @@ fn apply_one(fixup: &Fixup, definitions: &mut Definitions) -> Result<(), String>
             definitions.remove(definition).map(|_| ()).ok_or_else(|| format!("there is no {definition}"))
         }
         (false, Some(replace), None) => {
-            let found = definitions.get_mut(definition).ok_or_else(|| format!("there is no {definition}"))?;
-            let pointer = &replace.pointer;
-            let place = found.pointer_mut(pointer).ok_or_else(|| format!("{definition} has nothing at {pointer}"))?;
-            if *place != json(&replace.from)? {
-                return Err(format!("{definition} has {place} at {pointer}, not {}", replace.from));
+            let (from, to) = (json(&replace.from)?, json(&replace.to)?);
+            let mut only = Vec::new();
+            for (pointer, text) in &replace.only {
+                only.push((pointer, json(text)?));
             }
-            *place = json(&replace.to)?;
-            Ok(())
+            let folder = definition.strip_suffix('*');
+            let named = |name: &str| folder.map_or(name == definition, |folder| name.starts_with(folder));
+            let mut replaced = 0;
+            for (_, found) in definitions.iter_mut().filter(|(name, _)| named(name)) {
+                let fits = only.iter().all(|(pointer, value)| found.pointer(pointer) == Some(value));
+                if let Some(place) = found.pointer_mut(&replace.pointer).filter(|place| fits && **place == from) {
+                    *place = to.clone();
+                    replaced += 1;
+                }
+            }
+            match replaced {
+                0 => Err(format!("no {definition} has {} at {}", replace.from, replace.pointer)),
+                _ => Ok(()),
+            }
         }
         (false, None, Some(content)) => {
             let content = json(content)?;

@@ -8,9 +8,7 @@ use quote::{format_ident, quote};
 
 use super::names::{Unique, identifier, screaming, snake, static_name};
 use super::{EmitError, GeneratedFile, rust_file};
-use crate::digest::{
-    Binding, BindingStrength, Element, ElementType, Package, Specification, Structure, StructureKind,
-};
+use crate::digest::{Binding, BindingStrength, Element, ElementType, Package, Specification, Structure, StructureKind};
 use crate::{links, value_set};
 
 const FOLDER: &str = "generated/fhir/src/elements";

@@ -65,12 +65,7 @@ pub fn all(specification: &Specification) -> Result<BTreeMap<String, String>, Em
 }
 
 /// The crate's `lib.rs`, with a module for each file and folder that was emitted.
-fn crate_root(
-    folder: &str,
-    doc: &str,
-    exports: &[(&str, &str)],
-    files: &BTreeMap<String, String>,
-) -> GeneratedFile {
+fn crate_root(folder: &str, doc: &str, exports: &[(&str, &str)], files: &BTreeMap<String, String>) -> GeneratedFile {
     let prefix = format!("{folder}/src/");
     let modules: BTreeSet<&str> = files
         .keys()
