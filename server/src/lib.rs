@@ -6,6 +6,7 @@ pub mod access;
 pub mod clock;
 pub mod config;
 pub mod fhir;
+pub mod import;
 pub mod search;
 pub mod store;
 pub mod validate;
