@@ -6,6 +6,7 @@
 
 pub mod date;
 pub mod decimal;
+pub mod fhirpath;
 pub mod json;
 pub mod node;
 pub mod schema;

@@ -1,0 +1,10 @@
+//! FHIRPath: the parser, the tree, and the evaluator over resources that the element tables type.
+//! <http://hl7.org/fhirpath/N1/> and <https://hl7.org/fhir/R4/fhirpath.html>
+//!
+//! What an expression means is said once, in the functions here: the evaluator calls them, and so does the code that
+//! the generator makes of an expression.
+
+pub mod ast;
+mod parse;
+
+pub use parse::{ParseError, parse};
