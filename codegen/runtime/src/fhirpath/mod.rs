@@ -5,6 +5,19 @@
 //! the generator makes of an expression.
 
 pub mod ast;
+mod compare;
+mod environment;
+mod error;
+mod functions;
+mod item;
+mod operators;
 mod parse;
+pub mod quantity;
+pub mod resolve;
+mod scope;
+mod types;
 
+pub use environment::{Environment, Profiles, Terminology};
+pub use error::EvaluationError;
+pub use item::{Collection, Item, Value, node_value};
 pub use parse::{ParseError, parse};
