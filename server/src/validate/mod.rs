@@ -28,6 +28,11 @@ pub fn validate(schema: &'static Schema, resource: &Value) -> Vec<Issue> {
     walk.finish()
 }
 
+/// Whether a text is a logical id: <https://hl7.org/fhir/R4/datatypes.html#id>
+pub fn is_id(text: &str) -> bool {
+    primitive::id(text).is_ok()
+}
+
 /// The `resourceType` of a body, or the issue that tells why there is none.
 pub fn resource_type<'a>(schema: &Schema, resource: &'a Value) -> Result<&'a str, Issue> {
     let Value::Object(object) = resource else {
@@ -48,3 +53,6 @@ pub fn resource_type<'a>(schema: &Schema, resource: &'a Value) -> Result<&'a str
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;
