@@ -25,12 +25,17 @@
 //! one is refused here.
 
 mod answer;
+mod bundle;
+mod conditions;
+mod cursor;
 mod outcome;
+mod page;
 mod preferences;
-
-use jiff::Timestamp;
+mod query;
+mod summary;
 
 pub use answer::{Answer, AnswerKind, Body, ContentType};
+pub use conditions::ReadConditions;
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
 
@@ -51,13 +56,4 @@ pub struct Request<'a> {
     /// The `X-Request-Id`: in the log, in the audit and in every OperationOutcome.
     pub request_id: &'a str,
     pub preferences: Preferences,
-}
-
-/// A conditional read: <https://hl7.org/fhir/R4/http.html#cread>
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ReadConditions<'a> {
-    /// The header `If-None-Match` as sent: `W/"3"`, a list, or `*`.
-    pub if_none_match: Option<&'a str>,
-    /// `If-Modified-Since`, parsed; ignored where `if_none_match` is there (RFC 9110, 13.1.3).
-    pub if_modified_since: Option<Timestamp>,
 }

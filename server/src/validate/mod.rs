@@ -12,6 +12,7 @@ mod primitive;
 mod reference;
 mod walk;
 
+pub use reference::split_conditional;
 use serde_json::Value;
 use vesta_runtime::schema::Schema;
 

@@ -20,7 +20,7 @@ pub(super) fn check<'a>(
     contained: Option<&'a Value>,
 ) -> Result<(), Wrong<'a>> {
     let literal = reference.get("reference").and_then(Value::as_str);
-    if literal.is_some_and(is_conditional) {
+    if literal.is_some_and(|text| split_conditional(text).is_some()) {
         return Err(Wrong::Conditional);
     }
     if targets.is_empty() {
@@ -40,10 +40,12 @@ pub(super) fn check<'a>(
     }
 }
 
-/// `Type?parameters`: only a transaction resolves it (<https://hl7.org/fhir/R4/http.html#trules>).
-fn is_conditional(text: &str) -> bool {
-    text.split_once('?')
-        .is_some_and(|(before, _)| !before.is_empty() && before.bytes().all(|byte| byte.is_ascii_alphabetic()))
+/// A conditional reference `Type?parameters` taken apart; none for a literal one. Only a transaction resolves it
+/// (<https://hl7.org/fhir/R4/http.html#trules>).
+pub fn split_conditional(reference: &str) -> Option<(&str, &str)> {
+    let (name, query) = reference.split_once('?')?;
+    let is_type = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_type.then_some((name, query))
 }
 
 fn contained_type<'a>(contained: Option<&'a Value>, id: &str) -> Option<&'a str> {

@@ -1,0 +1,264 @@
+//! The entries of a batch or transaction as they are sent, taken apart.
+//! <https://hl7.org/fhir/R4/bundle.html#bundle-unk>
+
+use serde_json::Value;
+use vesta_runtime::schema::Schema;
+
+use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
+use crate::fhir::query;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BundleType {
+    Batch,
+    Transaction,
+}
+
+impl BundleType {
+    pub(super) fn response(self) -> &'static str {
+        match self {
+            BundleType::Batch => "batch-response",
+            BundleType::Transaction => "transaction-response",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) full_url: Option<String>,
+    pub(super) method: Method,
+    pub(super) target: Target,
+    pub(super) resource: Option<Value>,
+    pub(super) if_match: Option<String>,
+    pub(super) if_none_match: Option<String>,
+    pub(super) if_modified_since: Option<String>,
+    pub(super) if_none_exist: Option<String>,
+}
+
+/// <https://hl7.org/fhir/R4/valueset-http-verb.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Patch,
+}
+
+/// What `request.url` names, relative to the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    System(Vec<(String, String)>),
+    Metadata(Vec<(String, String)>),
+    SystemHistory(Vec<(String, String)>),
+    Type(String, Vec<(String, String)>),
+    TypeHistory(String, Vec<(String, String)>),
+    Instance(String, String, Vec<(String, String)>),
+    InstanceHistory(String, String, Vec<(String, String)>),
+    Version(String, String, String, Vec<(String, String)>),
+    Operation(String),
+}
+
+/// The type of the Bundle and its entries, each with the place it has in the Bundle (`Bundle.entry[3]`).
+pub(super) fn parse(
+    schema: &Schema,
+    base_url: &str,
+    bundle: Value,
+) -> Result<(BundleType, Vec<Result<Entry, Error>>), Error> {
+    let Value::Object(mut object) = bundle else {
+        return Err(Error::new(Kind::Invalid, "Send a Bundle: a JSON object with \"resourceType\": \"Bundle\"."));
+    };
+    if object.get("resourceType").and_then(Value::as_str) != Some("Bundle") {
+        return Err(Error::from_issue(
+            Kind::Invalid,
+            Issue::error(
+                IssueType::Invalid,
+                "At the base of the API only a Bundle is taken: post other resources to [base]/[type].",
+            ),
+        ));
+    }
+    let bundle_type = match object.get("type").and_then(Value::as_str) {
+        Some("batch") => BundleType::Batch,
+        Some("transaction") => BundleType::Transaction,
+        _ => {
+            let issue = Issue::error(
+                IssueType::Value,
+                "A Bundle sent to the base is of type batch or transaction; a Bundle of another type is stored by POST [base]/Bundle.",
+            );
+            return Err(Error::from_issue(Kind::Invalid, issue.at("Bundle.type")));
+        }
+    };
+    let entries = match object.swap_remove("entry") {
+        None => Vec::new(),
+        Some(Value::Array(entries)) => entries,
+        Some(_) => {
+            let issue = Issue::error(IssueType::Structure, "`entry` is an array of entries.").at("Bundle.entry");
+            return Err(Error::from_issue(Kind::Invalid, issue));
+        }
+    };
+    let entries = entries.into_iter().enumerate().map(|(index, entry)| {
+        entry_of(schema, base_url, entry).map_err(|issue| {
+            let place = match issue.expression.first() {
+                Some(inner) => format!("{}.{inner}", place(index)),
+                None => place(index),
+            };
+            Error::from_issue(kind_of(&issue), Issue { expression: vec![place], ..issue })
+        })
+    });
+    Ok((bundle_type, entries.collect()))
+}
+
+/// `Bundle.entry[3]`
+pub(super) fn place(index: usize) -> String {
+    format!("Bundle.entry[{index}]")
+}
+
+fn kind_of(issue: &Issue) -> Kind {
+    match issue.code {
+        IssueType::NotSupported => Kind::NotSupported,
+        IssueType::NotFound => Kind::NotFound,
+        _ => Kind::Invalid,
+    }
+}
+
+fn entry_of(schema: &Schema, base_url: &str, entry: Value) -> Result<Entry, Issue> {
+    let Value::Object(mut entry) = entry else {
+        return Err(Issue::error(IssueType::Structure, "An entry is an object."));
+    };
+    let resource = entry.swap_remove("resource");
+    let full_url = entry.get("fullUrl").and_then(Value::as_str).map(str::to_owned);
+    let Some(Value::Object(request)) = entry.get("request") else {
+        return Err(Issue::error(
+            IssueType::Required,
+            "`request` is missing: an entry of a batch or transaction says what to do, like { \"method\": \"PUT\", \"url\": \"Patient/1\" }.",
+        )
+        .at("request"));
+    };
+    let text = |name: &'static str| match request.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => {
+            Err(Issue::error(IssueType::Structure, format!("`{name}` is a string.")).at(format!("request.{name}")))
+        }
+    };
+    let method = match text("method")?.as_deref() {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
+        Some("POST") => Method::Post,
+        Some("PUT") => Method::Put,
+        Some("DELETE") => Method::Delete,
+        Some("PATCH") => Method::Patch,
+        _ => {
+            return Err(Issue::error(IssueType::Value, "`method` is one of GET, HEAD, POST, PUT, PATCH and DELETE.")
+                .at("request.method"));
+        }
+    };
+    let Some(url) = text("url")? else {
+        return Err(Issue::error(
+            IssueType::Required,
+            "`url` is missing: give it relative to the base, like Patient/1.",
+        )
+        .at("request.url"));
+    };
+    let target = target(schema, base_url, &url).map_err(|issue| issue.at("request.url"))?;
+    let entry = Entry {
+        full_url,
+        method,
+        target,
+        resource,
+        if_match: text("ifMatch")?,
+        if_none_match: text("ifNoneMatch")?,
+        if_modified_since: text("ifModifiedSince")?,
+        if_none_exist: text("ifNoneExist")?,
+    };
+    supported(&entry)?;
+    Ok(entry)
+}
+
+/// Refuses what the method and the target do not give together, and what Vesta does not do yet.
+fn supported(entry: &Entry) -> Result<(), Issue> {
+    let not_supported = |text: &'static str| Err(Issue::error(IssueType::NotSupported, text).at("request"));
+    match (entry.method, &entry.target) {
+        (_, Target::Operation(_)) => not_supported("This operation is not offered in a Bundle."),
+        (Method::Patch, _) => {
+            not_supported("PATCH is not supported yet: read the resource, change it, and send it whole with PUT.")
+        }
+        (Method::Get | Method::Head, Target::System(_)) => {
+            not_supported("A search over all types is not supported: search one type, like Patient?name=a.")
+        }
+        (Method::Get | Method::Head, _) => Ok(()),
+        (Method::Post, Target::Type(_, parameters)) if parameters.is_empty() => with_resource(entry),
+        (Method::Put, Target::Instance(..)) => with_resource(entry),
+        (Method::Delete, Target::Instance(..)) => Ok(()),
+        (Method::Put, Target::Type(..)) => {
+            not_supported("A conditional update is not supported yet: search first, then send PUT with the id.")
+        }
+        (Method::Delete, Target::Type(..)) => {
+            not_supported("A conditional delete is not supported yet: search first, then delete by id.")
+        }
+        (Method::Post, _) => {
+            Err(Issue::error(IssueType::Invalid, "POST goes to a type, like Patient.").at("request.url"))
+        }
+        (Method::Put | Method::Delete, _) => {
+            Err(Issue::error(IssueType::Invalid, "PUT and DELETE go to a resource, like Patient/1.").at("request.url"))
+        }
+    }
+}
+
+fn with_resource(entry: &Entry) -> Result<(), Issue> {
+    match &entry.resource {
+        Some(Value::Object(_)) => Ok(()),
+        _ => Err(Issue::error(IssueType::Required, "POST and PUT have a `resource`.").at("resource")),
+    }
+}
+
+/// Takes `request.url` apart.
+pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Target, Issue> {
+    let invalid = || {
+        Issue::error(
+            IssueType::Value,
+            "`url` is relative to the base: [type], [type]/[id], [type]/[id]/_history/[version] or [type]?[parameters].",
+        )
+    };
+    let relative = match url.strip_prefix(base_url) {
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => rest,
+        Some(_) => return Err(invalid()),
+        None if url.starts_with("http://") || url.starts_with("https://") => {
+            return Err(Issue::error(
+                IssueType::Value,
+                "`url` names another server: give it relative to the base of this one.",
+            ));
+        }
+        None => url,
+    };
+    let (path, parameters) = match relative.split_once('?') {
+        Some((path, text)) => (path, query::parse(text)),
+        None => (relative, Vec::new()),
+    };
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    if let Some(operation) = segments.iter().find(|segment| segment.starts_with('$')) {
+        return Ok(Target::Operation((*operation).to_owned()));
+    }
+    let known = |name: &str| {
+        if schema.resource(name).is_some() {
+            return Ok(name.to_owned());
+        }
+        Err(Issue::error(
+            IssueType::NotFound,
+            "`url` names no resource type of FHIR R4: see https://hl7.org/fhir/R4/resourcelist.html",
+        ))
+    };
+    match segments.as_slice() {
+        [] => Ok(Target::System(parameters)),
+        ["metadata"] => Ok(Target::Metadata(parameters)),
+        ["_history"] => Ok(Target::SystemHistory(parameters)),
+        [name] | [name, "_search"] => Ok(Target::Type(known(name)?, parameters)),
+        [name, "_history"] => Ok(Target::TypeHistory(known(name)?, parameters)),
+        [name, id] => Ok(Target::Instance(known(name)?, (*id).to_owned(), parameters)),
+        [name, id, "_history"] => Ok(Target::InstanceHistory(known(name)?, (*id).to_owned(), parameters)),
+        [name, id, "_history", version] => {
+            Ok(Target::Version(known(name)?, (*id).to_owned(), (*version).to_owned(), parameters))
+        }
+        _ => Err(invalid()),
+    }
+}

@@ -1,0 +1,175 @@
+//! The parts of a Bundle's life that need no store.
+
+use serde_json::{Value, json};
+use vesta_fhir::SCHEMA;
+
+use super::entry::{BundleType, Method, Target, parse, target};
+use super::links::Targets;
+use super::{conditional_references, entry};
+use crate::fhir::outcome::Kind;
+
+const BASE: &str = "https://example.org/apis/default/fhir";
+
+#[test]
+fn request_urls_are_relative_to_the_base() {
+    let ok = |url: &str| target(&SCHEMA, BASE, url).unwrap();
+    let text = str::to_owned;
+    assert_eq!(ok("Patient"), Target::Type(text("Patient"), vec![]));
+    assert_eq!(ok("/Patient/1"), Target::Instance(text("Patient"), text("1"), vec![]));
+    assert_eq!(ok(&format!("{BASE}/Patient/1")), Target::Instance(text("Patient"), text("1"), vec![]));
+    assert_eq!(ok("Patient/1/_history/2"), Target::Version(text("Patient"), text("1"), text("2"), vec![]));
+    assert_eq!(
+        ok("Patient?identifier=http%3A%2F%2Fa%7Cb&_count=1"),
+        Target::Type(text("Patient"), vec![(text("identifier"), text("http://a|b")), (text("_count"), text("1"))])
+    );
+    assert_eq!(ok("Patient/$everything"), Target::Operation(text("$everything")));
+    assert_eq!(ok("metadata"), Target::Metadata(vec![]));
+    assert_eq!(ok("_history?_count=1"), Target::SystemHistory(vec![(text("_count"), text("1"))]));
+    assert_eq!(ok("Patient/1/_history"), Target::InstanceHistory(text("Patient"), text("1"), vec![]));
+    assert_eq!(ok(""), Target::System(vec![]));
+    for wrong in ["https://elsewhere.org/fhir/Patient", "Foo", "Foo/1", "Patient/1/2/3", &format!("{BASE}x/Patient")] {
+        assert!(target(&SCHEMA, BASE, wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn each_entry_that_is_wrong_names_its_place() {
+    let bundle = json!({
+        "resourceType": "Bundle", "type": "batch", "entry": [
+            { "request": { "method": "GET", "url": "Patient/1" } },
+            {},
+            { "request": { "method": "FETCH", "url": "Patient/1" } },
+            { "request": { "method": "PUT", "url": "Patient/1" } },
+            { "request": { "method": "PATCH", "url": "Patient/1" }, "resource": {} },
+            { "request": { "method": "POST", "url": "Foo" }, "resource": {} },
+            { "request": { "method": "DELETE", "url": "Patient?name=a" } },
+            { "request": { "method": "POST", "url": "Patient/$match" }, "resource": {} },
+            "text"
+        ]
+    });
+    let (bundle_type, entries) = parse(&SCHEMA, BASE, bundle).unwrap();
+    assert_eq!(bundle_type, BundleType::Batch);
+    assert_eq!(entries[0].as_ref().unwrap().method, Method::Get);
+    let found: Vec<_> = entries[1..]
+        .iter()
+        .map(|entry| {
+            let error = entry.as_ref().unwrap_err();
+            (error.kind, error.issues[0].expression[0].as_str())
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Kind::Invalid, "Bundle.entry[1].request"),
+            (Kind::Invalid, "Bundle.entry[2].request.method"),
+            (Kind::Invalid, "Bundle.entry[3].resource"),
+            (Kind::NotSupported, "Bundle.entry[4].request"),
+            (Kind::NotFound, "Bundle.entry[5].request.url"),
+            (Kind::NotSupported, "Bundle.entry[6].request"),
+            (Kind::NotSupported, "Bundle.entry[7].request"),
+            (Kind::Invalid, "Bundle.entry[8]"),
+        ]
+    );
+}
+
+#[test]
+fn only_batches_and_transactions_are_processed() {
+    for (bundle, place) in [
+        (json!({ "resourceType": "Patient" }), None),
+        (json!([]), None),
+        (json!({ "resourceType": "Bundle", "type": "collection" }), Some("Bundle.type")),
+        (json!({ "resourceType": "Bundle" }), Some("Bundle.type")),
+        (json!({ "resourceType": "Bundle", "type": "batch", "entry": {} }), Some("Bundle.entry")),
+    ] {
+        let error = parse(&SCHEMA, BASE, bundle).unwrap_err();
+        assert_eq!(error.kind, Kind::Invalid);
+        assert_eq!(error.issues[0].expression.first().map(String::as_str), place);
+    }
+    assert_eq!(entry::place(3), "Bundle.entry[3]");
+}
+
+fn targets() -> Targets {
+    let mut targets = Targets::default();
+    targets.insert("urn:uuid:a", "Patient/1".to_owned());
+    targets.insert("urn:uuid:b", "Binary/2".to_owned());
+    targets.insert("https://source.org/fhir/Encounter/9", "Encounter/3".to_owned());
+    targets
+}
+
+/// References, uri, url, oid, uuid and the links of narratives are replaced; canonical, string and extension urls stay.
+/// <https://hl7.org/fhir/R4/http.html#trules>
+#[test]
+fn all_matching_links_are_replaced() {
+    let mut resource = json!({
+        "resourceType": "DocumentReference",
+        "text": { "status": "additional", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"urn:uuid:a\">urn:uuid:a</a><img src='urn:uuid:b' alt=\"urn:uuid:b\"/></div>" },
+        "contained": [{ "resourceType": "Observation", "id": "o", "subject": { "reference": "urn:uuid:a" } }],
+        "extension": [
+            { "url": "urn:uuid:a", "valueUri": "urn:uuid:a" },
+            { "url": "http://e", "valueCanonical": "urn:uuid:a" },
+            { "url": "http://e", "valueString": "urn:uuid:a" },
+            { "url": "http://e", "valueReference": { "reference": "urn:uuid:a#part" } }
+        ],
+        "_status": { "extension": [{ "url": "http://e", "valueReference": { "reference": "urn:uuid:a" } }] },
+        "identifier": [{ "system": "urn:ietf:rfc:3986", "value": "urn:uuid:a" }],
+        "subject": { "reference": "urn:uuid:a" },
+        "content": [{ "attachment": { "url": "urn:uuid:b" } }],
+        "context": { "encounter": [{ "reference": "Encounter/9" }, { "reference": "Encounter/8" }, { "reference": "#o" }] }
+    });
+    let dangling = targets().rewrite(&SCHEMA, &mut resource, Some("https://source.org/fhir/DocumentReference/5"));
+    assert_eq!(dangling, Vec::<String>::new());
+    assert_eq!(
+        resource,
+        json!({
+            "resourceType": "DocumentReference",
+            "text": { "status": "additional", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"Patient/1\">urn:uuid:a</a><img src='Binary/2' alt=\"urn:uuid:b\"/></div>" },
+            "contained": [{ "resourceType": "Observation", "id": "o", "subject": { "reference": "Patient/1" } }],
+            "extension": [
+                { "url": "urn:uuid:a", "valueUri": "Patient/1" },
+                { "url": "http://e", "valueCanonical": "urn:uuid:a" },
+                { "url": "http://e", "valueString": "urn:uuid:a" },
+                { "url": "http://e", "valueReference": { "reference": "Patient/1#part" } }
+            ],
+            "_status": { "extension": [{ "url": "http://e", "valueReference": { "reference": "Patient/1" } }] },
+            "identifier": [{ "system": "urn:ietf:rfc:3986", "value": "urn:uuid:a" }],
+            "subject": { "reference": "Patient/1" },
+            "content": [{ "attachment": { "url": "Binary/2" } }],
+            "context": { "encounter": [{ "reference": "Encounter/3" }, { "reference": "Encounter/8" }, { "reference": "#o" }] }
+        })
+    );
+}
+
+#[test]
+fn a_relative_reference_is_of_the_base_of_its_own_entry() {
+    let rewrite = |full_url: Option<&str>| {
+        let mut resource = json!({ "resourceType": "Observation", "encounter": { "reference": "Encounter/9" } });
+        targets().rewrite(&SCHEMA, &mut resource, full_url);
+        resource["encounter"]["reference"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(rewrite(Some("https://source.org/fhir/Observation/1")), "Encounter/3");
+    assert_eq!(rewrite(Some("https://other.org/fhir/Observation/1")), "Encounter/9");
+    assert_eq!(rewrite(Some("urn:uuid:x")), "Encounter/9");
+    assert_eq!(rewrite(None), "Encounter/9");
+}
+
+#[test]
+fn references_that_no_entry_has_are_told() {
+    let mut resource = json!({ "resourceType": "Observation", "subject": { "reference": "urn:uuid:zz" } });
+    assert_eq!(targets().rewrite(&SCHEMA, &mut resource, None), ["urn:uuid:zz"]);
+}
+
+#[test]
+fn conditional_references_are_found_and_replaced() {
+    let mut resource = json!({
+        "resourceType": "Observation",
+        "subject": { "reference": "Patient?identifier=http://a|b" },
+        "performer": [{ "reference": "Practitioner/1?" }, { "reference": "https://a/b?c=d" }, { "reference": "Practitioner?identifier=x" }]
+    });
+    let mut found = Vec::new();
+    conditional_references::collect(&SCHEMA, &mut resource, &mut found);
+    assert_eq!(found, ["Patient?identifier=http://a|b", "Practitioner?identifier=x"]);
+    let literal = [(found[0].clone(), "Patient/1".to_owned())].into();
+    conditional_references::replace(&SCHEMA, &mut resource, &literal);
+    assert_eq!(resource["subject"]["reference"], Value::from("Patient/1"));
+    assert_eq!(resource["performer"][2]["reference"], Value::from("Practitioner?identifier=x"));
+}
