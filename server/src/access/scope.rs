@@ -67,7 +67,8 @@ fn parse(scope: &str) -> Result<Scope, &'static str> {
 
 /// The shape of a type's name.
 fn is_type_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_uppercase()) && name.chars().all(|letter| letter.is_ascii_alphabetic())
+    name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.chars().all(|letter| letter.is_ascii_alphabetic())
 }
 
 fn permissions_of(text: &str) -> Result<Permissions, &'static str> {

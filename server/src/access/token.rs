@@ -62,16 +62,14 @@ impl SigningKey {
     }
 
     pub fn from_pem(pem: &str) -> Result<SigningKey, SigningKeyError> {
-        let key =
-            rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(pem, &rcgen::PKCS_ECDSA_P256_SHA256).map_err(error)?;
+        let key = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(pem, &rcgen::PKCS_ECDSA_P256_SHA256).map_err(error)?;
         let signing = EncodingKey::from_ec_pem(pem.as_bytes()).map_err(error)?;
         let verifying = DecodingKey::from_ec_pem(key.public_key_pem().as_bytes()).map_err(error)?;
         // The key's id is its thumbprint: RFC 7638 over the point's two coordinates.
         let point = key.public_key_raw();
         let half = (point.len().saturating_sub(1)) / 2;
         let coordinate = |from: usize| base64(&point[1 + from..1 + from + half]);
-        let canonical =
-            format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, coordinate(0), coordinate(half));
+        let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, coordinate(0), coordinate(half));
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, canonical.as_bytes());
         Ok(SigningKey { signing, verifying, id: base64(digest.as_ref()) })
     }

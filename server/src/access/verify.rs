@@ -110,12 +110,8 @@ impl Verifier {
         if has(Level::System) && !self.system_scopes {
             return Err(TokenError::SystemScopes);
         }
-        let context = AccessContext {
-            subject: claims.sub,
-            client_id: claims.client_id,
-            patient: claims.patient,
-            scopes,
-        };
+        let context =
+            AccessContext { subject: claims.sub, client_id: claims.client_id, patient: claims.patient, scopes };
         Ok(Verified { context: Arc::new(context), token_id: claims.jti, expires: claims.exp })
     }
 

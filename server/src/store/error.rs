@@ -44,6 +44,9 @@ pub enum StoreError {
     /// What the database holds is not what this release wrote.
     #[error("the database is inconsistent: {0}")]
     Inconsistent(String),
+    /// Another process wrote the same first, again and again: try again.
+    #[error("another writer came first: {0}")]
+    Conflict(String),
     /// A fault in a statement of ours.
     #[error("a statement failed: {0}")]
     Statement(String),
@@ -52,7 +55,10 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed a little later.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, StoreError::Busy | StoreError::Unavailable(_) | StoreError::TimeLimit(_))
+        matches!(
+            self,
+            StoreError::Busy | StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::TimeLimit(_)
+        )
     }
 
     /// A copy for each waiter of a failed batch. A refusal is one unit's own and is never shared.
@@ -69,6 +75,7 @@ impl StoreError {
             StoreError::Locked { folder, hint } => StoreError::Locked { folder: folder.clone(), hint: hint.clone() },
             StoreError::Configuration(cause) => StoreError::Configuration(cause.clone()),
             StoreError::Inconsistent(cause) => StoreError::Inconsistent(cause.clone()),
+            StoreError::Conflict(cause) => StoreError::Conflict(cause.clone()),
             StoreError::Statement(cause) => StoreError::Statement(cause.clone()),
             StoreError::Refused(refusal) => StoreError::Statement(refusal.to_string()),
         }
@@ -83,12 +90,6 @@ fn code(error: &DbErr) -> Option<String> {
         SqlxError::Database(cause) => cause.code().map(|code| code.into_owned()),
         _ => None,
     }
-}
-
-/// Whether running the same transaction again can succeed: another writer came first.
-pub(super) fn is_retryable(error: &DbErr) -> bool {
-    // serialization_failure, deadlock_detected, unique_violation (two writers created the same id).
-    matches!(code(error).as_deref(), Some("40001" | "40P01" | "23505"))
 }
 
 fn is_connection_lost(error: &DbErr) -> bool {
@@ -109,7 +110,12 @@ fn is_connection_lost(error: &DbErr) -> bool {
 
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
-        let unavailable = match code(&error) {
+        let code = code(&error);
+        // serialization_failure, deadlock_detected, unique_violation (two writers created the same id).
+        if matches!(code.as_deref(), Some("40001" | "40P01" | "23505")) {
+            return StoreError::Conflict(error.to_string());
+        }
+        let unavailable = match code {
             // PostgreSQL: connection exceptions, insufficient resources (disk full), operator intervention, system
             // errors, read-only transaction (a fail-over in progress).
             Some(code) if code.len() == 5 && !code.chars().all(|digit| digit.is_ascii_digit()) => {

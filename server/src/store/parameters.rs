@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::index::IndexRows;
 
 /// A search parameter of one resource type, as the running binary has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ParameterDefinition {
     pub resource_type: u16,
     pub code: String,
@@ -35,7 +35,7 @@ impl ParameterEntry {
         self.indexed.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_indexed(&self) {
+    fn set_indexed(&self) {
         self.indexed.store(true, Ordering::Release);
     }
 }
@@ -63,6 +63,10 @@ impl Dictionary {
 
     pub fn iter(&self) -> impl Iterator<Item = &ParameterEntry> {
         self.entries.values()
+    }
+
+    pub(super) fn set_indexed(&self, id: i32) {
+        self.iter().filter(|entry| entry.id == id).for_each(ParameterEntry::set_indexed);
     }
 
     /// The key of the SipHash of this database.

@@ -107,8 +107,9 @@ pub struct HistoryQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
     pub entries: Vec<HistoryEntry>,
-    /// How many versions match in all, deletions included.
-    pub total: i64,
+    /// How many versions there are in all, deletions included; only for an instance, where counting is cheap.
+    pub total: Option<i64>,
+    /// The commit sequence number up to which this history looks.
     pub as_of: i64,
     pub has_more: bool,
 }

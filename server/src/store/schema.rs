@@ -3,8 +3,8 @@
 //! On PostgreSQL a site is a schema and every statement is qualified with it; SQLite calls its one schema `main`, so
 //! the same statement serves both.
 
+use sea_orm::DeriveIden;
 use sea_orm::sea_query::{Alias, DynIden, Expr, IntoIden, IntoTableRef, SelectStatement, TableRef};
-use sea_orm::{DeriveIden, Iden};
 
 /// The tables of one site, qualified.
 #[derive(Debug, Clone)]
@@ -33,8 +33,8 @@ impl Names {
     }
 
     /// A qualified, quoted name for the few statements that only one database knows.
-    pub(super) fn quoted(&self, table: impl Iden) -> String {
-        format!("\"{}\".\"{}\"", self.text.replace('"', "\"\""), table.to_string())
+    pub(super) fn quoted(&self, name: &str) -> String {
+        format!("\"{}\".\"{name}\"", self.text.replace('"', "\"\""))
     }
 }
 

@@ -209,3 +209,14 @@ pub fn delete(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<DeleteStatement>
     each_table!(delete);
     statements
 }
+
+#[cfg(test)]
+impl IndexRows {
+    /// Token rows of (parameter, hash), for tests of the writer.
+    pub(in crate::store) fn of_tokens(tokens: impl IntoIterator<Item = (i32, i64)>) -> Self {
+        let tokens = tokens.into_iter().map(|(parameter, value)| TokenRow { parameter, value }).collect();
+        let mut rows = IndexRows { tokens, ..IndexRows::default() };
+        rows.sort();
+        rows
+    }
+}

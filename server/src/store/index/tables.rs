@@ -152,16 +152,31 @@ pub fn tables(backend: DbBackend) -> (Vec<TableCreateStatement>, Vec<IndexCreate
     (tables, indexes)
 }
 
-/// The statements that remove every row of a parameter that is no longer used.
-pub fn delete_parameter(names: &Names, parameter: i32) -> Vec<DeleteStatement> {
-    use IndexTable::{IndexDate, IndexNumber, IndexQuantity, IndexReference, IndexString, IndexToken, IndexUri};
-    [IndexToken, IndexReference, IndexString, IndexUri, IndexDate, IndexNumber, IndexQuantity]
-        .into_iter()
-        .map(|table| {
-            Query::delete()
-                .from_table(names.table(table))
-                .and_where(Expr::col(Column::Parameter).eq(parameter))
-                .to_owned()
-        })
-        .collect()
+/// The statements that remove rows of a parameter that is no longer used, at most `most` of each table: they are run
+/// again until nothing is removed, so that no transaction is long.
+pub fn delete_parameter(names: &Names, parameter: i32, most: usize) -> Vec<DeleteStatement> {
+    [
+        bounded_delete::<super::TokenRow>(names, parameter, most),
+        bounded_delete::<super::ReferenceRow>(names, parameter, most),
+        bounded_delete::<super::StringRow>(names, parameter, most),
+        bounded_delete::<super::UriRow>(names, parameter, most),
+        bounded_delete::<super::DateRow>(names, parameter, most),
+        bounded_delete::<super::NumberRow>(names, parameter, most),
+        bounded_delete::<super::QuantityRow>(names, parameter, most),
+    ]
+    .into()
+}
+
+fn bounded_delete<R: Row>(names: &Names, parameter: i32, most: usize) -> DeleteStatement {
+    let key = &R::COLUMNS[..R::KEY];
+    let some = Query::select()
+        .columns(key.iter().copied())
+        .from(names.table(R::TABLE))
+        .and_where(Expr::col(Column::Parameter).eq(parameter))
+        .limit(most as u64)
+        .to_owned();
+    Query::delete()
+        .from_table(names.table(R::TABLE))
+        .and_where(Expr::tuple(key.iter().map(|column| Expr::col(*column))).in_subquery(some))
+        .to_owned()
 }

@@ -1,0 +1,143 @@
+//! Histories: current and superseded versions together, newest first by the commit sequence.
+//! <https://hl7.org/fhir/R4/http.html#history>
+
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoColumnRef, Order, Query, SelectStatement};
+
+use super::columns::{Columns, stored};
+use super::error::StoreError;
+use super::record::{HistoryEntry, HistoryPage, HistoryQuery, HistoryScope, Method};
+use super::schema::{Names, Resource, ResourceHistory, select_stored};
+use super::store::Store;
+
+/// The columns that a history is chosen by, in one of the two tables.
+struct Side<C> {
+    key: C,
+    resource_type: C,
+    last_updated: C,
+    sequence: C,
+}
+
+const CURRENT: Side<Resource> = Side {
+    key: Resource::Key,
+    resource_type: Resource::Type,
+    last_updated: Resource::LastUpdated,
+    sequence: Resource::Sequence,
+};
+
+const SUPERSEDED: Side<ResourceHistory> = Side {
+    key: ResourceHistory::Key,
+    resource_type: ResourceHistory::Type,
+    last_updated: ResourceHistory::LastUpdated,
+    sequence: ResourceHistory::SequenceFrom,
+};
+
+/// What both sides are bounded by.
+struct Bounds {
+    key: Option<i64>,
+    resource_type: Option<u16>,
+    since: Option<i64>,
+    as_of: i64,
+    before: Option<i64>,
+}
+
+impl<C: IntoColumnRef + Copy> Side<C> {
+    fn restrict(&self, statement: &mut SelectStatement, bounds: &Bounds) {
+        statement.and_where(Expr::col(self.sequence).lte(bounds.as_of));
+        if let Some(before) = bounds.before {
+            statement.and_where(Expr::col(self.sequence).lt(before));
+        }
+        if let Some(key) = bounds.key {
+            statement.and_where(Expr::col(self.key).eq(key));
+        }
+        if let Some(resource_type) = bounds.resource_type {
+            statement.and_where(Expr::col(self.resource_type).eq(resource_type as i16));
+        }
+        if let Some(since) = bounds.since {
+            statement.and_where(Expr::col(self.last_updated).gte(since));
+        }
+    }
+}
+
+impl Store {
+    /// A page of a history. Of an instance that never existed: [`StoreError::NotFound`].
+    pub async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        let (mut key, mut resource_type) = (None, None);
+        match &query.scope {
+            HistoryScope::Instance { resource_type, id } => {
+                key = Some(self.read(*resource_type, id).await?.ok_or(StoreError::NotFound)?.key);
+            }
+            HistoryScope::Type(of) => resource_type = Some(*of),
+            HistoryScope::System => {}
+        }
+        let visible = self.visible().await?.sequence;
+        let as_of = query.as_of.map_or(visible, |as_of| Ord::min(as_of, visible));
+        let since = query.since.map(|since| since.as_microsecond());
+        let bounds = Bounds { key, resource_type, since, as_of, before: query.before };
+
+        // The current versions first: one that is superseded between the two looks is then seen twice, not missed.
+        let most = query.count.saturating_add(1) as u64;
+        let mut entries = self.reader.query(&current(self.names(), &bounds, most), entry).await?;
+        entries.extend(self.reader.query(&superseded(self.names(), &bounds, most), entry).await?);
+        entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.stored.sequence));
+        entries.dedup_by_key(|entry| entry.stored.sequence);
+        let has_more = entries.len() > query.count;
+        entries.truncate(query.count);
+        let total = match key {
+            Some(_) => Some(self.count(&total(self.names(), &Bounds { before: None, ..bounds })).await?),
+            None => None,
+        };
+        Ok(HistoryPage { entries, total, as_of, has_more })
+    }
+}
+
+fn entry(row: &dyn Columns) -> Result<HistoryEntry, StoreError> {
+    Ok(HistoryEntry { stored: stored(row)?, method: Method::from_code(row.small(8)?) })
+}
+
+fn current(names: &Names, bounds: &Bounds, most: u64) -> SelectStatement {
+    let mut statement = Query::select();
+    select_stored(&mut statement, Resource::Table);
+    statement
+        .column(Resource::Method)
+        .from_as(names.table(Resource::Table), Alias::new("resource"))
+        .order_by(Resource::Sequence, Order::Desc)
+        .limit(most);
+    CURRENT.restrict(&mut statement, bounds);
+    statement
+}
+
+/// The columns of a superseded version in the order of [`super::schema::STORED`].
+pub(super) const SUPERSEDED_COLUMNS: [ResourceHistory; 8] = [
+    ResourceHistory::Key,
+    ResourceHistory::Type,
+    ResourceHistory::Id,
+    ResourceHistory::Version,
+    ResourceHistory::LastUpdated,
+    ResourceHistory::Deleted,
+    ResourceHistory::SequenceFrom,
+    ResourceHistory::Body,
+];
+
+fn superseded(names: &Names, bounds: &Bounds, most: u64) -> SelectStatement {
+    let mut statement = Query::select();
+    statement
+        .columns(SUPERSEDED_COLUMNS)
+        .column(ResourceHistory::Method)
+        .from(names.table(ResourceHistory::Table))
+        .order_by(ResourceHistory::SequenceFrom, Order::Desc)
+        .limit(most);
+    SUPERSEDED.restrict(&mut statement, bounds);
+    statement
+}
+
+/// Both counts in one statement, so that a version that moves between the tables is counted once.
+fn total(names: &Names, bounds: &Bounds) -> SelectStatement {
+    let mut current = Query::select();
+    current.expr(Expr::col(Resource::Key).count()).from(names.table(Resource::Table));
+    CURRENT.restrict(&mut current, bounds);
+    let mut superseded = Query::select();
+    superseded.expr(Expr::col(ResourceHistory::Key).count()).from(names.table(ResourceHistory::Table));
+    SUPERSEDED.restrict(&mut superseded, bounds);
+    let sum = Expr::SubQuery(None, Box::new(current.into())).add(Expr::SubQuery(None, Box::new(superseded.into())));
+    Query::select().expr(sum).take()
+}

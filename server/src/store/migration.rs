@@ -1,0 +1,199 @@
+//! The schema's history, by sea-orm-migration. A migration that has been released is never edited.
+
+use sea_orm::sea_query::{ColumnDef, Index, IndexCreateStatement, IntoIden, Table, TableCreateStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
+
+use super::index;
+use super::schema::{Audit, Compartment, Patient, Resource, ResourceHistory, SearchParameter, Setting};
+
+pub(super) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Tables)]
+    }
+}
+
+/// The first schema.
+struct Tables;
+
+impl MigrationName for Tables {
+    fn name(&self) -> &str {
+        "m0001_tables"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for Tables {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let (index_tables, index_indexes) = index::tables(backend);
+        for table in tables(backend).into_iter().chain(index_tables) {
+            manager.create_table(table).await?;
+        }
+        for index in indexes(backend).into_iter().chain(index_indexes) {
+            manager.create_index(index).await?;
+        }
+        if backend == DbBackend::Postgres {
+            let sequence = "CREATE SEQUENCE commit_sequence; CREATE SEQUENCE audit_writer AS integer";
+            manager.get_connection().execute_unprepared(sequence).await?;
+        }
+        Ok(())
+    }
+}
+
+fn integer(column: impl IntoIden) -> ColumnDef {
+    ColumnDef::new(column).big_integer().not_null().take()
+}
+
+fn small(column: impl IntoIden) -> ColumnDef {
+    ColumnDef::new(column).small_integer().not_null().take()
+}
+
+fn text(column: impl IntoIden) -> ColumnDef {
+    ColumnDef::new(column).text().not_null().take()
+}
+
+fn tables(backend: DbBackend) -> Vec<TableCreateStatement> {
+    let mut tables = vec![
+        Table::create()
+            .table(Resource::Table)
+            .col(integer(Resource::Key).primary_key())
+            .col(small(Resource::Type))
+            .col(text(Resource::Id))
+            .col(integer(Resource::Version))
+            .col(integer(Resource::LastUpdated))
+            .col(ColumnDef::new(Resource::Deleted).boolean().not_null())
+            .col(small(Resource::Method))
+            .col(integer(Resource::Sequence))
+            .col(text(Resource::Body))
+            .take(),
+        Table::create()
+            .table(ResourceHistory::Table)
+            .col(integer(ResourceHistory::Key))
+            .col(integer(ResourceHistory::Version))
+            .col(small(ResourceHistory::Type))
+            .col(text(ResourceHistory::Id))
+            .col(integer(ResourceHistory::LastUpdated))
+            .col(ColumnDef::new(ResourceHistory::Deleted).boolean().not_null())
+            .col(small(ResourceHistory::Method))
+            .col(integer(ResourceHistory::SequenceFrom))
+            .col(integer(ResourceHistory::SequenceTo))
+            .col(text(ResourceHistory::Body))
+            .take(),
+        Table::create()
+            .table(Patient::Table)
+            .col(integer(Patient::Key).primary_key().auto_increment())
+            .col(text(Patient::Id).unique_key())
+            .take(),
+        Table::create()
+            .table(SearchParameter::Table)
+            .col(ColumnDef::new(SearchParameter::Id).integer().not_null().primary_key())
+            .col(small(SearchParameter::Type))
+            .col(text(SearchParameter::Code))
+            .col(text(SearchParameter::Url))
+            .col(integer(SearchParameter::ExtractorHash))
+            .col(small(SearchParameter::State))
+            .col(integer(SearchParameter::Progress))
+            .take(),
+        Table::create()
+            .table(Setting::Table)
+            .col(text(Setting::Name).primary_key())
+            .col(ColumnDef::new(Setting::Value).binary().not_null())
+            .take(),
+    ];
+    let mut audit = Table::create()
+        .table(Audit::Table)
+        .col(ColumnDef::new(Audit::Writer).integer().not_null())
+        .col(integer(Audit::Sequence))
+        .col(integer(Audit::Time))
+        .col(text(Audit::Actor))
+        .col(text(Audit::Client))
+        .col(text(Audit::Action))
+        .col(text(Audit::Interaction))
+        .col(small(Audit::Outcome))
+        .col(ColumnDef::new(Audit::Patient).text())
+        .col(ColumnDef::new(Audit::Type).small_integer())
+        .col(ColumnDef::new(Audit::Id).text())
+        .col(text(Audit::RequestId))
+        .col(ColumnDef::new(Audit::Chain).binary().not_null())
+        .primary_key(Index::create().col(Audit::Writer).col(Audit::Sequence))
+        .take();
+    let mut compartment = Table::create()
+        .table(Compartment::Table)
+        .col(integer(Compartment::Patient))
+        .col(small(Compartment::Type))
+        .col(integer(Compartment::High))
+        .col(integer(Compartment::Resource))
+        .col(integer(Compartment::Low))
+        .col(integer(Compartment::Bits))
+        .take();
+    if backend == DbBackend::Sqlite {
+        // Clustered: a walk of a patient's resources reads neighbouring pages. (PostgreSQL gets a covering index.)
+        compartment.primary_key(&mut compartment_columns()).extra("WITHOUT ROWID");
+        audit.extra("WITHOUT ROWID");
+    }
+    tables.extend([audit, compartment]);
+    tables
+}
+
+/// Newest first is a backward walk.
+fn compartment_columns() -> IndexCreateStatement {
+    Index::create()
+        .col(Compartment::Patient)
+        .col(Compartment::Type)
+        .col(Compartment::High)
+        .col(Compartment::Resource)
+        .take()
+}
+
+fn indexes(backend: DbBackend) -> Vec<IndexCreateStatement> {
+    let mut indexes = vec![
+        Index::create()
+            .name("resource_id")
+            .table(Resource::Table)
+            .col(Resource::Type)
+            .col(Resource::Id)
+            .unique()
+            .take(),
+        Index::create().name("resource_sequence").table(Resource::Table).col(Resource::Sequence).unique().take(),
+        Index::create()
+            .name("resource_type_sequence")
+            .table(Resource::Table)
+            .col(Resource::Type)
+            .col(Resource::Sequence)
+            .take(),
+        Index::create()
+            .name("resource_history_version")
+            .table(ResourceHistory::Table)
+            .col(ResourceHistory::Key)
+            .col(ResourceHistory::Version)
+            .unique()
+            .take(),
+        Index::create()
+            .name("resource_history_sequence")
+            .table(ResourceHistory::Table)
+            .col(ResourceHistory::SequenceFrom)
+            .unique()
+            .take(),
+        Index::create()
+            .name("resource_history_type_sequence")
+            .table(ResourceHistory::Table)
+            .col(ResourceHistory::Type)
+            .col(ResourceHistory::SequenceFrom)
+            .take(),
+    ];
+    if backend == DbBackend::Postgres {
+        indexes.push(
+            compartment_columns()
+                .name("compartment_patient")
+                .table(Compartment::Table)
+                .unique()
+                .include(Compartment::Low)
+                .include(Compartment::Bits)
+                .take(),
+        );
+    }
+    indexes
+}

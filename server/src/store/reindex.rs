@@ -1,0 +1,154 @@
+//! Deriving rows again in the background: of parameters that are new or whose extractor changed, in bites that the
+//! writer takes between requests.
+
+use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::{Expr, ExprTrait, LockType, Order, Query, SelectStatement};
+use sea_orm::{DbBackend, sea_query::Alias};
+
+use super::columns::{Columns, stored};
+use super::error::StoreError;
+use super::index::{self, IndexRows};
+use super::record::Stored;
+use super::schema::{Names, Resource, SearchParameter, select_stored};
+use super::write::Batch;
+
+/// The values of [`SearchParameter::State`].
+pub(super) mod state {
+    pub(crate) const PENDING: i16 = 0;
+    pub(crate) const INDEXED: i16 = 1;
+    /// Replaced or no longer enabled: its rows are to be removed.
+    pub(crate) const RETIRED: i16 = 2;
+}
+
+/// How far the background work has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReindexProgress {
+    /// Parameters whose rows are not complete.
+    pub pending: usize,
+    /// Parameters whose rows are still to be removed.
+    pub retired: usize,
+    /// Resource keys up to this one are done, of `last`.
+    pub done: i64,
+    pub last: i64,
+}
+
+impl ReindexProgress {
+    pub fn is_complete(&self) -> bool {
+        self.pending == 0 && self.retired == 0
+    }
+}
+
+struct Pending {
+    id: i32,
+    resource_type: i16,
+    progress: i64,
+}
+
+async fn in_state(connection: &impl ConnectionTrait, names: &Names, state: i16) -> Result<Vec<Pending>, StoreError> {
+    let statement = Query::select()
+        .columns([SearchParameter::Id, SearchParameter::Type, SearchParameter::Progress])
+        .from(names.table(SearchParameter::Table))
+        .and_where(Expr::col(SearchParameter::State).eq(state))
+        .take();
+    let rows = connection.query_all(&statement).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Pending { id: row.try_get_by_index(0)?, resource_type: row.small(1)?, progress: row.integer(2)? })
+        })
+        .collect()
+}
+
+pub(super) async fn progress(connection: &impl ConnectionTrait, names: &Names) -> Result<ReindexProgress, StoreError> {
+    let pending = in_state(connection, names, state::PENDING).await?;
+    let retired = in_state(connection, names, state::RETIRED).await?.len();
+    let last = last_key(connection, names).await?;
+    let done = pending.iter().map(|parameter| parameter.progress).min().unwrap_or(last);
+    Ok(ReindexProgress { pending: pending.len(), retired, done, last })
+}
+
+async fn last_key(connection: &impl ConnectionTrait, names: &Names) -> Result<i64, StoreError> {
+    let statement = Query::select().expr(Expr::col(Resource::Key).max()).from(names.table(Resource::Table)).take();
+    let row = connection.query_one(&statement).await?;
+    Ok(row.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten().unwrap_or(0))
+}
+
+/// The next resources of the types that have pending parameters, in the order of their keys.
+fn next(names: &Names, types: &[i16], after: i64, bite: usize, lock: bool) -> SelectStatement {
+    let mut statement = Query::select();
+    select_stored(&mut statement, Resource::Table);
+    statement
+        .from_as(names.table(Resource::Table), Alias::new("resource"))
+        .and_where(Expr::col((Resource::Table, Resource::Key)).gt(after))
+        .and_where(Expr::col((Resource::Table, Resource::Type)).is_in(types.iter().copied()))
+        .order_by((Resource::Table, Resource::Key), Order::Asc)
+        .limit(bite as u64);
+    if lock {
+        // A change in between would leave rows of what it replaced.
+        statement.lock(LockType::Update);
+    }
+    statement
+}
+
+/// Does the next bite; returns the parameters that are complete with it.
+pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>, StoreError> {
+    let names = &batch.context.names;
+    let pending = in_state(batch.transaction, names, state::PENDING).await?;
+    if pending.is_empty() {
+        retire(batch, bite).await?;
+        return Ok(Vec::new());
+    }
+    let ids: Vec<i32> = pending.iter().map(|parameter| parameter.id).collect();
+    let mut types: Vec<i16> = pending.iter().map(|parameter| parameter.resource_type).collect();
+    types.sort_unstable();
+    types.dedup();
+    let after = pending.iter().map(|parameter| parameter.progress).min().unwrap_or(0);
+    let lock = batch.transaction.get_database_backend() == DbBackend::Postgres;
+    let rows = batch.transaction.query_all(&next(names, &types, after, bite, lock)).await?;
+    let resources = rows.iter().map(|row| stored(row)).collect::<Result<Vec<Stored>, _>>()?;
+
+    let derived = resources
+        .iter()
+        .filter(|stored| !stored.deleted)
+        .map(|stored| {
+            let rows = batch.context.rows(stored)?.of_parameters(&ids);
+            Ok((stored.key, stored.resource_type, rows))
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let derived: Vec<(i64, u16, &IndexRows)> =
+        derived.iter().map(|(key, resource_type, rows)| (*key, *resource_type, rows)).collect();
+    batch.insert_rows(&derived).await?;
+
+    let complete = resources.len() < bite;
+    let mut update = Query::update();
+    update
+        .table(names.table(SearchParameter::Table))
+        .and_where(Expr::col(SearchParameter::Id).is_in(ids.iter().copied()))
+        .and_where(Expr::col(SearchParameter::State).eq(state::PENDING));
+    if complete {
+        update.value(SearchParameter::State, state::INDEXED);
+    } else if let Some(last) = resources.last() {
+        update.value(SearchParameter::Progress, last.key);
+    }
+    batch.transaction.execute(&update).await?;
+    Ok(if complete { ids } else { Vec::new() })
+}
+
+/// Removes rows of parameters that nothing reads any more.
+async fn retire(batch: &mut Batch<'_>, bite: usize) -> Result<(), StoreError> {
+    let names = &batch.context.names;
+    let Some(retired) = in_state(batch.transaction, names, state::RETIRED).await?.into_iter().next() else {
+        return Ok(());
+    };
+    let mut removed = 0;
+    for statement in index::delete_parameter(names, retired.id, bite) {
+        removed += batch.transaction.execute(&statement).await?.rows_affected();
+    }
+    if removed == 0 {
+        let forget = Query::delete()
+            .from_table(names.table(SearchParameter::Table))
+            .and_where(Expr::col(SearchParameter::Id).eq(retired.id))
+            .take();
+        batch.transaction.execute(&forget).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! One site's store: opened once, shared by all who serve the site.
+
+use std::sync::Arc;
+
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder, Values,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use super::audit::AuditEntry;
+use super::columns::{Columns, found, stored, timestamp};
+use super::dictionary::{secret, synchronise};
+use super::error::StoreError;
+use super::history::SUPERSEDED_COLUMNS;
+use super::open::{self, Opened};
+use super::options::{Limits, Options};
+use super::parameters::{Dictionary, Indexer};
+use super::read::Reader;
+use super::record::{Found, Stored, Visible, Written};
+use super::reindex::{self, ReindexProgress};
+use super::schema::{Audit, Names, Resource, ResourceHistory, select_stored};
+use super::unit::Unit;
+use super::write::{Chain, Job, Order, PostgresOrder, Queue, WriteContext, one, spawn};
+
+/// The records of one site. Reads see every write that was answered before.
+pub struct Store {
+    pub(super) reader: Reader,
+    pub(super) context: Arc<WriteContext>,
+    pub(super) postgres: Option<PostgresOrder>,
+    queue: std::sync::Mutex<Option<Queue>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    checkpoints: Option<open::Checkpoints>,
+    point: Arc<str>,
+    version: Arc<str>,
+}
+
+impl Store {
+    /// Opens the database, brings its tables and its dictionary of search parameters up to this release, and starts
+    /// the writer. `indexer` is made from the dictionary: rows carry its ids.
+    pub async fn open(
+        options: Options,
+        indexer: impl FnOnce(&Arc<Dictionary>, &Names) -> Arc<dyn Indexer>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let Options { database, clock, parameters, limits } = options;
+        let Opened { connection, names, reader, checkpoints } = open::open(&database, &limits).await?;
+        let hash_key = secret(&connection, &names, "hash-key").await?;
+        let dictionary = Arc::new(synchronise(&connection, &names, parameters, hash_key).await?);
+        let indexer = indexer(&dictionary, &names);
+        let postgres = match &reader {
+            Reader::Sqlite(_) => None,
+            Reader::Postgres(_) => Some(PostgresOrder::open(&connection, &names).await?),
+        };
+        let visible = match &postgres {
+            None => last(&connection, &names).await?,
+            Some(order) => order.visible(&connection).await?,
+        };
+        let context = Arc::new(WriteContext {
+            connection,
+            names,
+            clock,
+            limits,
+            indexer,
+            dictionary,
+            visible: std::sync::Mutex::new(visible),
+        });
+        open::compare_clocks(&context, postgres.is_some(), visible).await?;
+
+        let (queue, lines) = Queue::new(&context.limits);
+        let lines = Arc::new(Mutex::new(lines));
+        let mut tasks = Vec::new();
+        match &postgres {
+            None => {
+                let order = Order::Sqlite { sequence: visible.sequence, stamp: visible.time };
+                let chain = chain(&context.connection, &context.names, 0).await?;
+                tasks.push(spawn(context.clone(), lines, order, chain));
+            }
+            Some(order) => {
+                for _ in 0..context.limits.writers.max(1) {
+                    // A chain has one writer; a process that ends leaves its chain where it is.
+                    let sql = format!("SELECT nextval('{}')", context.names.quoted("audit_writer"));
+                    let writer = one(&context.connection, sql).await?.integer(0)? as i32;
+                    let chain = Chain { writer, sequence: 0, head: Vec::new() };
+                    tasks.push(spawn(context.clone(), lines.clone(), Order::Postgres(order.clone()), chain));
+                }
+            }
+        }
+        let (point, version) = prepared(&context.names, postgres.is_some());
+        Ok(Arc::new(Store {
+            reader,
+            context,
+            postgres,
+            queue: std::sync::Mutex::new(Some(queue)),
+            tasks: Mutex::new(tasks),
+            checkpoints,
+            point,
+            version,
+        }))
+    }
+
+    /// Finishes what waits, and closes the database. Writes from then on are refused.
+    pub async fn close(&self) {
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        for task in self.tasks.lock().await.drain(..) {
+            let _ = task.await;
+        }
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.stop();
+            // The pool of PostgreSQL is shared by all sites.
+            let _ = self.context.connection.clone().close().await;
+        }
+    }
+
+    pub fn names(&self) -> &Names {
+        &self.context.names
+    }
+
+    pub fn dictionary(&self) -> &Arc<Dictionary> {
+        &self.context.dictionary
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.context.limits
+    }
+
+    fn queue(&self) -> Result<Queue, StoreError> {
+        let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        queue.clone().ok_or_else(|| StoreError::Unavailable("the store is closed".to_owned()))
+    }
+
+    /// Commits a unit, all or nothing; one [`Written`] an operation, in their order. What is answered is durable.
+    pub async fn write(&self, unit: Unit) -> Result<Vec<Written>, StoreError> {
+        self.queue()?.run(Job::Unit(unit)).await
+    }
+
+    /// Keeps the record of a read, to be written within [`Limits::audit_delay`]. Waits while the buffer is full.
+    pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.queue()?.audit(entry).await
+    }
+
+    /// The current version, deletions included.
+    pub async fn read(&self, resource_type: u16, id: &str) -> Result<Option<Stored>, StoreError> {
+        let values = Values(vec![(resource_type as i16).into(), id.into()]);
+        let rows = self.reader.query_prepared(&self.point, values, |row: &dyn Columns| stored(row)).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// One version, current or superseded, deletions included.
+    pub async fn read_version(&self, resource_type: u16, id: &str, version: i64) -> Result<Option<Stored>, StoreError> {
+        // First the current one: it may be superseded in between, and is then found in the history.
+        match self.read(resource_type, id).await? {
+            Some(current) if current.version == version => Ok(Some(current)),
+            Some(current) if current.version > version => {
+                let values = Values(vec![current.key.into(), version.into()]);
+                let rows = self.reader.query_prepared(&self.version, values, |row: &dyn Columns| stored(row)).await?;
+                Ok(rows.into_iter().next())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The current versions of these keys, deletions included, in the order of the keys given; unknown ones are left
+    /// out.
+    pub async fn read_many(&self, keys: &[i64]) -> Result<Vec<Stored>, StoreError> {
+        let mut all = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(500) {
+            let mut statement = Query::select();
+            select_stored(&mut statement, Resource::Table);
+            statement
+                .from_as(self.names().table(Resource::Table), Alias::new("resource"))
+                .and_where(Expr::col((Resource::Table, Resource::Key)).is_in(keys.iter().copied()));
+            all.extend(self.reader.query(&statement, |row: &dyn Columns| stored(row)).await?);
+        }
+        let place: std::collections::HashMap<i64, usize> =
+            keys.iter().enumerate().map(|(place, key)| (*key, place)).collect();
+        all.sort_by_key(|stored| place.get(&stored.key).copied());
+        Ok(all)
+    }
+
+    /// Runs a plan: the columns of [`super::schema::select_stored`], then `sort_columns` sort values.
+    pub async fn page(&self, statement: &SelectStatement, sort_columns: usize) -> Result<Vec<Found>, StoreError> {
+        self.reader.query(statement, move |row: &dyn Columns| found(row, sort_columns)).await
+    }
+
+    /// Runs a plan that yields one integer.
+    pub async fn count(&self, statement: &SelectStatement) -> Result<i64, StoreError> {
+        let rows = self.reader.query(statement, |row: &dyn Columns| row.integer(0)).await?;
+        rows.into_iter().next().ok_or_else(|| StoreError::Statement("a count gave no row".to_owned()))
+    }
+
+    /// How far a reader may look now: at or below it nothing changes any more.
+    pub async fn visible(&self) -> Result<Visible, StoreError> {
+        match &self.postgres {
+            Some(order) => order.visible(&self.context.connection).await,
+            None => Ok(*self.context.visible.lock().unwrap_or_else(std::sync::PoisonError::into_inner)),
+        }
+    }
+
+    /// A key of this database by name, made at its first use: for cursors.
+    pub async fn secret(&self, name: &str) -> Result<[u8; 32], StoreError> {
+        secret(&self.context.connection, self.names(), name).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let statement = Query::select().expr(Expr::val(1i64)).take();
+        self.reader.query(&statement, |row: &dyn Columns| row.integer(0)).await.map(|_| ())
+    }
+
+    /// How many parameters are not indexed yet, and how far that work has come.
+    pub async fn reindex_progress(&self) -> Result<ReindexProgress, StoreError> {
+        reindex::progress(&self.context.connection, self.names()).await
+    }
+
+    /// Does the next bite of re-indexing, of at most so many resources; requests go before it.
+    pub async fn reindex_bite(&self, resources: usize) -> Result<ReindexProgress, StoreError> {
+        self.queue()?.run(Job::Reindex { bite: resources.max(1) }).await?;
+        self.reindex_progress().await
+    }
+}
+
+/// The statements of point reads, whose texts never change.
+fn prepared(names: &Names, postgres: bool) -> (Arc<str>, Arc<str>) {
+    let text = |statement: &SelectStatement| -> Arc<str> {
+        let (sql, _) =
+            if postgres { statement.build(PostgresQueryBuilder) } else { statement.build(SqliteQueryBuilder) };
+        sql.into()
+    };
+    let mut point = Query::select();
+    select_stored(&mut point, Resource::Table);
+    point
+        .from_as(names.table(Resource::Table), Alias::new("resource"))
+        .and_where(Expr::col((Resource::Table, Resource::Type)).eq(0i16))
+        .and_where(Expr::col((Resource::Table, Resource::Id)).eq(""));
+    let version = Query::select()
+        .columns(SUPERSEDED_COLUMNS)
+        .from(names.table(ResourceHistory::Table))
+        .and_where(Expr::col(ResourceHistory::Key).eq(0i64))
+        .and_where(Expr::col(ResourceHistory::Version).eq(0i64))
+        .take();
+    (text(&point), text(&version))
+}
+
+/// The last commit of an SQLite database.
+async fn last(connection: &DatabaseConnection, names: &Names) -> Result<Visible, StoreError> {
+    let statement = Query::select()
+        .columns([Resource::LastUpdated, Resource::Sequence])
+        .from(names.table(Resource::Table))
+        .order_by(Resource::Sequence, sea_orm::sea_query::Order::Desc)
+        // Within one batch a later version may carry a stamp a few microseconds earlier.
+        .limit(1_000)
+        .take();
+    let (mut time, mut sequence) = (0, 0);
+    for row in connection.query_all(&statement).await? {
+        time = Ord::max(time, row.integer(0)?);
+        sequence = Ord::max(sequence, row.integer(1)?);
+    }
+    Ok(Visible { sequence, time: timestamp(time)? })
+}
+
+/// The end of an audit chain.
+async fn chain(connection: &DatabaseConnection, names: &Names, writer: i32) -> Result<Chain, StoreError> {
+    let statement = Query::select()
+        .columns([Audit::Sequence, Audit::Chain])
+        .from(names.table(Audit::Table))
+        .and_where(Expr::col(Audit::Writer).eq(writer))
+        .order_by(Audit::Sequence, sea_orm::sea_query::Order::Desc)
+        .limit(1)
+        .take();
+    Ok(match connection.query_one(&statement).await? {
+        Some(row) => Chain { writer, sequence: row.integer(0)?, head: row.blob(1)? },
+        None => Chain { writer, sequence: 0, head: Vec::new() },
+    })
+}

@@ -1,0 +1,189 @@
+//! The commit sequence and the stamps of `lastUpdated`, such that the order of commits is visible: what a reader was
+//! told to be complete stays complete.
+//!
+//! SQLite numbers and stamps inside its one write lock. On PostgreSQL several transactions run at once, and one may
+//! commit after another with a higher number. So a writer takes two shared advisory locks before it draws a number
+//! or a stamp: one names the sequence as it stood, one the time; they are released after the commit is visible. A
+//! reader first looks at the sequence and the clock and then at these locks, and stays below the oldest.
+
+use jiff::Timestamp;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
+
+use super::super::columns::{Columns, timestamp};
+use super::super::error::StoreError;
+use super::super::record::Visible;
+use super::super::schema::Names;
+
+/// Where numbers and stamps come from.
+#[derive(Debug, Clone)]
+pub(in super::super) enum Order {
+    Sqlite { sequence: i64, stamp: Timestamp },
+    Postgres(PostgresOrder),
+}
+
+/// The advisory locks of one site: their first halves are the object ids of two of its relations, which are unique
+/// in the database.
+#[derive(Debug, Clone)]
+pub(in super::super) struct PostgresOrder {
+    sequence: String,
+    sequence_class: i64,
+    time_class: i64,
+}
+
+const MICROSECONDS: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+impl PostgresOrder {
+    pub(in super::super) async fn open(connection: &impl ConnectionTrait, names: &Names) -> Result<Self, StoreError> {
+        let sequence = names.quoted("commit_sequence");
+        let sql = format!(
+            "SELECT '{sequence}'::regclass::oid::bigint, '{}'::regclass::oid::bigint",
+            names.quoted("resource")
+        );
+        let row = one(connection, sql).await?;
+        Ok(PostgresOrder { sequence, sequence_class: row.integer(0)?, time_class: row.integer(1)? })
+    }
+
+    /// Registers a transaction; returns the stamp of what it writes.
+    async fn register(&self, transaction: &DatabaseTransaction) -> Result<Timestamp, StoreError> {
+        // The second half of a lock is 32 bits, as a signed integer.
+        let signed = |value: &str| format!("((({value}) & 4294967295) - 2147483648)::int4");
+        let sql = format!(
+            "SELECT 1::bigint, pg_advisory_xact_lock_shared({}::int4, {}), pg_advisory_xact_lock_shared({}::int4, {}) \
+             FROM {}",
+            self.sequence_class as i32,
+            signed("CASE WHEN is_called THEN last_value ELSE 0 END"),
+            self.time_class as i32,
+            signed("(extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
+            self.sequence,
+        );
+        one(transaction, sql).await?;
+        // A statement of its own: it must be later than the lock.
+        let row = one(transaction, format!("SELECT {MICROSECONDS}")).await?;
+        timestamp(row.integer(0)?)
+    }
+
+    async fn draw(&self, transaction: &DatabaseTransaction, count: usize) -> Result<Vec<i64>, StoreError> {
+        let sql = format!("SELECT nextval('{}') FROM generate_series(1, {count})", self.sequence);
+        let rows = transaction.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        let mut numbers = rows.iter().map(|row| row.integer(0)).collect::<Result<Vec<_>, _>>()?;
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// How far a reader may look now.
+    pub(in super::super) async fn visible(&self, connection: &impl ConnectionTrait) -> Result<Visible, StoreError> {
+        let sql =
+            format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END, {MICROSECONDS} FROM {}", self.sequence);
+        let row = one(connection, sql).await?;
+        let (mut sequence, mut time) = (row.integer(0)?, row.integer(1)?);
+        let sql = format!(
+            "SELECT classid::bigint, objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
+             AND classid IN ({}, {}) \
+             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            self.sequence_class, self.time_class
+        );
+        let locks = connection.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        let (last, now) = (sequence, time);
+        for lock in &locks {
+            // Back from the signed half to the low 32 bits.
+            let low = (lock.integer(1)? + 0x8000_0000) & 0xffff_ffff;
+            if lock.integer(0)? == self.sequence_class {
+                sequence = sequence.min(nearest_below(low, last));
+            } else {
+                let milliseconds = nearest_below(low, now / 1000);
+                // The stamp is later than the lock; one less, for it is cut to milliseconds.
+                time = time.min(milliseconds * 1000 - 1);
+            }
+        }
+        Ok(Visible { sequence, time: timestamp(time)? })
+    }
+}
+
+/// The largest number with these low 32 bits that is not above `limit`; one slightly above (taken between two looks)
+/// is `limit` itself.
+fn nearest_below(low: i64, limit: i64) -> i64 {
+    let distance = (limit - low).rem_euclid(1 << 32);
+    if distance > 1 << 31 { limit } else { limit - distance }
+}
+
+pub(in super::super) async fn one(
+    connection: &impl ConnectionTrait,
+    sql: String,
+) -> Result<sea_orm::QueryResult, StoreError> {
+    let row = connection.query_one_raw(Statement::from_string(connection.get_database_backend(), sql)).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound("a row that is always there".to_owned()).into())
+}
+
+/// The numbers and the stamp of one transaction.
+pub(super) struct Stamps<'a> {
+    order: &'a Order,
+    /// Never earlier than this.
+    pub(super) stamp: Timestamp,
+    next: i64,
+    drawn: std::collections::VecDeque<i64>,
+}
+
+impl<'a> Stamps<'a> {
+    pub(super) async fn begin(
+        order: &'a Order,
+        now: Timestamp,
+        transaction: &DatabaseTransaction,
+    ) -> Result<Self, StoreError> {
+        let (stamp, next) = match order {
+            // Cut to what the column holds; later than what was stamped before, even if the clock went back.
+            Order::Sqlite { sequence, stamp } => {
+                let floor = stamp.as_microsecond() + 1;
+                (timestamp(now.as_microsecond().max(floor))?, sequence + 1)
+            }
+            Order::Postgres(order) => (order.register(transaction).await?, 0),
+        };
+        Ok(Stamps { order, stamp, next, drawn: Default::default() })
+    }
+
+    /// The next `count` numbers of the sequence, ascending. On PostgreSQL only after the rows that they are for have
+    /// been locked.
+    pub(super) async fn reserve(&mut self, transaction: &DatabaseTransaction, count: usize) -> Result<(), StoreError> {
+        if let Order::Postgres(order) = self.order {
+            // Numbers drawn for an earlier unit would be too low for rows that this one has just waited for.
+            self.drawn.clear();
+            if count > 0 {
+                self.drawn.extend(order.draw(transaction, count).await?);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn number(&mut self) -> Result<i64, StoreError> {
+        match self.order {
+            Order::Sqlite { .. } => {
+                self.next += 1;
+                Ok(self.next - 1)
+            }
+            Order::Postgres(_) => self
+                .drawn
+                .pop_front()
+                .ok_or_else(|| StoreError::Inconsistent("more sequence numbers were used than reserved".to_owned())),
+        }
+    }
+
+    /// The state after the commit.
+    pub(super) fn finish(self) -> Order {
+        match self.order {
+            Order::Sqlite { .. } => Order::Sqlite { sequence: self.next - 1, stamp: self.stamp },
+            Order::Postgres(order) => Order::Postgres(order.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest_below;
+
+    #[test]
+    fn a_lock_names_the_nearest_number_below() {
+        assert_eq!(nearest_below(5, 7), 5);
+        assert_eq!(nearest_below(0xffff_ffff, 1 << 32), (1 << 32) - 1);
+        assert_eq!(nearest_below(3, (1 << 32) + 5), (1 << 32) + 3);
+        assert_eq!(nearest_below(9, 7), 7);
+    }
+}

@@ -1,0 +1,201 @@
+//! The waiting lines before the writer: requests first, bulk work in small bites beside them, audit entries of reads
+//! whenever a transaction is made anyway, or after a short while.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::super::audit::AuditEntry;
+use super::super::error::StoreError;
+use super::super::options::Limits;
+use super::super::record::Written;
+use super::super::unit::{Action, Operation, Priority, Unit, Work};
+
+pub(in super::super) struct Pending {
+    pub(super) job: Job,
+    pub(super) answer: oneshot::Sender<Result<Vec<Written>, StoreError>>,
+}
+
+pub(in super::super) enum Job {
+    Unit(Unit),
+    /// Derive the rows of parameters that are not indexed yet for the next so many resources.
+    Reindex {
+        bite: usize,
+    },
+}
+
+impl Job {
+    fn operations(&self) -> usize {
+        match self {
+            Job::Unit(Unit { work: Work::Operations(operations), .. }) => operations.len(),
+            // Not known before it is resolved; most are one.
+            Job::Unit(_) => 1,
+            Job::Reindex { bite } => *bite,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Job::Unit(Unit { work: Work::Operations(operations), .. }) => operations.iter().map(size).sum(),
+            Job::Unit(_) | Job::Reindex { .. } => 0,
+        }
+    }
+
+    fn is_bulk(&self) -> bool {
+        match self {
+            Job::Unit(unit) => unit.priority == Priority::Bulk,
+            Job::Reindex { .. } => true,
+        }
+    }
+}
+
+pub(super) fn size(operation: &Operation) -> usize {
+    match &operation.action {
+        Action::Create { content } | Action::Update { content, .. } => content.body.size(),
+        Action::Delete { .. } | Action::Keep => 0,
+    }
+}
+
+/// The entrances. When the last is dropped, the writer finishes what waits and ends.
+#[derive(Clone)]
+pub(in super::super) struct Queue {
+    requests: mpsc::Sender<Pending>,
+    bulk: mpsc::Sender<Pending>,
+    audit: mpsc::Sender<AuditEntry>,
+}
+
+impl Queue {
+    pub(in super::super) fn new(limits: &Limits) -> (Self, Lines) {
+        let (requests, requests_out) = mpsc::channel(limits.queue);
+        let (bulk, bulk_out) = mpsc::channel(limits.queue.min(64));
+        let (audit, audit_out) = mpsc::channel(limits.audit_buffer);
+        let lines = Lines {
+            requests: requests_out,
+            bulk: bulk_out,
+            audit: audit_out,
+            next_request: None,
+            next_bulk: None,
+            last_request: None,
+            limits: limits.clone(),
+        };
+        (Queue { requests, bulk, audit }, lines)
+    }
+
+    /// Waits for the answer. A request that finds the queue full is refused at once; bulk work waits for its turn.
+    pub(in super::super) async fn run(&self, job: Job) -> Result<Vec<Written>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let closed = || StoreError::Unavailable("the writer has stopped".to_owned());
+        if job.is_bulk() {
+            self.bulk.send(Pending { job, answer }).await.map_err(|_| closed())?;
+        } else {
+            self.requests.try_send(Pending { job, answer }).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => closed(),
+            })?;
+        }
+        answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Waits while the buffer is full: a read whose audit cannot be kept is not answered.
+    pub(in super::super) async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.audit.send(entry).await.map_err(|_| StoreError::Unavailable("the writer has stopped".to_owned()))
+    }
+}
+
+pub(in super::super) struct Lines {
+    requests: mpsc::Receiver<Pending>,
+    bulk: mpsc::Receiver<Pending>,
+    audit: mpsc::Receiver<AuditEntry>,
+    /// Taken from a line, but too large for the batch that was being filled.
+    next_request: Option<Pending>,
+    next_bulk: Option<Pending>,
+    last_request: Option<Instant>,
+    limits: Limits,
+}
+
+/// How many audit entries one transaction takes of those that wait.
+const AUDIT_BATCH: usize = 2_048;
+
+impl Lines {
+    /// What the next transaction is made of; none when all entrances are closed and nothing waits.
+    /// Entries in `audit` are kept for it.
+    pub(super) async fn next(&mut self, audit: &mut VecDeque<AuditEntry>) -> Option<Vec<Pending>> {
+        let mut batch = Vec::new();
+        if self.next_request.is_none() && self.next_bulk.is_none() {
+            self.wait(audit).await?;
+        }
+        let (mut operations, mut bytes) = (0, 0);
+        while let Some(pending) = self.next_request.take().or_else(|| self.requests.try_recv().ok()) {
+            if !batch.is_empty() && !self.fits(&pending, operations, bytes) {
+                self.next_request = Some(pending);
+                break;
+            }
+            self.last_request = Some(Instant::now());
+            operations += pending.job.operations();
+            bytes += pending.job.bytes();
+            batch.push(pending);
+        }
+        // While requests come in, bulk work gets a bite of each transaction and no more.
+        let busy = self.last_request.is_some_and(|at| at.elapsed().as_millis() < 50);
+        let most = if busy { operations + self.limits.bulk_bite } else { self.limits.batch_operations };
+        while let Some(pending) = self.next_bulk.take().or_else(|| self.bulk.try_recv().ok()) {
+            let fits = operations + pending.job.operations() <= most && self.fits(&pending, operations, bytes);
+            if !fits && !(batch.is_empty() || operations == 0) {
+                self.next_bulk = Some(pending);
+                break;
+            }
+            operations += pending.job.operations();
+            bytes += pending.job.bytes();
+            batch.push(pending);
+        }
+        while audit.len() < AUDIT_BATCH
+            && let Ok(entry) = self.audit.try_recv()
+        {
+            audit.push_back(entry);
+        }
+        Some(batch)
+    }
+
+    fn fits(&self, pending: &Pending, operations: usize, bytes: usize) -> bool {
+        operations + pending.job.operations() <= self.limits.batch_operations
+            && bytes + pending.job.bytes() <= self.limits.batch_bytes
+    }
+
+    /// Until there is a job, or audit entries have waited long enough.
+    async fn wait(&mut self, audit: &mut VecDeque<AuditEntry>) -> Option<()> {
+        let delay = tokio::time::sleep(self.limits.audit_delay);
+        tokio::pin!(delay);
+        loop {
+            if audit.len() >= AUDIT_BATCH {
+                return Some(());
+            }
+            tokio::select! {
+                biased;
+                pending = self.requests.recv() => {
+                    self.next_request = pending;
+                    if self.next_request.is_some() || !audit.is_empty() {
+                        return Some(());
+                    }
+                    // All entrances are closed together: what still waits elsewhere comes first.
+                    self.next_bulk = self.bulk.recv().await;
+                    if self.next_bulk.is_some() {
+                        return Some(());
+                    }
+                    audit.push_back(self.audit.recv().await?);
+                }
+                Some(pending) = self.bulk.recv() => {
+                    self.next_bulk = Some(pending);
+                    return Some(());
+                }
+                Some(entry) = self.audit.recv() => {
+                    if audit.is_empty() {
+                        delay.as_mut().reset(tokio::time::Instant::now() + self.limits.audit_delay);
+                    }
+                    audit.push_back(entry);
+                }
+                () = &mut delay, if !audit.is_empty() => return Some(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The loop: take what waits, commit it, answer. What another process came first with is run again; where a
+//! statement fails, the units are run one by one, so that only the one at fault fails.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use super::super::audit::AuditEntry;
+use super::super::error::StoreError;
+use super::super::index::IndexRows;
+use super::super::options::Limits;
+use super::super::parameters::{Dictionary, Indexer};
+use super::super::record::{Stored, Visible, Written};
+use super::super::schema::Names;
+use super::audit::{self, Chain};
+use super::batch::{Batch, Patients};
+use super::order::{Order, Stamps};
+use super::queue::{Job, Lines, Pending};
+use crate::clock::Clock;
+
+/// What all writers of a site share.
+pub(in super::super) struct WriteContext {
+    pub(in super::super) connection: DatabaseConnection,
+    pub(in super::super) names: Names,
+    pub(in super::super) clock: Clock,
+    pub(in super::super) limits: Limits,
+    pub(in super::super) indexer: Arc<dyn Indexer>,
+    pub(in super::super) dictionary: Arc<Dictionary>,
+    /// How far a reader of SQLite may look.
+    pub(in super::super) visible: std::sync::Mutex<Visible>,
+}
+
+impl WriteContext {
+    pub(in super::super) fn rows(&self, stored: &Stored) -> Result<IndexRows, StoreError> {
+        self.indexer.rows(stored.resource_type, &stored.body).ok_or_else(|| {
+            StoreError::Inconsistent(format!("the stored text of resource {} cannot be read", stored.key))
+        })
+    }
+}
+
+struct Writer {
+    context: Arc<WriteContext>,
+    lines: Arc<Mutex<Lines>>,
+    order: Order,
+    chain: Chain,
+    patients: Patients,
+}
+
+/// Ends when the last entrance of the queue is dropped and all that waited is done.
+pub(in super::super) fn spawn(
+    context: Arc<WriteContext>,
+    lines: Arc<Mutex<Lines>>,
+    order: Order,
+    chain: Chain,
+) -> JoinHandle<()> {
+    let writer = Writer { context, lines, order, chain, patients: Patients::default() };
+    tokio::spawn(writer.run())
+}
+
+/// Attempts of a batch that other processes keep coming before.
+const ATTEMPTS: u32 = 8;
+/// Audit entries kept while the database cannot be written to; beyond, reads wait.
+const AUDIT_BACKLOG: usize = 8_192;
+
+/// What a transaction came to, unit by unit.
+type Results = Vec<Result<Vec<Written>, StoreError>>;
+
+enum Failure {
+    /// Another transaction came first.
+    Retry(StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(_) => Failure::Retry(error),
+            other => Failure::Store(other),
+        }
+    }
+}
+
+impl From<sea_orm::DbErr> for Failure {
+    fn from(error: sea_orm::DbErr) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut audit = VecDeque::new();
+        loop {
+            let batch = {
+                let mut lines = self.lines.lock().await;
+                if audit.len() >= AUDIT_BACKLOG {
+                    // The database is away: do not take more than can be kept.
+                    drop(lines);
+                    tokio::time::sleep(self.context.limits.audit_delay).await;
+                    Some(Vec::new())
+                } else {
+                    lines.next(&mut audit).await
+                }
+            };
+            let Some(batch) = batch else { break };
+            self.commit(batch, &mut audit).await;
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Pending>, audit: &mut VecDeque<AuditEntry>) {
+        let (jobs, answers): (Vec<Job>, Vec<_>) =
+            batch.into_iter().map(|pending| (pending.job, pending.answer)).unzip();
+        let results = match self.attempt(&jobs, audit).await {
+            Ok(results) => {
+                audit.clear();
+                results
+            }
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Busy)) => {
+                tracing::error!(%error, units = jobs.len(), "a batch of writes was not committed");
+                // Not at full speed against a wall; nothing acknowledged is lost, and clients are told to try again.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                jobs.iter().map(|_| Err(error.shared())).collect()
+            }
+            Err(error) if jobs.len() == 1 && audit.is_empty() => vec![Err(error)],
+            Err(error) => {
+                tracing::warn!(%error, units = jobs.len(), "a batch of writes failed: its units are run one by one");
+                let mut results = Vec::with_capacity(jobs.len());
+                for job in &jobs {
+                    let result = self.attempt(std::slice::from_ref(job), &VecDeque::new()).await;
+                    results.push(result.and_then(|mut results| results.pop().unwrap_or(Err(StoreError::Busy))));
+                }
+                if let Err(error) = self.attempt(&[], audit).await {
+                    tracing::error!(%error, entries = audit.len(), "audit entries of reads could not be written yet");
+                } else {
+                    audit.clear();
+                }
+                results
+            }
+        };
+        for (answer, result) in answers.into_iter().zip(results) {
+            // The client may have gone: what it asked for is done all the same.
+            let _ = answer.send(result);
+        }
+    }
+
+    /// Commits all of these, or nothing.
+    async fn attempt(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, StoreError> {
+        let mut attempt = 0;
+        loop {
+            // A panic in a unit's own check must not end the writer: the transaction is rolled back when dropped.
+            let outcome = AssertUnwindSafe(self.transaction(jobs, audit)).catch_unwind().await;
+            match outcome {
+                Ok(Ok(results)) => return Ok(results),
+                Ok(Err(Failure::Store(error))) => return Err(error),
+                Ok(Err(Failure::Retry(error))) => {
+                    attempt += 1;
+                    if attempt >= ATTEMPTS {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(Duration::from_millis(1 << attempt)).await;
+                }
+                Err(_) => return Err(StoreError::Statement("a check inside the write panicked".to_owned())),
+            }
+        }
+    }
+
+    async fn transaction(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, Failure> {
+        let context = self.context.clone();
+        let transaction = begin(&context.connection).await?;
+        let stamps = Stamps::begin(&self.order, context.clock.now(), &transaction).await?;
+        let mut chain = self.chain.clone();
+        let mut batch = Batch::new(&transaction, &context, stamps, &self.patients);
+        let units = || {
+            jobs.iter().filter_map(|job| match job {
+                Job::Unit(unit) => Some(unit),
+                Job::Reindex { .. } => None,
+            })
+        };
+        batch.prepare(units()).await?;
+        let mut results = Vec::with_capacity(jobs.len());
+        let mut entries: Vec<&AuditEntry> = Vec::new();
+        let mut indexed = Vec::new();
+        for job in jobs {
+            match job {
+                Job::Unit(unit) => {
+                    let result = batch.stage(unit).await;
+                    match &result {
+                        Ok(_) => entries.extend(&unit.audit),
+                        // These are the database's, not the unit's: the transaction is lost.
+                        Err(StoreError::Unavailable(_) | StoreError::Statement(_) | StoreError::Conflict(_)) => {
+                            return Err(result.err().unwrap_or(StoreError::Busy).into());
+                        }
+                        Err(_) => {}
+                    }
+                    results.push(result);
+                }
+                Job::Reindex { bite } => {
+                    batch.flush().await?;
+                    indexed.extend(super::super::reindex::bite(&mut batch, *bite).await?);
+                    results.push(Ok(Vec::new()));
+                }
+            }
+        }
+        batch.flush().await?;
+        entries.extend(audit);
+        for statement in audit::insert(&context.names, &mut chain, &entries) {
+            sea_orm::ConnectionTrait::execute(&transaction, &statement).await?;
+        }
+        let Batch { stamps, learned, .. } = batch;
+        let order = stamps.finish();
+        transaction.commit().await?;
+
+        if let Order::Sqlite { sequence, stamp } = &order {
+            let mut visible = context.visible.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *visible = Visible { sequence: *sequence, time: *stamp };
+        }
+        self.order = order;
+        self.chain = chain;
+        self.patients.learn(learned);
+        for id in indexed {
+            context.dictionary.set_indexed(id);
+        }
+        Ok(results)
+    }
+}
+
+/// On SQLite the write lock is taken at once: a read that was turned into a write could not be.
+async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
+    let mut options = TransactionOptions::default();
+    if connection.get_database_backend() == DbBackend::Sqlite {
+        options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+    }
+    Ok(connection.begin_with_options(options).await?)
+}
