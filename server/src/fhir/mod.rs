@@ -25,35 +25,26 @@
 //! one is refused here.
 
 mod answer;
+mod audit;
+mod boundary;
 mod bundle;
 mod conditions;
+pub mod create;
 mod cursor;
+pub mod delete;
+pub mod history;
 mod outcome;
 mod page;
 mod preferences;
 mod query;
+pub mod read;
+mod service;
 mod summary;
+pub mod update;
+mod write;
 
 pub use answer::{Answer, AnswerKind, Body, ContentType};
 pub use conditions::ReadConditions;
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
-
-use crate::access::AccessContext;
-
-/// What the interactions need of a site; the site owns it.
-pub struct Service {
-    /// `https://host/apis/default/fhir`: made from the site's `public_url`, the only source of `fullUrl` and links.
-    /// No slash at its end.
-    pub base_url: String,
-}
-
-/// The facts that every interaction needs.
-#[derive(Clone, Copy)]
-pub struct Request<'a> {
-    pub service: &'a Service,
-    pub access: &'a AccessContext,
-    /// The `X-Request-Id`: in the log, in the audit and in every OperationOutcome.
-    pub request_id: &'a str,
-    pub preferences: Preferences,
-}
+pub use service::{Request, Service};

@@ -1,0 +1,109 @@
+//! Every interaction leaves an audit entry, the refused ones too. A write's own entry is written with the write; the
+//! others are queued.
+
+use std::future::Future;
+
+use super::outcome::{Error, Kind};
+use super::service::{Request, Type};
+use crate::store::{AuditAction, AuditEntry, AuditOutcome};
+
+/// The codes of <http://hl7.org/fhir/restful-interaction>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Interaction {
+    Read,
+    Vread,
+    Create,
+    Update,
+    Delete,
+    HistoryInstance,
+    HistoryType,
+    HistorySystem,
+    SearchType,
+    Batch,
+    Transaction,
+}
+
+impl Interaction {
+    fn code(self) -> &'static str {
+        match self {
+            Interaction::Read => "read",
+            Interaction::Vread => "vread",
+            Interaction::Create => "create",
+            Interaction::Update => "update",
+            Interaction::Delete => "delete",
+            Interaction::HistoryInstance => "history-instance",
+            Interaction::HistoryType => "history-type",
+            Interaction::HistorySystem => "history-system",
+            Interaction::SearchType => "search-type",
+            Interaction::Batch => "batch",
+            Interaction::Transaction => "transaction",
+        }
+    }
+
+    fn action(self) -> AuditAction {
+        match self {
+            Interaction::Read | Interaction::Vread => AuditAction::Read,
+            Interaction::Create => AuditAction::Create,
+            Interaction::Update => AuditAction::Update,
+            Interaction::Delete => AuditAction::Delete,
+            // A query is an execution: https://hl7.org/fhir/R4/valueset-audit-event-action.html
+            _ => AuditAction::Execute,
+        }
+    }
+
+    fn writes(self) -> bool {
+        matches!(self, Interaction::Create | Interaction::Update | Interaction::Delete | Interaction::Transaction)
+    }
+}
+
+/// The entry of an interaction.
+pub(super) fn entry(
+    request: &Request<'_>,
+    interaction: Interaction,
+    resource_type: Option<Type>,
+    id: Option<&str>,
+    outcome: AuditOutcome,
+) -> AuditEntry {
+    let is_patient = resource_type.is_some_and(|resource_type| resource_type.name == "Patient");
+    AuditEntry {
+        time: request.service.clock.now(),
+        actor: request.access.subject.clone(),
+        client: request.access.client_id.clone(),
+        action: interaction.action(),
+        interaction: interaction.code().to_owned(),
+        outcome,
+        patient: if is_patient { id.map(str::to_owned) } else { None }.or_else(|| request.access.patient.clone()),
+        resource_type: resource_type.map(|resource_type| resource_type.number),
+        resource_id: id.map(str::to_owned),
+        request_id: request.request_id.to_owned(),
+    }
+}
+
+/// Runs an interaction and records how it ended; the success of a write is recorded by the write itself.
+pub(super) async fn recorded<T>(
+    request: &Request<'_>,
+    interaction: Interaction,
+    resource_type: Option<Type>,
+    id: Option<&str>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let result = work.await;
+    let outcome = match &result {
+        Ok(_) if interaction.writes() => return result,
+        Ok(_) => AuditOutcome::Success,
+        Err(error) => failure(error),
+    };
+    let kept = request.service.store.audit(entry(request, interaction, resource_type, id, outcome)).await;
+    // What cannot be recorded is not given out.
+    match (result, kept) {
+        (Ok(_), Err(error)) => Err(error.into()),
+        (result, _) => result,
+    }
+}
+
+fn failure(error: &Error) -> AuditOutcome {
+    match error.kind {
+        Kind::Internal | Kind::Unavailable => AuditOutcome::SeriousFailure,
+        _ => AuditOutcome::MinorFailure,
+    }
+}

@@ -1,0 +1,166 @@
+//! The patient boundary on single resources: what is read, what is about to be written, and what stood there before.
+//! A search has it in its plan; the table of rules is the same.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::outcome::{Error, Kind};
+use super::service::{Request, Type, not_found};
+use crate::access::Boundary;
+use crate::search::{ParameterTable, Rule};
+use crate::store::{Check, Refusal, Stored, index};
+
+/// The resources of one transaction, by `Type/id`: a Provenance may target what is written beside it.
+pub(super) type Beside = HashMap<String, Value>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Read,
+    Write,
+}
+
+/// The new body of a write must lie inside the boundary.
+pub(super) async fn check_new(
+    request: &Request<'_>,
+    resource_type: Type,
+    boundary: &Boundary,
+    resource: &Value,
+    beside: &Beside,
+) -> Result<(), Error> {
+    let Boundary::Patient(patient) = boundary else { return Ok(()) };
+    if is_inside(request, resource_type, patient, resource, Purpose::Write, beside).await? {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Forbidden,
+        "The resource is not about the patient of this token: with patient scopes only that patient's records are written.",
+    ))
+}
+
+/// What stands before a change must lie inside the boundary too: checked by the writer, with the lock held.
+pub(super) fn check_before(request: &Request<'_>, resource_type: Type, boundary: &Boundary) -> Option<Check> {
+    let Boundary::Patient(patient) = boundary else { return None };
+    let (table, patient) = (Arc::clone(&request.service.parameters), patient.clone());
+    Some(Arc::new(move |before: Option<&Stored>| {
+        let Some(stored) = before.filter(|stored| !stored.deleted) else { return Ok(()) };
+        let inside = match rule(&table, resource_type) {
+            Rule::Compartment => vesta_runtime::json::parse(&stored.body)
+                .is_ok_and(|resource| in_compartment(&table, resource_type, &patient, &resource)),
+            // Whether a target is inside needs a look at others: with the lock held, such records are not changed
+            // under patient scopes.
+            Rule::Directory | Rule::Provenance | Rule::Binary | Rule::Nothing => false,
+        };
+        if inside { Ok(()) } else { Err(outside()) }
+    }))
+}
+
+fn outside() -> Refusal {
+    Box::new(Error::new(
+        Kind::Forbidden,
+        "The resource is not about the patient of this token: with patient scopes only that patient's records are changed.",
+    ))
+}
+
+/// A stored version may be shown. What lies outside answers as if it did not exist.
+pub(super) async fn check_read(
+    request: &Request<'_>,
+    resource_type: Type,
+    boundary: &Boundary,
+    stored: &Stored,
+) -> Result<(), Error> {
+    if is_readable(request, resource_type, boundary, stored).await? { Ok(()) } else { Err(not_found()) }
+}
+
+/// Whether a stored version lies inside. A deletion has no body: there the version before it tells.
+pub(super) async fn is_readable(
+    request: &Request<'_>,
+    resource_type: Type,
+    boundary: &Boundary,
+    stored: &Stored,
+) -> Result<bool, Error> {
+    let Boundary::Patient(patient) = boundary else { return Ok(true) };
+    let mut before = None;
+    if stored.deleted {
+        before = request.service.store.read_version(resource_type.number, &stored.id, stored.version - 1).await?;
+        // One deletion follows another nowhere; were it so, it must not be taken for readable.
+        if before.as_ref().is_none_or(|before| before.deleted) {
+            return Ok(false);
+        }
+    }
+    let body = before.as_ref().map_or(&stored.body, |before| &before.body);
+    let Ok(resource) = vesta_runtime::json::parse(body) else { return Ok(false) };
+    is_inside(request, resource_type, patient, &resource, Purpose::Read, &Beside::new()).await
+}
+
+fn rule(table: &ParameterTable, resource_type: Type) -> Rule {
+    table.entry(resource_type.name).map_or(Rule::Nothing, |entry| entry.boundary.rule)
+}
+
+/// Whether the resource has a compartment row of the patient by one of the boundary's parameters.
+fn in_compartment(table: &ParameterTable, resource_type: Type, patient: &str, resource: &Value) -> bool {
+    let Some(entry) = table.entry(resource_type.name) else { return false };
+    index::rows(table, resource)
+        .compartments
+        .iter()
+        .any(|row| row.patient == patient && row.bits & entry.boundary.mask != 0)
+}
+
+async fn is_inside(
+    request: &Request<'_>,
+    resource_type: Type,
+    patient: &str,
+    resource: &Value,
+    purpose: Purpose,
+    beside: &Beside,
+) -> Result<bool, Error> {
+    let table = &request.service.parameters;
+    match rule(table, resource_type) {
+        Rule::Compartment => Ok(in_compartment(table, resource_type, patient, resource)),
+        Rule::Directory => Ok(purpose == Purpose::Read),
+        Rule::Nothing => Ok(false),
+        // Read by one target inside, written only where all are.
+        Rule::Provenance => {
+            let targets = resource.get("target").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let mut all = !targets.is_empty();
+            for target in targets {
+                let inside = target_is_inside(request, patient, target, beside).await?;
+                if inside && purpose == Purpose::Read {
+                    return Ok(true);
+                }
+                all &= inside;
+            }
+            Ok(all && purpose == Purpose::Write)
+        }
+        Rule::Binary => match resource.get("securityContext") {
+            Some(context) => target_is_inside(request, patient, context, beside).await,
+            None => Ok(false),
+        },
+    }
+}
+
+/// Whether a Reference leads to a record in the patient's compartment.
+async fn target_is_inside(
+    request: &Request<'_>,
+    patient: &str,
+    reference: &Value,
+    beside: &Beside,
+) -> Result<bool, Error> {
+    let service = request.service;
+    let Some(text) = reference.get("reference").and_then(Value::as_str) else { return Ok(false) };
+    let local = text.strip_prefix(&service.base_url).map_or(text, |rest| rest.trim_start_matches('/'));
+    let mut segments = local.split('/');
+    let (Some(name), Some(id)) = (segments.next(), segments.next()) else { return Ok(false) };
+    let Ok(target) = service.resource_type(name) else { return Ok(false) };
+    if rule(&service.parameters, target) != Rule::Compartment {
+        return Ok(false);
+    }
+    if let Some(resource) = beside.get(&format!("{name}/{id}")) {
+        return Ok(in_compartment(&service.parameters, target, patient, resource));
+    }
+    let Some(stored) = service.store.read(target.number, id).await? else { return Ok(false) };
+    Ok(!stored.deleted
+        && vesta_runtime::json::parse(&stored.body)
+            .is_ok_and(|resource| in_compartment(&service.parameters, target, patient, &resource)))
+}

@@ -1,0 +1,248 @@
+//! `history` of an instance, a type and the system. <https://hl7.org/fhir/R4/http.html#history>
+//!
+//! Newest first, paged by the place in the commit sequence: later pages show the same history, whatever is written
+//! meanwhile. A token with patient scopes sees the versions inside its boundary; since these are picked out while
+//! walking, its pages can be shorter than `_count` and have no total.
+
+use jiff::Timestamp;
+
+use super::answer::{Answer, Body};
+use super::audit::{Interaction, recorded};
+use super::outcome::{Error, Issue, IssueType, Kind};
+use super::page::{Beside, BundleWriter, Response};
+use super::service::{Request, Type, not_found};
+use super::{boundary, query};
+use crate::access::{Boundary, Permission};
+use crate::store::{self, HistoryEntry, HistoryQuery, HistoryScope};
+
+/// Versions a page has where `_count` does not say.
+const DEFAULT_COUNT: usize = 20;
+const MAXIMUM_COUNT: usize = 1000;
+/// How many versions are looked at for one page of what a boundary lets through.
+const MAXIMUM_WALK: usize = 5000;
+
+pub async fn instance(
+    request: &Request<'_>,
+    resource_type: &str,
+    id: &str,
+    parameters: &[(String, String)],
+) -> Result<Answer, Error> {
+    let resource_type = request.service.resource_type(resource_type)?;
+    recorded(request, Interaction::HistoryInstance, Some(resource_type), Some(id), async {
+        request.grant(resource_type, Permission::Read)?;
+        let scope = HistoryScope::Instance { resource_type: resource_type.number, id: id.to_owned() };
+        let path = format!("{}/{id}/_history", resource_type.name);
+        let page = page(request, scope, Permission::Read, path, parameters).await?;
+        if !page.found_any && page.is_first {
+            // Also where every version lies outside the boundary. A `_since` after the last change is an empty page
+            // of a history that exists.
+            let exists = request.service.store.read(resource_type.number, id).await?;
+            let readable = match &exists {
+                Some(stored) => {
+                    let granted = request.grant(resource_type, Permission::Read)?;
+                    boundary::is_readable(request, resource_type, &granted, stored).await?
+                }
+                None => false,
+            };
+            if !readable {
+                return Err(not_found());
+            }
+        }
+        Ok(Answer::ok(page.body))
+    })
+    .await
+}
+
+pub async fn type_level(
+    request: &Request<'_>,
+    resource_type: &str,
+    parameters: &[(String, String)],
+) -> Result<Answer, Error> {
+    let resource_type = request.service.resource_type(resource_type)?;
+    recorded(request, Interaction::HistoryType, Some(resource_type), None, async {
+        request.grant(resource_type, Permission::Search)?;
+        let path = format!("{}/_history", resource_type.name);
+        let scope = HistoryScope::Type(resource_type.number);
+        Ok(Answer::ok(page(request, scope, Permission::Search, path, parameters).await?.body))
+    })
+    .await
+}
+
+/// All types that the token may search.
+pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> Result<Answer, Error> {
+    recorded(request, Interaction::HistorySystem, None, None, async {
+        if !request.access.scopes.iter().any(|scope| scope.permissions.include(Permission::Search)) {
+            return Err(Error::new(
+                Kind::Forbidden,
+                "The token's scopes do not cover a history of the system: at least one type with `s` is needed.",
+            ));
+        }
+        let path = "_history".to_owned();
+        Ok(Answer::ok(page(request, HistoryScope::System, Permission::Search, path, parameters).await?.body))
+    })
+    .await
+}
+
+struct Page {
+    body: Body,
+    found_any: bool,
+    is_first: bool,
+}
+
+struct Parameters {
+    count: usize,
+    since: Option<Timestamp>,
+    cursor: Option<String>,
+    /// All but the cursor, as they were used.
+    used: Vec<(String, String)>,
+}
+
+fn read_parameters(parameters: &[(String, String)]) -> Result<Parameters, Error> {
+    let invalid = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
+    let mut read = Parameters { count: DEFAULT_COUNT, since: None, cursor: None, used: Vec::new() };
+    for (name, value) in parameters {
+        match name.as_str() {
+            "_count" => {
+                let count: usize = value.parse().map_err(|_| invalid("`_count` is a whole number, like 20."))?;
+                read.count = count.clamp(1, MAXIMUM_COUNT);
+            }
+            "_since" => {
+                let since = value.parse().map_err(|_| {
+                    invalid("`_since` is an instant with a time zone, like 2026-01-01T00:00:00Z (a + is written %2B).")
+                })?;
+                read.since = Some(since);
+            }
+            "_cursor" => {
+                read.cursor = Some(value.clone());
+                continue;
+            }
+            "_at" => {
+                return Err(Error::new(
+                    Kind::NotSupported,
+                    "`_at` is not supported: use `_since`, and vread for a single version.",
+                ));
+            }
+            _ => return Err(invalid("A history takes the parameters _count and _since.")),
+        }
+        read.used.push((name.clone(), value.clone()));
+    }
+    Ok(read)
+}
+
+/// `before` and `as_of` of a page.
+fn position(bytes: &[u8]) -> Option<(i64, i64)> {
+    let (before, as_of) = bytes.split_at_checked(8)?;
+    Some((i64::from_be_bytes(before.try_into().ok()?), i64::from_be_bytes(as_of.try_into().ok()?)))
+}
+
+async fn page(
+    request: &Request<'_>,
+    scope: HistoryScope,
+    permission: Permission,
+    path: String,
+    parameters: &[(String, String)],
+) -> Result<Page, Error> {
+    let service = request.service;
+    let parameters = read_parameters(parameters)?;
+    let used = query::write(parameters.used.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let bound_to = format!("{path}?{used}");
+    let mut asked = HistoryQuery { scope, since: parameters.since, before: None, as_of: None, count: parameters.count };
+    if let Some(cursor) = &parameters.cursor {
+        let opened = service.cursors.open(&bound_to, cursor)?;
+        let (before, as_of) = position(&opened)
+            .ok_or_else(|| Error::new(Kind::Invalid, "This page link is of an earlier release: begin anew."))?;
+        (asked.before, asked.as_of) = (Some(before), Some(as_of));
+    }
+    let is_first = asked.before.is_none();
+
+    let mut shown: Vec<(Type, HistoryEntry)> = Vec::new();
+    let mut walked = 0;
+    let mut unfiltered = true;
+    let mut total = None;
+    let mut has_more;
+    loop {
+        let found = service.store.history(&asked).await?;
+        has_more = found.has_more;
+        walked += found.entries.len();
+        asked.as_of = Some(found.as_of);
+        total = total.or(found.total);
+        let mut rest = found.entries.into_iter();
+        for entry in rest.by_ref() {
+            let sequence = entry.stored.sequence;
+            if let Some(resource_type) = visible(request, permission, &entry, &mut unfiltered).await? {
+                shown.push((resource_type, entry));
+            }
+            asked.before = Some(sequence);
+            if shown.len() == parameters.count {
+                break;
+            }
+        }
+        has_more |= rest.len() > 0;
+        if !has_more || shown.len() >= parameters.count || walked >= MAXIMUM_WALK {
+            break;
+        }
+    }
+
+    let link = |cursor: Option<String>| {
+        let cursor = cursor.as_deref().map(|cursor| ("_cursor", cursor));
+        let pairs = parameters.used.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(cursor);
+        let text = query::write(pairs);
+        let mark = if text.is_empty() { "" } else { "?" };
+        format!("{}/{path}{mark}{text}", service.base_url)
+    };
+    let mut links = vec![("self", link(parameters.cursor.clone()))];
+    if !is_first {
+        links.push(("first", link(None)));
+    }
+    if let (true, Some(before), Some(as_of)) = (has_more, asked.before, asked.as_of) {
+        let position = [before.to_be_bytes(), as_of.to_be_bytes()].concat();
+        links.push(("next", link(Some(service.cursors.seal(&bound_to, &position)))));
+    }
+    let total = total.filter(|_| unfiltered).and_then(|total| u64::try_from(total).ok());
+    let mut writer = BundleWriter::new("history", total, &links);
+    for (resource_type, entry) in &shown {
+        write_entry(request, &mut writer, *resource_type, entry);
+    }
+    Ok(Page { body: writer.finish(), found_any: !shown.is_empty(), is_first })
+}
+
+/// The type of a version that the token may see.
+async fn visible(
+    request: &Request<'_>,
+    permission: Permission,
+    entry: &HistoryEntry,
+    unfiltered: &mut bool,
+) -> Result<Option<Type>, Error> {
+    let Some(resource_type) = request.service.resource_type_numbered(entry.stored.resource_type) else {
+        return Ok(None);
+    };
+    let is_visible = match request.grant(resource_type, permission) {
+        Err(_) => false,
+        Ok(Boundary::Unrestricted) => return Ok(Some(resource_type)),
+        Ok(granted) => boundary::is_readable(request, resource_type, &granted, &entry.stored).await?,
+    };
+    *unfiltered = false;
+    Ok(is_visible.then_some(resource_type))
+}
+
+fn write_entry(request: &Request<'_>, writer: &mut BundleWriter, resource_type: Type, entry: &HistoryEntry) {
+    let stored = &entry.stored;
+    let url = match entry.method {
+        store::Method::Post => resource_type.name.to_owned(),
+        _ => format!("{}/{}", resource_type.name, stored.id),
+    };
+    let status = match entry.method {
+        store::Method::Post => "201 Created",
+        // An update that created: it is the first version, or it follows a deletion.
+        store::Method::Put if stored.version == 1 => "201 Created",
+        _ => "200 OK",
+    };
+    let last_modified = store::instant(stored.last_updated);
+    let etag = format!("W/\"{}\"", stored.version);
+    let response = Response { status, etag: Some(&etag), last_modified: Some(&last_modified), ..Response::default() };
+    writer.entry(
+        Some(&request.service.full_url(resource_type.name, &stored.id)),
+        (!stored.deleted).then_some(&stored.body),
+        &Beside::History { method: entry.method.as_str(), url: &url, response },
+    );
+}

@@ -1,0 +1,234 @@
+//! What the interactions stand on, and the steps that several of them share.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use vesta_runtime::schema::{Schema, TypeDefinition};
+
+use super::cursor::Cursors;
+use super::outcome::{Error, Issue, IssueType, Kind};
+use super::preferences::Preferences;
+use crate::access::{AccessContext, AccessError, Boundary, Permission};
+use crate::clock::{Clock, Ids};
+use crate::search::ParameterTable;
+use crate::store::{Body, Content, Store, StoreError, index};
+use crate::validate;
+
+/// What the interactions need of a site; the site owns it.
+pub struct Service {
+    /// `https://host/apis/default/fhir`: made from the site's `public_url`, the only source of `fullUrl` and links.
+    /// No slash at its end.
+    pub base_url: String,
+    /// The element tables of R4.
+    pub schema: &'static Schema,
+    pub store: Arc<Store>,
+    pub parameters: Arc<ParameterTable>,
+    pub clock: Clock,
+    /// New logical ids.
+    pub ids: Ids,
+    pub(super) cursors: Cursors,
+    pub(super) capability_statement: OnceLock<Bytes>,
+}
+
+impl Service {
+    /// Takes the site's cursor key from its store.
+    pub async fn new(
+        base_url: &str,
+        schema: &'static Schema,
+        store: Arc<Store>,
+        parameters: Arc<ParameterTable>,
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Service, StoreError> {
+        let cursors = Cursors::new(&store.secret("cursor").await?);
+        Ok(Service {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            schema,
+            store,
+            parameters,
+            clock,
+            ids,
+            cursors,
+            capability_statement: OnceLock::new(),
+        })
+    }
+
+    /// 404 for what is no resource type: <https://hl7.org/fhir/R4/http.html#read>
+    pub(super) fn resource_type(&self, name: &str) -> Result<Type, Error> {
+        let definition = self.schema.resource(name);
+        let entry = self.parameters.entry(name);
+        match (definition, entry) {
+            (Some(definition), Some(entry)) => Ok(Type { name: entry.name, number: entry.number, definition }),
+            _ => Err(Error::from_issue(
+                Kind::NotFound,
+                Issue::error(
+                    IssueType::NotSupported,
+                    "The path names no resource type of FHIR R4: see https://hl7.org/fhir/R4/resourcelist.html",
+                ),
+            )),
+        }
+    }
+
+    pub(super) fn resource_type_numbered(&self, number: u16) -> Option<Type> {
+        self.resource_type(self.parameters.type_name(number)?).ok()
+    }
+
+    /// `https://…/fhir/Patient/1`
+    pub(super) fn full_url(&self, resource_type: &str, id: &str) -> String {
+        format!("{}/{resource_type}/{id}", self.base_url)
+    }
+
+    /// `https://…/fhir/Patient/1/_history/2`
+    pub(super) fn version_url(&self, resource_type: &str, id: &str, version: i64) -> String {
+        format!("{}/{resource_type}/{id}/_history/{version}", self.base_url)
+    }
+}
+
+/// The facts that every interaction needs.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub service: &'a Arc<Service>,
+    pub access: &'a AccessContext,
+    /// The `X-Request-Id`: in the log, in the audit and in every OperationOutcome.
+    pub request_id: &'a str,
+    pub preferences: Preferences,
+}
+
+/// A resource type that can be stored, with its number in the store.
+#[derive(Clone, Copy)]
+pub(super) struct Type {
+    pub(super) name: &'static str,
+    pub(super) number: u16,
+    pub(super) definition: &'static TypeDefinition,
+}
+
+impl Request<'_> {
+    /// Whether the token covers the interaction, and what of the type.
+    pub(super) fn grant(&self, resource_type: Type, permission: Permission) -> Result<Boundary, Error> {
+        self.access.grant(resource_type.name, permission).map_err(Error::from)
+    }
+}
+
+impl From<AccessError> for Error {
+    fn from(error: AccessError) -> Error {
+        let mut text = error.to_string();
+        if let Some(first) = text.get(..1).map(str::to_uppercase) {
+            text.replace_range(..1, &first);
+        }
+        text.push('.');
+        Error::new(Kind::Forbidden, text)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Error {
+        match error {
+            StoreError::VersionConflict { current } => version_conflict(current),
+            StoreError::AlreadyExists => Error::new(Kind::Conflict, "A resource with this id was created meanwhile."),
+            StoreError::NotFound => not_found(),
+            StoreError::Gone { version } => gone(version),
+            StoreError::Refused(refusal) => match refusal.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(other) => Error::new(Kind::Internal, "The write was refused.").caused_by(other),
+            },
+            StoreError::TooLarge { .. } => {
+                Error::new(Kind::TooLarge, format!("The request is too large for one transaction: {error}."))
+            }
+            StoreError::TimeLimit(limit) => Error::from_issue(
+                Kind::Unavailable,
+                Issue::error(
+                    IssueType::TooCostly,
+                    format!("The query took longer than {limit:?}: narrow it, for example by patient or by date."),
+                ),
+            )
+            .caused_by(error),
+            StoreError::Busy | StoreError::Unavailable(_) => Error::new(
+                Kind::Unavailable,
+                "The store is not available for the moment: nothing was changed, try again.",
+            )
+            .caused_by(error),
+            _ => Error::new(Kind::Internal, "The store failed; the log has the cause under this request's id.")
+                .caused_by(error),
+        }
+    }
+}
+
+/// 412 for an `If-Match` that names another version: <https://hl7.org/fhir/R4/http.html#concurrency>
+pub(super) fn version_conflict(current: Option<i64>) -> Error {
+    let text = match current {
+        Some(version) => format!(
+            "If-Match names another version: the current one is W/\"{version}\". Read it, and apply the change to it."
+        ),
+        None => "If-Match names a version, and the resource does not exist: create it without If-Match.".to_owned(),
+    };
+    Error::new(Kind::PreconditionFailed, text)
+}
+
+pub(super) fn not_found() -> Error {
+    Error::new(Kind::NotFound, "No such resource: it does not exist, or the token does not reach it.")
+}
+
+pub(super) fn gone(version: i64) -> Error {
+    Error::new(
+        Kind::Gone,
+        format!("The resource was deleted; W/\"{version}\" is the deletion. Earlier versions are in its _history."),
+    )
+}
+
+/// Reads a body as a resource of the type in the path: JSON, type and structure checked.
+pub(super) fn parse_resource(service: &Service, resource_type: Type, body: &[u8]) -> Result<Value, Error> {
+    let resource = parse_json(body)?;
+    check_resource(service, resource_type, &resource)?;
+    Ok(resource)
+}
+
+pub(super) fn parse_json(body: &[u8]) -> Result<Value, Error> {
+    if body.is_empty() {
+        return Err(Error::new(Kind::Invalid, "The body is empty: send a resource as JSON."));
+    }
+    vesta_runtime::json::parse(body).map_err(|error| {
+        let mut issue = Issue::error(IssueType::Structure, format!("The body is not JSON as FHIR has it: {error}."));
+        if !error.path.is_empty() {
+            issue = issue.at(error.path);
+        }
+        Error::from_issue(Kind::Invalid, issue)
+    })
+}
+
+/// All issues of a resource at once.
+pub(super) fn check_resource(service: &Service, resource_type: Type, resource: &Value) -> Result<(), Error> {
+    let found =
+        validate::resource_type(service.schema, resource).map_err(|issue| Error::from_issue(Kind::Invalid, issue))?;
+    if found != resource_type.name {
+        let issue = Issue::error(
+            IssueType::Invalid,
+            format!("The body is a {found}, the path names {}: send it to its own type.", resource_type.name),
+        );
+        return Err(Error::from_issue(Kind::Invalid, issue.at(format!("{found}.resourceType"))));
+    }
+    let issues = validate::validate(service.schema, resource);
+    if issues.is_empty() { Ok(()) } else { Err(Error::from_issues(Kind::Invalid, issues)) }
+}
+
+/// Gives a resource its id and takes away what only the server sets.
+/// <https://hl7.org/fhir/R4/http.html#create>: "the server SHALL ignore" the client's `id`, `meta.versionId` and
+/// `meta.lastUpdated`.
+pub(super) fn assign(resource: &mut Value, id: &str) {
+    let Value::Object(object) = resource else { return };
+    object.insert("id".to_owned(), Value::from(id));
+    if let Some(Value::Object(meta)) = object.get_mut("meta") {
+        meta.shift_remove("versionId");
+        meta.shift_remove("lastUpdated");
+        if meta.is_empty() {
+            object.shift_remove("meta");
+        }
+    }
+}
+
+/// A resource with its id assigned, ready to be stored.
+pub(super) fn content(service: &Service, resource: &Value, id: &str) -> Content {
+    static EMPTY: OnceLock<Map<String, Value>> = OnceLock::new();
+    let object = resource.as_object().unwrap_or_else(|| EMPTY.get_or_init(Map::new));
+    Content { body: Body::new(object, id), rows: index::rows(&service.parameters, resource) }
+}
