@@ -2,6 +2,7 @@
 //!
 //! A task is one file (or folder) with `Args` and `run(Args) -> Outcome`; here stands one line for each.
 
+mod bench;
 mod codegen;
 mod interrupt;
 mod postgres;
@@ -26,6 +27,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Put the release server under load, beside the machine's limits in the same run
+    #[command(disable_help_flag = true)]
+    Bench(bench::Args),
     /// Write generated/ from spec/
     Codegen(codegen::Args),
     /// Add a FHIR package to spec/, or take one out
@@ -39,6 +43,7 @@ enum Task {
 fn main() -> ExitCode {
     interrupt::watch();
     let outcome = match Cli::parse().task {
+        Task::Bench(args) => bench::run(args),
         Task::Codegen(args) => codegen::run(args),
         Task::Spec(args) => spec::run(args),
         Task::Test(args) => test::run(args),

@@ -3,7 +3,6 @@
 //! The element tables of R4. A resource has its own module; data types and primitives share one each.
 
 use vesta_runtime::schema::{ElementDefinition, Schema};
-mod bindings;
 pub mod account;
 pub mod activity_definition;
 pub mod adverse_event;
@@ -13,6 +12,7 @@ pub mod appointment_response;
 pub mod audit_event;
 pub mod basic;
 pub mod binary;
+mod bindings;
 pub mod biologically_derived_product;
 pub mod body_structure;
 pub mod bundle;
@@ -861,15 +861,6 @@ const OPTIONAL: ElementDefinition = ElementDefinition {
     is_modifier: false,
     binding: None,
 };
-const REQUIRED: ElementDefinition = ElementDefinition {
-    min: 1,
-    ..OPTIONAL
-};
-const REPEATED: ElementDefinition = ElementDefinition {
-    max: u32::MAX,
-    ..OPTIONAL
-};
-const REQUIRED_REPEATED: ElementDefinition = ElementDefinition {
-    min: 1,
-    ..REPEATED
-};
+const REQUIRED: ElementDefinition = ElementDefinition { min: 1, ..OPTIONAL };
+const REPEATED: ElementDefinition = ElementDefinition { max: u32::MAX, ..OPTIONAL };
+const REQUIRED_REPEATED: ElementDefinition = ElementDefinition { min: 1, ..REPEATED };

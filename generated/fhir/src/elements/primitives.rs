@@ -12,24 +12,12 @@ pub static BASE64_BINARY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -43,24 +31,12 @@ pub static BOOLEAN: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -74,24 +50,12 @@ pub static CANONICAL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -105,24 +69,12 @@ pub static CODE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -136,24 +88,12 @@ pub static DATE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -167,24 +107,12 @@ pub static DATE_TIME: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -198,24 +126,12 @@ pub static DECIMAL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -229,24 +145,12 @@ pub static ID: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -260,24 +164,12 @@ pub static INSTANT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -291,24 +183,12 @@ pub static INTEGER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -322,24 +202,12 @@ pub static MARKDOWN: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -353,24 +221,12 @@ pub static OID: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -384,24 +240,12 @@ pub static POSITIVE_INT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -415,24 +259,12 @@ pub static STRING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -446,24 +278,12 @@ pub static TIME: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -477,24 +297,12 @@ pub static UNSIGNED_INT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -508,24 +316,12 @@ pub static URI: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -539,24 +335,12 @@ pub static URL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -570,24 +354,12 @@ pub static UUID: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -601,24 +373,12 @@ pub static XHTML: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[
-                ElementType {
-                    property: "id",
-                    definition: &STRING,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "id", definition: &STRING, targets: &[] }],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[
-                ElementType {
-                    property: "extension",
-                    definition: &super::data_types::EXTENSION,
-                    targets: &[],
-                },
-            ],
+            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
             min: 0u32,
             max: 0u32,
             ..super::OPTIONAL

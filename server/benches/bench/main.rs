@@ -1,0 +1,219 @@
+//! `cargo xtask bench`: Vesta under load, beside the limits of the machine in the same run.
+//!
+//! A release server in a process of its own, a load tool in another, generated records, real tokens, audit on. Right
+//! answers are checked before any rate is taken. Each rate is the median of three runs. Figures say something about
+//! one another in one run, and little across machines.
+
+mod bare;
+mod data;
+mod load;
+mod machine;
+mod report;
+mod scenarios;
+mod server;
+mod static_answer;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+
+use load::Run;
+use report::{Line, Report};
+use scenarios::{Limit, Scenario};
+use server::Server;
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Parser)]
+struct Args {
+    /// Patients to generate, with 300 observations each
+    #[arg(long, default_value_t = 1_000)]
+    patients: usize,
+    /// Seconds of each run; each scenario runs three times
+    #[arg(long, default_value_t = 5)]
+    seconds: u32,
+    #[arg(long, default_value_t = 32)]
+    connections: u32,
+    /// A PostgreSQL to use instead of SQLite: its tables are made anew
+    #[arg(long)]
+    database: Option<String>,
+    /// Run only the scenarios whose name contains this
+    #[arg(long)]
+    only: Option<String>,
+    /// Keep the generated records and the database in this folder, and use what is there
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// The vesta binary
+    #[arg(long, env = "VESTA_BENCH_BINARY")]
+    binary: PathBuf,
+    /// Where the JSON goes
+    #[arg(long, default_value = "target/bench.json")]
+    json: PathBuf,
+    /// Serve poem's static answer (the benchmark starts itself so)
+    #[arg(long, hide = true)]
+    static_answer: Option<String>,
+    /// Cargo says this of every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match &args.static_answer {
+        Some(address) => static_answer::serve(address),
+        None => run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Outcome {
+    load::require()?;
+    let scratch = tempfile::tempdir()?;
+    let folder = args.keep.clone().unwrap_or_else(|| scratch.path().to_owned());
+    let data = folder.join("data");
+    let fresh = !data.exists();
+    std::fs::create_dir_all(&data)?;
+    let mut report = Report {
+        database: if args.database.is_some() { "PostgreSQL" } else { "SQLite" }.to_owned(),
+        patients: args.patients,
+        load_before: machine::load(),
+        fsyncs_per_second: machine::fsyncs_per_second(&folder)?,
+        ..Report::default()
+    };
+    println!("writing the records of {} patients", args.patients);
+    let (files, resources) = data::write(&folder.join("records"), args.patients)?;
+    report.resources = resources;
+
+    let mut server = Server::start(&args.binary, &data, args.database.as_deref())?;
+    report.fact("ready after", server.ready_after.as_secs_f64(), "s");
+    if let Some(memory) = machine::anonymous_memory(server.id()) {
+        report.fact("anonymous memory idle", memory as f64 / 1e6, "MB");
+    }
+    if fresh {
+        drop(server);
+        import(args, &data, &files, &folder, &mut report)?;
+        server = Server::start(&args.binary, &data, args.database.as_deref())?;
+    }
+    let token = server.token("system/*.cruds")?;
+    check_answers(&server, &token, args.patients)?;
+
+    let answers = StaticAnswer::start()?;
+    let wanted = |scenario: &Scenario| args.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()));
+    for scenario in scenarios::reads(args.patients).into_iter().filter(wanted) {
+        let limit = match scenario.limit {
+            Limit::StaticAnswer => Some(median(args, &answers.base, &scenario, "", &folder)?.rate()),
+            Limit::BareStatement | Limit::None => None,
+        };
+        report.lines.push(measure(args, &server, &scenario, &token, limit, &folder)?);
+    }
+    drop(answers);
+    for scenario in [scenarios::creates(args.patients), scenarios::nine_types()].into_iter().filter(wanted) {
+        report.lines.push(measure(args, &server, &scenario, &token, None, &folder)?);
+    }
+    if let Some(memory) = machine::anonymous_memory(server.id()) {
+        report.fact("anonymous memory at work", memory as f64 / 1e6, "MB");
+    }
+    report.fact("binary", std::fs::metadata(&args.binary)?.len() as f64 / 1e6, "MB");
+    report.load_after = machine::load();
+    report.print();
+    std::fs::write(&args.json, serde_json::to_string_pretty(&report)?)?;
+    println!("\nas JSON: {}", args.json.display());
+    Ok(())
+}
+
+/// Imports the records, and on SQLite inserts the same rows bare.
+fn import(args: &Args, data: &Path, files: &[PathBuf], folder: &Path, report: &mut Report) -> Outcome {
+    println!("importing {} resources", report.resources);
+    let before = machine::disk_use(data)?;
+    let took = server::import(&args.binary, data, args.database.as_deref(), files)?;
+    let rate = report.resources as f64 / took.as_secs_f64();
+    report.fact("import of NDJSON", rate, "resources/s");
+    if args.database.is_some() {
+        return Ok(());
+    }
+    let used = machine::disk_use(data)? - before;
+    report.fact("disk a resource", used as f64 / report.resources as f64, "bytes");
+    let bare = bare::inserts(&database_file(data)?, &folder.join("bare.sqlite"), 60_000)?;
+    report.fact("bare inserts of the same rows", bare, "resources/s");
+    report.fact("import's share of bare inserts", 100.0 * rate / bare, "%");
+    Ok(())
+}
+
+/// The SQLite file of the default site.
+fn database_file(data: &Path) -> Outcome<PathBuf> {
+    let folder = data.join("sites").join("default");
+    for entry in std::fs::read_dir(&folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "sqlite" || extension == "db") {
+            return Ok(path);
+        }
+    }
+    Err(format!("no database in {}", folder.display()).into())
+}
+
+fn check_answers(server: &Server, token: &str, patients: usize) -> Outcome {
+    for (path, expected) in scenarios::expectations(patients) {
+        let bundle = server.get(&path, token)?;
+        let total = bundle["total"].as_u64();
+        if total != Some(expected) {
+            return Err(format!("{path} answers total {total:?}, and the records have {expected}").into());
+        }
+    }
+    Ok(())
+}
+
+fn measure(
+    args: &Args,
+    server: &Server,
+    scenario: &Scenario,
+    token: &str,
+    limit: Option<f64>,
+    folder: &Path,
+) -> Outcome<Line> {
+    let before = machine::processor_time(server.id());
+    let run = median(args, &server.base, scenario, token, folder)?;
+    let after = machine::processor_time(server.id());
+    let seconds = f64::from(args.seconds * 3);
+    let server_processors = before.zip(after).map(|(before, after)| (after - before).as_secs_f64() / seconds);
+    println!("  {}: {:.0}/s", scenario.name, run.rate());
+    Ok(Line { name: scenario.name.to_owned(), rate: run.rate(), run, limit, server_processors })
+}
+
+/// The run with the median rate of three.
+fn median(args: &Args, base: &str, scenario: &Scenario, token: &str, folder: &Path) -> Outcome<Run> {
+    let mut runs = (0..3)
+        .map(|_| load::run(base, &scenario.requests, token, args.connections, args.seconds, folder))
+        .collect::<Outcome<Vec<Run>>>()?;
+    runs.sort_by(|a, b| a.rate().total_cmp(&b.rate()));
+    Ok(runs.swap_remove(1))
+}
+
+/// poem's static answer, in a process of its own.
+struct StaticAnswer {
+    process: std::process::Child,
+    base: String,
+}
+
+impl StaticAnswer {
+    fn start() -> Outcome<Self> {
+        let address = server::free_address()?;
+        let binary = std::env::current_exe()?;
+        let process = Command::new(binary).args(["--binary", "none", "--static-answer", &address]).spawn()?;
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        Ok(StaticAnswer { process, base: format!("http://{address}") })
+    }
+}
+
+impl Drop for StaticAnswer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
