@@ -4,6 +4,7 @@
 //! A line belongs here if generated code needs it, or if it means the same to a compiled and to an interpreted
 //! expression. What only the server needs stands in the server.
 
+pub mod boundary;
 pub mod date;
 pub mod decimal;
 pub mod fhirpath;

@@ -16,9 +16,9 @@ struct FixupFile {
     fixups: Vec<Fixup>,
 }
 
-/// One entry. It says one of `remove`, `replace` and `add`.
+/// One entry: what is wrong in a definition, and at least one change.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Fixup {
     pub name: String,
     /// The reason, for the reader.
@@ -31,16 +31,33 @@ pub struct Fixup {
     /// Takes the definition out.
     #[serde(default)]
     pub remove: bool,
-    pub replace: Option<Replace>,
     /// The digest of a definition that the package needs and does not hold, as JSON text.
     pub add: Option<String>,
+    /// The ids of elements to take out of a structure; those below them go too.
+    #[serde(default)]
+    pub remove_elements: Vec<String>,
+    pub insert_elements: Option<InsertElements>,
+    #[serde(default)]
+    pub replace: Vec<Replace>,
+}
+
+/// Puts elements into a structure.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InsertElements {
+    /// The id of the element that they come behind.
+    pub after: String,
+    /// Their digests: a JSON list as text.
+    pub elements: String,
 }
 
 /// Puts `to` where the digest has `from`. Both are JSON text, so that decimals stay as written.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
-    /// JSON pointer into the digest: `/elements/3/max`.
+    /// The id of the element that the pointer starts from; else it starts from the definition.
+    pub element: Option<String>,
+    /// JSON pointer: `/elements/3/max`, or `/max` from an element.
     pub pointer: String,
     pub from: String,
     pub to: String,
@@ -89,44 +106,96 @@ pub(super) fn apply(
 
 fn apply_one(fixup: &Fixup, definitions: &mut Definitions) -> Result<(), String> {
     let definition = &fixup.definition;
-    let json =
-        |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("{text:?} is no JSON: {error}"));
-    match (fixup.remove, &fixup.replace, &fixup.add) {
-        (true, None, None) => {
-            definitions.remove(definition).map(|_| ()).ok_or_else(|| format!("there is no {definition}"))
-        }
-        (false, Some(replace), None) => {
-            let (from, to) = (json(&replace.from)?, json(&replace.to)?);
-            let mut only = Vec::new();
-            for (pointer, text) in &replace.only {
-                only.push((pointer, json(text)?));
-            }
-            let folder = definition.strip_suffix('*');
-            let named = |name: &str| folder.map_or(name == definition, |folder| name.starts_with(folder));
-            let mut replaced = 0;
-            for (_, found) in definitions.iter_mut().filter(|(name, _)| named(name)) {
-                let fits = only.iter().all(|(pointer, value)| found.pointer(pointer) == Some(value));
-                if let Some(place) = found.pointer_mut(&replace.pointer).filter(|place| fits && **place == from) {
-                    *place = to.clone();
-                    replaced += 1;
-                }
-            }
-            match replaced {
-                0 => Err(format!("no {definition} has {} at {}", replace.from, replace.pointer)),
-                _ => Ok(()),
-            }
-        }
-        (false, None, Some(content)) => {
-            let content = json(content)?;
-            let url = &content["url"];
-            if definitions.contains_key(definition) || definitions.values().any(|held| held["url"] == *url) {
-                return Err(format!("the package itself holds {definition} or {url}"));
-            }
-            definitions.insert(definition.clone(), content);
-            Ok(())
-        }
-        _ => Err("it needs exactly one of `remove = true`, `add` and `[fixup.replace]`".to_owned()),
+    let missing = || format!("there is no {definition}");
+    let mut changes = 0;
+    if fixup.remove {
+        definitions.remove(definition).ok_or_else(missing)?;
+        changes += 1;
     }
+    if let Some(content) = &fixup.add {
+        let content = json(content)?;
+        let url = &content["url"];
+        if definitions.contains_key(definition) || definitions.values().any(|held| held["url"] == *url) {
+            return Err(format!("the package itself holds {definition} or {url}"));
+        }
+        definitions.insert(definition.clone(), content);
+        changes += 1;
+    }
+    for id in &fixup.remove_elements {
+        let elements = elements_of(definitions, definition).ok_or_else(missing)?;
+        let before = elements.len();
+        let below = format!("{id}.");
+        elements.retain(|element| !id_of(element).is_some_and(|found| found == id || found.starts_with(&below)));
+        if elements.len() == before {
+            return Err(format!("{definition} has no element {id}"));
+        }
+        changes += 1;
+    }
+    if let Some(insert) = &fixup.insert_elements {
+        let elements = elements_of(definitions, definition).ok_or_else(missing)?;
+        let place = elements.iter().position(|element| id_of(element) == Some(&insert.after));
+        let place = place.ok_or_else(|| format!("{definition} has no element {}", insert.after))?;
+        let Value::Array(new) = json(&insert.elements)? else { return Err("`elements` is no JSON list".to_owned()) };
+        if let Some(known) = new.iter().find(|new| elements.iter().any(|element| element["id"] == new["id"])) {
+            return Err(format!("{definition} itself has the element {}", known["id"]));
+        }
+        elements.splice(place + 1..place + 1, new);
+        changes += 1;
+    }
+    for replace in &fixup.replace {
+        apply_replace(definition, replace, definitions)?;
+        changes += 1;
+    }
+    match changes {
+        0 => {
+            Err("it changes nothing: it needs `remove`, `add`, `replace`, `remove-elements` or `insert-elements`"
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn apply_replace(definition: &str, replace: &Replace, definitions: &mut Definitions) -> Result<(), String> {
+    let (from, to) = (json(&replace.from)?, json(&replace.to)?);
+    let mut only = Vec::new();
+    for (pointer, text) in &replace.only {
+        only.push((pointer, json(text)?));
+    }
+    let folder = definition.strip_suffix('*');
+    let named = |name: &str| folder.map_or(name == definition, |folder| name.starts_with(folder));
+    let mut replaced = 0;
+    for (_, found) in definitions.iter_mut().filter(|(name, _)| named(name)) {
+        let fits = only.iter().all(|(pointer, value)| found.pointer(pointer) == Some(value));
+        let start = match &replace.element {
+            None => Some(found),
+            Some(id) => found
+                .get_mut("elements")
+                .and_then(Value::as_array_mut)
+                .and_then(|elements| elements.iter_mut().find(|element| id_of(element) == Some(id))),
+        };
+        let place = start.and_then(|start| start.pointer_mut(&replace.pointer));
+        if let Some(place) = place.filter(|place| fits && **place == from) {
+            *place = to.clone();
+            replaced += 1;
+        }
+    }
+    if replaced == 0 {
+        let element = replace.element.as_deref().unwrap_or_default();
+        return Err(format!("no {definition} has {} at {element}{}", replace.from, replace.pointer));
+    }
+    Ok(())
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("{text:?} is no JSON: {error}"))
+}
+
+fn elements_of<'a>(definitions: &'a mut Definitions, definition: &str) -> Option<&'a mut Vec<Value>> {
+    definitions.get_mut(definition)?.get_mut("elements")?.as_array_mut()
+}
+
+fn id_of(element: &Value) -> Option<&str> {
+    element.get("id")?.as_str()
 }
 
 #[cfg(test)]
@@ -135,7 +204,12 @@ mod tests {
 
     fn packages() -> BTreeMap<String, Definitions> {
         let parameter = serde_json::json!({"url": "http://e/p", "target": ["Patient"]});
-        let definitions = Definitions::from([("SearchParameter/p".to_owned(), parameter)]);
+        let structure =
+            serde_json::json!({"url": "http://e/s", "elements": [{"id": "S.a"}, {"id": "S.b"}, {"id": "S.b.x"}]});
+        let definitions = Definitions::from([
+            ("SearchParameter/p".to_owned(), parameter),
+            ("StructureDefinition/s".to_owned(), structure),
+        ]);
         BTreeMap::from([("a@1".to_owned(), definitions)])
     }
 
@@ -152,14 +226,19 @@ mod tests {
     #[test]
     fn an_entry_removes_replaces_or_adds() {
         let removed = after("packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\nremove = true");
-        assert_eq!(removed.unwrap(), "{}");
+        assert!(!removed.unwrap().contains("SearchParameter"));
         let replaced = after(
-            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\n[fixup.replace]\npointer = \"/target/0\"\n\
+            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\n[[fixup.replace]]\npointer = \"/target/0\"\n\
              from = '\"Patient\"'\nto = '\"Group\"'",
         );
         assert!(replaced.unwrap().contains("Group"));
         let added = after("packages = [\"a@1\"]\ndefinition = \"ValueSet/v\"\nadd = '{\"url\":\"http://e/v\"}'");
         assert!(added.unwrap().contains("ValueSet/v"));
+        let elements = after(
+            "packages = [\"a@1\"]\ndefinition = \"StructureDefinition/s\"\nremove-elements = [\"S.b\"]\n\
+             insert-elements = { after = \"S.a\", elements = '[{\"id\":\"S.c\"}]' }",
+        );
+        assert!(elements.unwrap().contains(r#""elements":[{"id":"S.a"},{"id":"S.c"}]"#));
     }
 
     #[test]
@@ -167,7 +246,7 @@ mod tests {
         let entries = [
             "packages = [\"a@2\"]\ndefinition = \"SearchParameter/p\"\nremove = true",
             "packages = [\"a@1\"]\ndefinition = \"SearchParameter/q\"\nremove = true",
-            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\n[fixup.replace]\npointer = \"/target/0\"\n\
+            "packages = [\"a@1\"]\ndefinition = \"SearchParameter/p\"\n[[fixup.replace]]\npointer = \"/target/0\"\n\
              from = '\"Group\"'\nto = '\"Device\"'",
             "packages = [\"a@1\"]\ndefinition = \"SearchParameter/q\"\nadd = '{\"url\":\"http://e/p\"}'",
         ];

@@ -7,6 +7,8 @@ use proc_macro2::TokenStream;
 
 use crate::digest::Specification;
 
+pub mod boundary;
+pub mod compartments;
 pub mod elements;
 pub mod names;
 pub mod resource_types;
@@ -30,7 +32,7 @@ pub struct EmitError(pub String);
 pub type Emitter = fn(&Specification) -> Result<Vec<GeneratedFile>, EmitError>;
 
 /// All emitters. Each owns files that no other one writes.
-pub const EMITTERS: &[Emitter] = &[resource_types::emit, elements::emit];
+pub const EMITTERS: &[Emitter] = &[resource_types::emit, elements::emit, compartments::emit, boundary::emit];
 
 /// The crates that consist of generated modules: folder, first line of the docs, and what the root re-exports from
 /// a module if it is there.
@@ -77,7 +79,8 @@ fn crate_root(folder: &str, doc: &str, exports: &[(&str, &str)], files: &BTreeMa
         text.push('\n');
     }
     for module in &modules {
-        text += &format!("pub mod {module};\n");
+        // So that `cargo fmt` leaves alone what prettyplease has formatted.
+        text += &format!("#[rustfmt::skip]\npub mod {module};\n");
     }
     let exports: Vec<_> = exports.iter().filter(|(module, _)| modules.contains(module)).collect();
     if !exports.is_empty() {

@@ -2,7 +2,11 @@
 //!
 //! FHIR R4 as Rust: what the specification says of its types, search parameters and compartments.
 
+#[rustfmt::skip]
+pub mod compartments;
+#[rustfmt::skip]
 pub mod elements;
+#[rustfmt::skip]
 pub mod types;
 
 pub use elements::SCHEMA;

@@ -12,92 +12,178 @@ pub static ACTIVITY_DEFINITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subtitle",
-            types: &[ElementType { property: "subtitle", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "subtitle",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::PUBLICATION_STATUS_CODES),
@@ -105,7 +191,13 @@ pub static ACTIVITY_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "experimental",
-            types: &[ElementType { property: "experimental", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "experimental",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -129,170 +221,292 @@ pub static ACTIVITY_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "publisher",
-            types: &[ElementType { property: "publisher", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "publisher",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "useContext",
-            types: &[ElementType {
-                property: "useContext",
-                definition: &super::data_types::USAGE_CONTEXT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "useContext",
+                    definition: &super::data_types::USAGE_CONTEXT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "jurisdiction",
-            types: &[ElementType {
-                property: "jurisdiction",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "jurisdiction",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "purpose",
-            types: &[ElementType { property: "purpose", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "purpose",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "usage",
-            types: &[ElementType { property: "usage", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "usage",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "copyright",
-            types: &[ElementType { property: "copyright", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "copyright",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "approvalDate",
-            types: &[ElementType { property: "approvalDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "approvalDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lastReviewDate",
-            types: &[ElementType { property: "lastReviewDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lastReviewDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "effectivePeriod",
-            types: &[ElementType { property: "effectivePeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "effectivePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "topic",
-            types: &[ElementType { property: "topic", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "topic",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::DEFINITION_TOPIC_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "author",
-            types: &[ElementType { property: "author", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "author",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "editor",
-            types: &[ElementType { property: "editor", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "editor",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reviewer",
-            types: &[ElementType {
-                property: "reviewer",
-                definition: &super::data_types::CONTACT_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reviewer",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "endorser",
-            types: &[ElementType {
-                property: "endorser",
-                definition: &super::data_types::CONTACT_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "endorser",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "relatedArtifact",
-            types: &[ElementType {
-                property: "relatedArtifact",
-                definition: &super::data_types::RELATED_ARTIFACT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relatedArtifact",
+                    definition: &super::data_types::RELATED_ARTIFACT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "library",
-            types: &[ElementType {
-                property: "library",
-                definition: &super::primitives::CANONICAL,
-                targets: &["Library"],
-            }],
+            types: &[
+                ElementType {
+                    property: "library",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["Library"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "kind",
-            types: &[ElementType { property: "kind", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "kind",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::REQUEST_RESOURCE_TYPES_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "profile",
-            types: &[ElementType {
-                property: "profile",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "profile",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROCEDURE_CODE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "intent",
-            types: &[ElementType { property: "intent", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "intent",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::REQUEST_INTENT_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType { property: "priority", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::REQUEST_PRIORITY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "doNotPerform",
-            types: &[ElementType { property: "doNotPerform", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "doNotPerform",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
@@ -300,32 +514,60 @@ pub static ACTIVITY_DEFINITION: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "timing",
             types: &[
-                ElementType { property: "timingTiming", definition: &super::data_types::TIMING, targets: &[] },
-                ElementType { property: "timingDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "timingAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "timingPeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "timingRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "timingDuration", definition: &super::data_types::DURATION, targets: &[] },
+                ElementType {
+                    property: "timingTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "participant",
-            types: &[ElementType {
-                property: "participant",
-                definition: &ACTIVITY_DEFINITION_PARTICIPANT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "participant",
+                    definition: &ACTIVITY_DEFINITION_PARTICIPANT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
@@ -348,67 +590,91 @@ pub static ACTIVITY_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dosage",
-            types: &[ElementType { property: "dosage", definition: &super::data_types::DOSAGE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "dosage",
+                    definition: &super::data_types::DOSAGE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType {
-                property: "bodySite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::BODY_SITE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "specimenRequirement",
-            types: &[ElementType {
-                property: "specimenRequirement",
-                definition: &super::data_types::REFERENCE,
-                targets: &["SpecimenDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "specimenRequirement",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["SpecimenDefinition"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "observationRequirement",
-            types: &[ElementType {
-                property: "observationRequirement",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ObservationDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "observationRequirement",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ObservationDefinition"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "observationResultRequirement",
-            types: &[ElementType {
-                property: "observationResultRequirement",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ObservationDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "observationResultRequirement",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ObservationDefinition"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "transform",
-            types: &[ElementType {
-                property: "transform",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureMap"],
-            }],
+            types: &[
+                ElementType {
+                    property: "transform",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureMap"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dynamicValue",
-            types: &[ElementType {
-                property: "dynamicValue",
-                definition: &ACTIVITY_DEFINITION_DYNAMIC_VALUE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dynamicValue",
+                    definition: &ACTIVITY_DEFINITION_DYNAMIC_VALUE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -422,34 +688,60 @@ pub static ACTIVITY_DEFINITION_PARTICIPANT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_PARTICIPANT_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "role",
-            types: &[ElementType { property: "role", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "role",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_PARTICIPANT_ROLE_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -464,33 +756,59 @@ pub static ACTIVITY_DEFINITION_DYNAMIC_VALUE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "expression",
-            types: &[ElementType { property: "expression", definition: &super::data_types::EXPRESSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expression",
+                    definition: &super::data_types::EXPRESSION,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],

@@ -12,63 +12,119 @@ pub static BASIC: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::BASIC_RESOURCE_TYPE_EXAMPLE),
@@ -76,23 +132,43 @@ pub static BASIC: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType { property: "subject", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "created",
-            types: &[ElementType { property: "created", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "created",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "author",
-            types: &[ElementType {
-                property: "author",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "author",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Patient",
+                        "RelatedPerson",
+                        "Organization",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },

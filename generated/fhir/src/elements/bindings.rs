@@ -8,8 +8,11 @@ pub(super) static ACCOUNT_STATUS_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/account-status|4.0.1",
     codes: Some(&["active", "entered-in-error", "inactive", "on-hold", "unknown"]),
 };
-pub(super) static ACCOUNT_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/account-type", codes: None };
+pub(super) static ACCOUNT_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/account-type",
+    codes: None,
+};
 pub(super) static ACTION_CARDINALITY_BEHAVIOR_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/action-cardinality-behavior|4.0.1",
@@ -43,17 +46,19 @@ pub(super) static ACTION_PRECHECK_BEHAVIOR_CODES: Binding = Binding {
 pub(super) static ACTION_RELATIONSHIP_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/action-relationship-type|4.0.1",
-    codes: Some(&[
-        "after",
-        "after-end",
-        "after-start",
-        "before",
-        "before-end",
-        "before-start",
-        "concurrent",
-        "concurrent-with-end",
-        "concurrent-with-start",
-    ]),
+    codes: Some(
+        &[
+            "after",
+            "after-end",
+            "after-start",
+            "before",
+            "before-end",
+            "before-start",
+            "concurrent",
+            "concurrent-with-end",
+            "concurrent-with-start",
+        ],
+    ),
 };
 pub(super) static ACTION_REQUIRED_BEHAVIOR_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -63,10 +68,15 @@ pub(super) static ACTION_REQUIRED_BEHAVIOR_CODES: Binding = Binding {
 pub(super) static ACTION_SELECTION_BEHAVIOR_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/action-selection-behavior|4.0.1",
-    codes: Some(&["all", "all-or-none", "any", "at-most-one", "exactly-one", "one-or-more"]),
+    codes: Some(
+        &["all", "all-or-none", "any", "at-most-one", "exactly-one", "one-or-more"],
+    ),
 };
-pub(super) static ACTION_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/action-type", codes: None };
+pub(super) static ACTION_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/action-type",
+    codes: None,
+};
 pub(super) static ADDITIONAL_INSTRUCTION_CODES_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/additional-instruction-codes",
@@ -82,12 +92,21 @@ pub(super) static ADDRESS_USE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/address-use|4.0.1",
     codes: Some(&["billing", "home", "old", "temp", "work"]),
 };
-pub(super) static ADJUDICATION_ERROR_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/adjudication-error", codes: None };
-pub(super) static ADJUDICATION_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/adjudication", codes: None };
-pub(super) static ADJUDICATION_REASON_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/adjudication-reason", codes: None };
+pub(super) static ADJUDICATION_ERROR_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/adjudication-error",
+    codes: None,
+};
+pub(super) static ADJUDICATION_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/adjudication",
+    codes: None,
+};
+pub(super) static ADJUDICATION_REASON_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/adjudication-reason",
+    codes: None,
+};
 pub(super) static ADMINISTRATION_METHOD_CODES_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/administration-method-codes",
@@ -138,8 +157,11 @@ pub(super) static ADVERSE_EVENT_SEVERITY_REQUIRED: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/adverse-event-severity|4.0.1",
     codes: None,
 };
-pub(super) static ADVERSE_EVENT_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/adverse-event-type", codes: None };
+pub(super) static ADVERSE_EVENT_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/adverse-event-type",
+    codes: None,
+};
 pub(super) static ALLERGYINTOLERANCE_CLINICAL_REQUIRED: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/allergyintolerance-clinical|4.0.1",
@@ -173,245 +195,252 @@ pub(super) static ALLERGY_INTOLERANCE_TYPE_CODES: Binding = Binding {
 pub(super) static ALL_TYPES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/all-types|4.0.1",
-    codes: Some(&[
-        "Account",
-        "ActivityDefinition",
-        "Address",
-        "AdverseEvent",
-        "Age",
-        "AllergyIntolerance",
-        "Annotation",
-        "Any",
-        "Appointment",
-        "AppointmentResponse",
-        "Attachment",
-        "AuditEvent",
-        "BackboneElement",
-        "Basic",
-        "Binary",
-        "BiologicallyDerivedProduct",
-        "BodyStructure",
-        "Bundle",
-        "CapabilityStatement",
-        "CarePlan",
-        "CareTeam",
-        "CatalogEntry",
-        "ChargeItem",
-        "ChargeItemDefinition",
-        "Claim",
-        "ClaimResponse",
-        "ClinicalImpression",
-        "CodeSystem",
-        "CodeableConcept",
-        "Coding",
-        "Communication",
-        "CommunicationRequest",
-        "CompartmentDefinition",
-        "Composition",
-        "ConceptMap",
-        "Condition",
-        "Consent",
-        "ContactDetail",
-        "ContactPoint",
-        "Contract",
-        "Contributor",
-        "Count",
-        "Coverage",
-        "CoverageEligibilityRequest",
-        "CoverageEligibilityResponse",
-        "DataRequirement",
-        "DetectedIssue",
-        "Device",
-        "DeviceDefinition",
-        "DeviceMetric",
-        "DeviceRequest",
-        "DeviceUseStatement",
-        "DiagnosticReport",
-        "Distance",
-        "DocumentManifest",
-        "DocumentReference",
-        "DomainResource",
-        "Dosage",
-        "Duration",
-        "EffectEvidenceSynthesis",
-        "Element",
-        "ElementDefinition",
-        "Encounter",
-        "Endpoint",
-        "EnrollmentRequest",
-        "EnrollmentResponse",
-        "EpisodeOfCare",
-        "EventDefinition",
-        "Evidence",
-        "EvidenceVariable",
-        "ExampleScenario",
-        "ExplanationOfBenefit",
-        "Expression",
-        "Extension",
-        "FamilyMemberHistory",
-        "Flag",
-        "Goal",
-        "GraphDefinition",
-        "Group",
-        "GuidanceResponse",
-        "HealthcareService",
-        "HumanName",
-        "Identifier",
-        "ImagingStudy",
-        "Immunization",
-        "ImmunizationEvaluation",
-        "ImmunizationRecommendation",
-        "ImplementationGuide",
-        "InsurancePlan",
-        "Invoice",
-        "Library",
-        "Linkage",
-        "List",
-        "Location",
-        "MarketingStatus",
-        "Measure",
-        "MeasureReport",
-        "Media",
-        "Medication",
-        "MedicationAdministration",
-        "MedicationDispense",
-        "MedicationKnowledge",
-        "MedicationRequest",
-        "MedicationStatement",
-        "MedicinalProduct",
-        "MedicinalProductAuthorization",
-        "MedicinalProductContraindication",
-        "MedicinalProductIndication",
-        "MedicinalProductIngredient",
-        "MedicinalProductInteraction",
-        "MedicinalProductManufactured",
-        "MedicinalProductPackaged",
-        "MedicinalProductPharmaceutical",
-        "MedicinalProductUndesirableEffect",
-        "MessageDefinition",
-        "MessageHeader",
-        "Meta",
-        "MolecularSequence",
-        "Money",
-        "MoneyQuantity",
-        "NamingSystem",
-        "Narrative",
-        "NutritionOrder",
-        "Observation",
-        "ObservationDefinition",
-        "OperationDefinition",
-        "OperationOutcome",
-        "Organization",
-        "OrganizationAffiliation",
-        "ParameterDefinition",
-        "Parameters",
-        "Patient",
-        "PaymentNotice",
-        "PaymentReconciliation",
-        "Period",
-        "Person",
-        "PlanDefinition",
-        "Population",
-        "Practitioner",
-        "PractitionerRole",
-        "Procedure",
-        "ProdCharacteristic",
-        "ProductShelfLife",
-        "Provenance",
-        "Quantity",
-        "Questionnaire",
-        "QuestionnaireResponse",
-        "Range",
-        "Ratio",
-        "Reference",
-        "RelatedArtifact",
-        "RelatedPerson",
-        "RequestGroup",
-        "ResearchDefinition",
-        "ResearchElementDefinition",
-        "ResearchStudy",
-        "ResearchSubject",
-        "Resource",
-        "RiskAssessment",
-        "RiskEvidenceSynthesis",
-        "SampledData",
-        "Schedule",
-        "SearchParameter",
-        "ServiceRequest",
-        "Signature",
-        "SimpleQuantity",
-        "Slot",
-        "Specimen",
-        "SpecimenDefinition",
-        "StructureDefinition",
-        "StructureMap",
-        "Subscription",
-        "Substance",
-        "SubstanceAmount",
-        "SubstanceNucleicAcid",
-        "SubstancePolymer",
-        "SubstanceProtein",
-        "SubstanceReferenceInformation",
-        "SubstanceSourceMaterial",
-        "SubstanceSpecification",
-        "SupplyDelivery",
-        "SupplyRequest",
-        "Task",
-        "TerminologyCapabilities",
-        "TestReport",
-        "TestScript",
-        "Timing",
-        "TriggerDefinition",
-        "Type",
-        "UsageContext",
-        "ValueSet",
-        "VerificationResult",
-        "VisionPrescription",
-        "base64Binary",
-        "boolean",
-        "canonical",
-        "code",
-        "date",
-        "dateTime",
-        "decimal",
-        "id",
-        "instant",
-        "integer",
-        "markdown",
-        "oid",
-        "positiveInt",
-        "string",
-        "time",
-        "unsignedInt",
-        "uri",
-        "url",
-        "uuid",
-        "xhtml",
-    ]),
+    codes: Some(
+        &[
+            "Account",
+            "ActivityDefinition",
+            "Address",
+            "AdverseEvent",
+            "Age",
+            "AllergyIntolerance",
+            "Annotation",
+            "Any",
+            "Appointment",
+            "AppointmentResponse",
+            "Attachment",
+            "AuditEvent",
+            "BackboneElement",
+            "Basic",
+            "Binary",
+            "BiologicallyDerivedProduct",
+            "BodyStructure",
+            "Bundle",
+            "CapabilityStatement",
+            "CarePlan",
+            "CareTeam",
+            "CatalogEntry",
+            "ChargeItem",
+            "ChargeItemDefinition",
+            "Claim",
+            "ClaimResponse",
+            "ClinicalImpression",
+            "CodeSystem",
+            "CodeableConcept",
+            "Coding",
+            "Communication",
+            "CommunicationRequest",
+            "CompartmentDefinition",
+            "Composition",
+            "ConceptMap",
+            "Condition",
+            "Consent",
+            "ContactDetail",
+            "ContactPoint",
+            "Contract",
+            "Contributor",
+            "Count",
+            "Coverage",
+            "CoverageEligibilityRequest",
+            "CoverageEligibilityResponse",
+            "DataRequirement",
+            "DetectedIssue",
+            "Device",
+            "DeviceDefinition",
+            "DeviceMetric",
+            "DeviceRequest",
+            "DeviceUseStatement",
+            "DiagnosticReport",
+            "Distance",
+            "DocumentManifest",
+            "DocumentReference",
+            "DomainResource",
+            "Dosage",
+            "Duration",
+            "EffectEvidenceSynthesis",
+            "Element",
+            "ElementDefinition",
+            "Encounter",
+            "Endpoint",
+            "EnrollmentRequest",
+            "EnrollmentResponse",
+            "EpisodeOfCare",
+            "EventDefinition",
+            "Evidence",
+            "EvidenceVariable",
+            "ExampleScenario",
+            "ExplanationOfBenefit",
+            "Expression",
+            "Extension",
+            "FamilyMemberHistory",
+            "Flag",
+            "Goal",
+            "GraphDefinition",
+            "Group",
+            "GuidanceResponse",
+            "HealthcareService",
+            "HumanName",
+            "Identifier",
+            "ImagingStudy",
+            "Immunization",
+            "ImmunizationEvaluation",
+            "ImmunizationRecommendation",
+            "ImplementationGuide",
+            "InsurancePlan",
+            "Invoice",
+            "Library",
+            "Linkage",
+            "List",
+            "Location",
+            "MarketingStatus",
+            "Measure",
+            "MeasureReport",
+            "Media",
+            "Medication",
+            "MedicationAdministration",
+            "MedicationDispense",
+            "MedicationKnowledge",
+            "MedicationRequest",
+            "MedicationStatement",
+            "MedicinalProduct",
+            "MedicinalProductAuthorization",
+            "MedicinalProductContraindication",
+            "MedicinalProductIndication",
+            "MedicinalProductIngredient",
+            "MedicinalProductInteraction",
+            "MedicinalProductManufactured",
+            "MedicinalProductPackaged",
+            "MedicinalProductPharmaceutical",
+            "MedicinalProductUndesirableEffect",
+            "MessageDefinition",
+            "MessageHeader",
+            "Meta",
+            "MolecularSequence",
+            "Money",
+            "MoneyQuantity",
+            "NamingSystem",
+            "Narrative",
+            "NutritionOrder",
+            "Observation",
+            "ObservationDefinition",
+            "OperationDefinition",
+            "OperationOutcome",
+            "Organization",
+            "OrganizationAffiliation",
+            "ParameterDefinition",
+            "Parameters",
+            "Patient",
+            "PaymentNotice",
+            "PaymentReconciliation",
+            "Period",
+            "Person",
+            "PlanDefinition",
+            "Population",
+            "Practitioner",
+            "PractitionerRole",
+            "Procedure",
+            "ProdCharacteristic",
+            "ProductShelfLife",
+            "Provenance",
+            "Quantity",
+            "Questionnaire",
+            "QuestionnaireResponse",
+            "Range",
+            "Ratio",
+            "Reference",
+            "RelatedArtifact",
+            "RelatedPerson",
+            "RequestGroup",
+            "ResearchDefinition",
+            "ResearchElementDefinition",
+            "ResearchStudy",
+            "ResearchSubject",
+            "Resource",
+            "RiskAssessment",
+            "RiskEvidenceSynthesis",
+            "SampledData",
+            "Schedule",
+            "SearchParameter",
+            "ServiceRequest",
+            "Signature",
+            "SimpleQuantity",
+            "Slot",
+            "Specimen",
+            "SpecimenDefinition",
+            "StructureDefinition",
+            "StructureMap",
+            "Subscription",
+            "Substance",
+            "SubstanceAmount",
+            "SubstanceNucleicAcid",
+            "SubstancePolymer",
+            "SubstanceProtein",
+            "SubstanceReferenceInformation",
+            "SubstanceSourceMaterial",
+            "SubstanceSpecification",
+            "SupplyDelivery",
+            "SupplyRequest",
+            "Task",
+            "TerminologyCapabilities",
+            "TestReport",
+            "TestScript",
+            "Timing",
+            "TriggerDefinition",
+            "Type",
+            "UsageContext",
+            "ValueSet",
+            "VerificationResult",
+            "VisionPrescription",
+            "base64Binary",
+            "boolean",
+            "canonical",
+            "code",
+            "date",
+            "dateTime",
+            "decimal",
+            "id",
+            "instant",
+            "integer",
+            "markdown",
+            "oid",
+            "positiveInt",
+            "string",
+            "time",
+            "unsignedInt",
+            "uri",
+            "url",
+            "uuid",
+            "xhtml",
+        ],
+    ),
 };
 pub(super) static APPOINTMENTSTATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/appointmentstatus|4.0.1",
-    codes: Some(&[
-        "arrived",
-        "booked",
-        "cancelled",
-        "checked-in",
-        "entered-in-error",
-        "fulfilled",
-        "noshow",
-        "pending",
-        "proposed",
-        "waitlist",
-    ]),
+    codes: Some(
+        &[
+            "arrived",
+            "booked",
+            "cancelled",
+            "checked-in",
+            "entered-in-error",
+            "fulfilled",
+            "noshow",
+            "pending",
+            "proposed",
+            "waitlist",
+        ],
+    ),
 };
 pub(super) static APPOINTMENT_CANCELLATION_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/appointment-cancellation-reason",
     codes: None,
 };
-pub(super) static APPROACH_SITE_CODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/approach-site-codes", codes: None };
+pub(super) static APPROACH_SITE_CODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/approach-site-codes",
+    codes: None,
+};
 pub(super) static ASSERT_DIRECTION_CODES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/assert-direction-codes|4.0.1",
@@ -420,40 +449,47 @@ pub(super) static ASSERT_DIRECTION_CODES_CODES: Binding = Binding {
 pub(super) static ASSERT_OPERATOR_CODES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/assert-operator-codes|4.0.1",
-    codes: Some(&[
-        "contains",
-        "empty",
-        "equals",
-        "eval",
-        "greaterThan",
-        "in",
-        "lessThan",
-        "notContains",
-        "notEmpty",
-        "notEquals",
-        "notIn",
-    ]),
+    codes: Some(
+        &[
+            "contains",
+            "empty",
+            "equals",
+            "eval",
+            "greaterThan",
+            "in",
+            "lessThan",
+            "notContains",
+            "notEmpty",
+            "notEquals",
+            "notIn",
+        ],
+    ),
 };
 pub(super) static ASSERT_RESPONSE_CODE_TYPES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/assert-response-code-types|4.0.1",
-    codes: Some(&[
-        "bad",
-        "conflict",
-        "created",
-        "forbidden",
-        "gone",
-        "methodNotAllowed",
-        "noContent",
-        "notFound",
-        "notModified",
-        "okay",
-        "preconditionFailed",
-        "unprocessable",
-    ]),
+    codes: Some(
+        &[
+            "bad",
+            "conflict",
+            "created",
+            "forbidden",
+            "gone",
+            "methodNotAllowed",
+            "noContent",
+            "notFound",
+            "notModified",
+            "okay",
+            "preconditionFailed",
+            "unprocessable",
+        ],
+    ),
 };
-pub(super) static ASSET_AVAILABILITY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/asset-availability", codes: None };
+pub(super) static ASSET_AVAILABILITY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/asset-availability",
+    codes: None,
+};
 pub(super) static AUDIT_ENTITY_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/audit-entity-type",
@@ -474,60 +510,98 @@ pub(super) static AUDIT_EVENT_SUB_TYPE_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/audit-event-sub-type",
     codes: None,
 };
-pub(super) static AUDIT_EVENT_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/audit-event-type", codes: None };
+pub(super) static AUDIT_EVENT_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/audit-event-type",
+    codes: None,
+};
 pub(super) static AUDIT_SOURCE_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/audit-source-type",
     codes: None,
 };
-pub(super) static BASIC_RESOURCE_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/basic-resource-type", codes: None };
-pub(super) static BENEFIT_NETWORK_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/benefit-network", codes: None };
-pub(super) static BENEFIT_TERM_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/benefit-term", codes: None };
-pub(super) static BENEFIT_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/benefit-type", codes: None };
-pub(super) static BENEFIT_UNIT_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/benefit-unit", codes: None };
+pub(super) static BASIC_RESOURCE_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/basic-resource-type",
+    codes: None,
+};
+pub(super) static BENEFIT_NETWORK_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/benefit-network",
+    codes: None,
+};
+pub(super) static BENEFIT_TERM_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/benefit-term",
+    codes: None,
+};
+pub(super) static BENEFIT_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/benefit-type",
+    codes: None,
+};
+pub(super) static BENEFIT_UNIT_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/benefit-unit",
+    codes: None,
+};
 pub(super) static BINDING_STRENGTH_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/binding-strength|4.0.1",
     codes: Some(&["example", "extensible", "preferred", "required"]),
 };
-pub(super) static BODYSITE_LATERALITY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/bodysite-laterality", codes: None };
-pub(super) static BODYSTRUCTURE_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/bodystructure-code", codes: None };
+pub(super) static BODYSITE_LATERALITY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/bodysite-laterality",
+    codes: None,
+};
+pub(super) static BODYSTRUCTURE_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/bodystructure-code",
+    codes: None,
+};
 pub(super) static BODYSTRUCTURE_RELATIVE_LOCATION_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/bodystructure-relative-location",
     codes: None,
 };
-pub(super) static BODY_SITE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/body-site", codes: None };
+pub(super) static BODY_SITE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/body-site",
+    codes: None,
+};
 pub(super) static BUNDLE_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/bundle-type|4.0.1",
-    codes: Some(&[
-        "batch",
-        "batch-response",
-        "collection",
-        "document",
-        "history",
-        "message",
-        "searchset",
-        "transaction",
-        "transaction-response",
-    ]),
+    codes: Some(
+        &[
+            "batch",
+            "batch-response",
+            "collection",
+            "document",
+            "history",
+            "message",
+            "searchset",
+            "transaction",
+            "transaction-response",
+        ],
+    ),
 };
-pub(super) static C80_DOC_TYPECODES_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/c80-doc-typecodes", codes: None };
-pub(super) static C80_FACILITYCODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/c80-facilitycodes", codes: None };
-pub(super) static C80_PRACTICE_CODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/c80-practice-codes", codes: None };
+pub(super) static C80_DOC_TYPECODES_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/c80-doc-typecodes",
+    codes: None,
+};
+pub(super) static C80_FACILITYCODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/c80-facilitycodes",
+    codes: None,
+};
+pub(super) static C80_PRACTICE_CODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/c80-practice-codes",
+    codes: None,
+};
 pub(super) static C80_PRACTICE_CODES_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/c80-practice-codes",
@@ -541,16 +615,18 @@ pub(super) static CAPABILITY_STATEMENT_KIND_CODES: Binding = Binding {
 pub(super) static CARE_PLAN_ACTIVITY_KIND_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/care-plan-activity-kind|4.0.1",
-    codes: Some(&[
-        "Appointment",
-        "CommunicationRequest",
-        "DeviceRequest",
-        "MedicationRequest",
-        "NutritionOrder",
-        "ServiceRequest",
-        "Task",
-        "VisionPrescription",
-    ]),
+    codes: Some(
+        &[
+            "Appointment",
+            "CommunicationRequest",
+            "DeviceRequest",
+            "MedicationRequest",
+            "NutritionOrder",
+            "ServiceRequest",
+            "Task",
+            "VisionPrescription",
+        ],
+    ),
 };
 pub(super) static CARE_PLAN_ACTIVITY_OUTCOME_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
@@ -560,27 +636,35 @@ pub(super) static CARE_PLAN_ACTIVITY_OUTCOME_EXAMPLE: Binding = Binding {
 pub(super) static CARE_PLAN_ACTIVITY_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/care-plan-activity-status|4.0.1",
-    codes: Some(&[
-        "cancelled",
-        "completed",
-        "entered-in-error",
-        "in-progress",
-        "not-started",
-        "on-hold",
-        "scheduled",
-        "stopped",
-        "unknown",
-    ]),
+    codes: Some(
+        &[
+            "cancelled",
+            "completed",
+            "entered-in-error",
+            "in-progress",
+            "not-started",
+            "on-hold",
+            "scheduled",
+            "stopped",
+            "unknown",
+        ],
+    ),
 };
-pub(super) static CARE_PLAN_CATEGORY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/care-plan-category", codes: None };
+pub(super) static CARE_PLAN_CATEGORY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/care-plan-category",
+    codes: None,
+};
 pub(super) static CARE_PLAN_INTENT_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/care-plan-intent|4.0.1",
     codes: Some(&["option", "order", "plan", "proposal"]),
 };
-pub(super) static CARE_TEAM_CATEGORY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/care-team-category", codes: None };
+pub(super) static CARE_TEAM_CATEGORY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/care-team-category",
+    codes: None,
+};
 pub(super) static CARE_TEAM_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/care-team-status|4.0.1",
@@ -596,16 +680,6 @@ pub(super) static CERTAINTY_SUBCOMPONENT_TYPE_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/certainty-subcomponent-type",
     codes: None,
 };
-pub(super) static CHARACTERISTIC_COMBINATION_REQUIRED: Binding = Binding {
-    strength: Strength::Required,
-    value_set: "http://hl7.org/fhir/ValueSet/characteristic-combination|5.0.0",
-    codes: None,
-};
-pub(super) static CHARACTERISTIC_OFFSET_EXAMPLE: Binding = Binding {
-    strength: Strength::Example,
-    value_set: "http://hl7.org/fhir/ValueSet/characteristic-offset",
-    codes: None,
-};
 pub(super) static CHARGEITEM_BILLINGCODES_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/chargeitem-billingcodes",
@@ -614,25 +688,53 @@ pub(super) static CHARGEITEM_BILLINGCODES_EXAMPLE: Binding = Binding {
 pub(super) static CHARGEITEM_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/chargeitem-status|4.0.1",
-    codes: Some(&["aborted", "billable", "billed", "entered-in-error", "not-billable", "planned", "unknown"]),
+    codes: Some(
+        &[
+            "aborted",
+            "billable",
+            "billed",
+            "entered-in-error",
+            "not-billable",
+            "planned",
+            "unknown",
+        ],
+    ),
 };
-pub(super) static CHROMOSOME_HUMAN_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/chromosome-human", codes: None };
-pub(super) static CLAIM_CARETEAMROLE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/claim-careteamrole", codes: None };
-pub(super) static CLAIM_EXCEPTION_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/claim-exception", codes: None };
+pub(super) static CHROMOSOME_HUMAN_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/chromosome-human",
+    codes: None,
+};
+pub(super) static CLAIM_CARETEAMROLE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/claim-careteamrole",
+    codes: None,
+};
+pub(super) static CLAIM_EXCEPTION_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/claim-exception",
+    codes: None,
+};
 pub(super) static CLAIM_INFORMATIONCATEGORY_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/claim-informationcategory",
     codes: None,
 };
-pub(super) static CLAIM_MODIFIERS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/claim-modifiers", codes: None };
-pub(super) static CLAIM_SUBTYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/claim-subtype", codes: None };
-pub(super) static CLAIM_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/claim-type", codes: None };
+pub(super) static CLAIM_MODIFIERS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/claim-modifiers",
+    codes: None,
+};
+pub(super) static CLAIM_SUBTYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/claim-subtype",
+    codes: None,
+};
+pub(super) static CLAIM_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/claim-type",
+    codes: None,
+};
 pub(super) static CLAIM_USE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/claim-use|4.0.1",
@@ -648,8 +750,11 @@ pub(super) static CLINICALIMPRESSION_STATUS_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/clinicalimpression-status|4.0.1",
     codes: Some(&["completed", "entered-in-error", "in-progress"]),
 };
-pub(super) static CLINICAL_FINDINGS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/clinical-findings", codes: None };
+pub(super) static CLINICAL_FINDINGS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/clinical-findings",
+    codes: None,
+};
 pub(super) static CODESYSTEM_CONTENT_MODE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/codesystem-content-mode|4.0.1",
@@ -665,8 +770,11 @@ pub(super) static CODE_SEARCH_SUPPORT_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/code-search-support|4.0.1",
     codes: Some(&["all", "explicit"]),
 };
-pub(super) static COMMON_TAGS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/common-tags", codes: None };
+pub(super) static COMMON_TAGS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/common-tags",
+    codes: None,
+};
 pub(super) static COMMUNICATION_CATEGORY_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/communication-category",
@@ -677,8 +785,11 @@ pub(super) static COMMUNICATION_NOT_DONE_REASON_EXAMPLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/communication-not-done-reason",
     codes: None,
 };
-pub(super) static COMMUNICATION_TOPIC_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/communication-topic", codes: None };
+pub(super) static COMMUNICATION_TOPIC_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/communication-topic",
+    codes: None,
+};
 pub(super) static COMPARTMENT_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/compartment-type|4.0.1",
@@ -707,23 +818,27 @@ pub(super) static CONCEPTMAP_UNMAPPED_MODE_CODES: Binding = Binding {
 pub(super) static CONCEPT_MAP_EQUIVALENCE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/concept-map-equivalence|4.0.1",
-    codes: Some(&[
-        "disjoint",
-        "equal",
-        "equivalent",
-        "inexact",
-        "narrower",
-        "relatedto",
-        "specializes",
-        "subsumes",
-        "unmatched",
-        "wider",
-    ]),
+    codes: Some(
+        &[
+            "disjoint",
+            "equal",
+            "equivalent",
+            "inexact",
+            "narrower",
+            "relatedto",
+            "specializes",
+            "subsumes",
+            "unmatched",
+            "wider",
+        ],
+    ),
 };
 pub(super) static CONCEPT_PROPERTY_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/concept-property-type|4.0.1",
-    codes: Some(&["Coding", "boolean", "code", "dateTime", "decimal", "integer", "string"]),
+    codes: Some(
+        &["Coding", "boolean", "code", "dateTime", "decimal", "integer", "string"],
+    ),
 };
 pub(super) static CONDITIONAL_DELETE_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -745,17 +860,26 @@ pub(super) static CONDITION_CLINICAL_REQUIRED: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/condition-clinical|4.0.1",
     codes: None,
 };
-pub(super) static CONDITION_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/condition-code", codes: None };
-pub(super) static CONDITION_OUTCOME_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/condition-outcome", codes: None };
+pub(super) static CONDITION_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/condition-code",
+    codes: None,
+};
+pub(super) static CONDITION_OUTCOME_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/condition-outcome",
+    codes: None,
+};
 pub(super) static CONDITION_SEVERITY_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/condition-severity",
     codes: None,
 };
-pub(super) static CONDITION_STAGE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/condition-stage", codes: None };
+pub(super) static CONDITION_STAGE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/condition-stage",
+    codes: None,
+};
 pub(super) static CONDITION_STAGE_TYPE_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/condition-stage-type",
@@ -766,10 +890,16 @@ pub(super) static CONDITION_VER_STATUS_REQUIRED: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/condition-ver-status|4.0.1",
     codes: None,
 };
-pub(super) static CONSENT_ACTION_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/consent-action", codes: None };
-pub(super) static CONSENT_CATEGORY_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/consent-category", codes: None };
+pub(super) static CONSENT_ACTION_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/consent-action",
+    codes: None,
+};
+pub(super) static CONSENT_CATEGORY_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/consent-category",
+    codes: None,
+};
 pub(super) static CONSENT_CONTENT_CLASS_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/consent-content-class",
@@ -785,22 +915,33 @@ pub(super) static CONSENT_DATA_MEANING_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/consent-data-meaning|4.0.1",
     codes: Some(&["authoredby", "dependents", "instance", "related"]),
 };
-pub(super) static CONSENT_POLICY_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/consent-policy", codes: None };
+pub(super) static CONSENT_POLICY_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/consent-policy",
+    codes: None,
+};
 pub(super) static CONSENT_PROVISION_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/consent-provision-type|4.0.1",
     codes: Some(&["deny", "permit"]),
 };
-pub(super) static CONSENT_SCOPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/consent-scope", codes: None };
+pub(super) static CONSENT_SCOPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/consent-scope",
+    codes: None,
+};
 pub(super) static CONSENT_STATE_CODES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/consent-state-codes|4.0.1",
-    codes: Some(&["active", "draft", "entered-in-error", "inactive", "proposed", "rejected"]),
+    codes: Some(
+        &["active", "draft", "entered-in-error", "inactive", "proposed", "rejected"],
+    ),
 };
-pub(super) static CONSISTENCY_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/consistency-type", codes: None };
+pub(super) static CONSISTENCY_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/consistency-type",
+    codes: None,
+};
 pub(super) static CONSTRAINT_SEVERITY_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/constraint-severity|4.0.1",
@@ -821,33 +962,51 @@ pub(super) static CONTACT_POINT_USE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/contact-point-use|4.0.1",
     codes: Some(&["home", "mobile", "old", "temp", "work"]),
 };
-pub(super) static CONTAINER_CAP_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/container-cap", codes: None };
-pub(super) static CONTAINER_MATERIAL_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/container-material", codes: None };
+pub(super) static CONTAINER_CAP_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/container-cap",
+    codes: None,
+};
+pub(super) static CONTAINER_MATERIAL_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/container-material",
+    codes: None,
+};
 pub(super) static CONTRACT_ACTIONSTATUS_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/contract-actionstatus",
     codes: None,
 };
-pub(super) static CONTRACT_ACTION_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-action", codes: None };
-pub(super) static CONTRACT_ACTORROLE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-actorrole", codes: None };
+pub(super) static CONTRACT_ACTION_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-action",
+    codes: None,
+};
+pub(super) static CONTRACT_ACTORROLE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-actorrole",
+    codes: None,
+};
 pub(super) static CONTRACT_ASSETCONTEXT_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/contract-assetcontext",
     codes: None,
 };
-pub(super) static CONTRACT_ASSETSCOPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-assetscope", codes: None };
+pub(super) static CONTRACT_ASSETSCOPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-assetscope",
+    codes: None,
+};
 pub(super) static CONTRACT_ASSETSUBTYPE_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/contract-assetsubtype",
     codes: None,
 };
-pub(super) static CONTRACT_ASSETTYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-assettype", codes: None };
+pub(super) static CONTRACT_ASSETTYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-assettype",
+    codes: None,
+};
 pub(super) static CONTRACT_CONTENT_DERIVATIVE_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/contract-content-derivative",
@@ -878,31 +1037,39 @@ pub(super) static CONTRACT_LEGALSTATE_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/contract-legalstate",
     codes: None,
 };
-pub(super) static CONTRACT_PARTY_ROLE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-party-role", codes: None };
+pub(super) static CONTRACT_PARTY_ROLE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-party-role",
+    codes: None,
+};
 pub(super) static CONTRACT_PUBLICATIONSTATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/contract-publicationstatus|4.0.1",
-    codes: Some(&[
-        "amended",
-        "appended",
-        "cancelled",
-        "disputed",
-        "entered-in-error",
-        "executable",
-        "executed",
-        "negotiable",
-        "offered",
-        "policy",
-        "rejected",
-        "renewed",
-        "resolved",
-        "revoked",
-        "terminated",
-    ]),
+    codes: Some(
+        &[
+            "amended",
+            "appended",
+            "cancelled",
+            "disputed",
+            "entered-in-error",
+            "executable",
+            "executed",
+            "negotiable",
+            "offered",
+            "policy",
+            "rejected",
+            "renewed",
+            "resolved",
+            "revoked",
+            "terminated",
+        ],
+    ),
 };
-pub(super) static CONTRACT_SCOPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-scope", codes: None };
+pub(super) static CONTRACT_SCOPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-scope",
+    codes: None,
+};
 pub(super) static CONTRACT_SECURITY_CATEGORY_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/contract-security-category",
@@ -926,35 +1093,46 @@ pub(super) static CONTRACT_SIGNER_TYPE_PREFERRED: Binding = Binding {
 pub(super) static CONTRACT_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/contract-status|4.0.1",
-    codes: Some(&[
-        "amended",
-        "appended",
-        "cancelled",
-        "disputed",
-        "entered-in-error",
-        "executable",
-        "executed",
-        "negotiable",
-        "offered",
-        "policy",
-        "rejected",
-        "renewed",
-        "resolved",
-        "revoked",
-        "terminated",
-    ]),
+    codes: Some(
+        &[
+            "amended",
+            "appended",
+            "cancelled",
+            "disputed",
+            "entered-in-error",
+            "executable",
+            "executed",
+            "negotiable",
+            "offered",
+            "policy",
+            "rejected",
+            "renewed",
+            "resolved",
+            "revoked",
+            "terminated",
+        ],
+    ),
 };
-pub(super) static CONTRACT_SUBTYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-subtype", codes: None };
+pub(super) static CONTRACT_SUBTYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-subtype",
+    codes: None,
+};
 pub(super) static CONTRACT_TERM_SUBTYPE_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/contract-term-subtype",
     codes: None,
 };
-pub(super) static CONTRACT_TERM_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-term-type", codes: None };
-pub(super) static CONTRACT_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/contract-type", codes: None };
+pub(super) static CONTRACT_TERM_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-term-type",
+    codes: None,
+};
+pub(super) static CONTRACT_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/contract-type",
+    codes: None,
+};
 pub(super) static CONTRIBUTOR_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/contributor-type|4.0.1",
@@ -965,8 +1143,11 @@ pub(super) static COVERAGEELIGIBILITYRESPONSE_EX_AUTH_SUPPORT_EXAMPLE: Binding =
     value_set: "http://hl7.org/fhir/ValueSet/coverageeligibilityresponse-ex-auth-support",
     codes: None,
 };
-pub(super) static COVERAGE_CLASS_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/coverage-class", codes: None };
+pub(super) static COVERAGE_CLASS_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/coverage-class",
+    codes: None,
+};
 pub(super) static COVERAGE_COPAY_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/coverage-copay-type",
@@ -977,10 +1158,16 @@ pub(super) static COVERAGE_FINANCIAL_EXCEPTION_EXAMPLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/coverage-financial-exception",
     codes: None,
 };
-pub(super) static COVERAGE_TYPE_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/coverage-type", codes: None };
-pub(super) static CURRENCIES_REQUIRED: Binding =
-    Binding { strength: Strength::Required, value_set: "http://hl7.org/fhir/ValueSet/currencies|4.0.1", codes: None };
+pub(super) static COVERAGE_TYPE_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/coverage-type",
+    codes: None,
+};
+pub(super) static CURRENCIES_REQUIRED: Binding = Binding {
+    strength: Strength::Required,
+    value_set: "http://hl7.org/fhir/ValueSet/currencies|4.0.1",
+    codes: None,
+};
 pub(super) static DATA_ABSENT_REASON_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/data-absent-reason",
@@ -994,230 +1181,242 @@ pub(super) static DAYS_OF_WEEK_CODES: Binding = Binding {
 pub(super) static DEFINED_TYPES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/defined-types|4.0.1",
-    codes: Some(&[
-        "Account",
-        "ActivityDefinition",
-        "Address",
-        "AdverseEvent",
-        "Age",
-        "AllergyIntolerance",
-        "Annotation",
-        "Appointment",
-        "AppointmentResponse",
-        "Attachment",
-        "AuditEvent",
-        "BackboneElement",
-        "Basic",
-        "Binary",
-        "BiologicallyDerivedProduct",
-        "BodyStructure",
-        "Bundle",
-        "CapabilityStatement",
-        "CarePlan",
-        "CareTeam",
-        "CatalogEntry",
-        "ChargeItem",
-        "ChargeItemDefinition",
-        "Claim",
-        "ClaimResponse",
-        "ClinicalImpression",
-        "CodeSystem",
-        "CodeableConcept",
-        "Coding",
-        "Communication",
-        "CommunicationRequest",
-        "CompartmentDefinition",
-        "Composition",
-        "ConceptMap",
-        "Condition",
-        "Consent",
-        "ContactDetail",
-        "ContactPoint",
-        "Contract",
-        "Contributor",
-        "Count",
-        "Coverage",
-        "CoverageEligibilityRequest",
-        "CoverageEligibilityResponse",
-        "DataRequirement",
-        "DetectedIssue",
-        "Device",
-        "DeviceDefinition",
-        "DeviceMetric",
-        "DeviceRequest",
-        "DeviceUseStatement",
-        "DiagnosticReport",
-        "Distance",
-        "DocumentManifest",
-        "DocumentReference",
-        "DomainResource",
-        "Dosage",
-        "Duration",
-        "EffectEvidenceSynthesis",
-        "Element",
-        "ElementDefinition",
-        "Encounter",
-        "Endpoint",
-        "EnrollmentRequest",
-        "EnrollmentResponse",
-        "EpisodeOfCare",
-        "EventDefinition",
-        "Evidence",
-        "EvidenceVariable",
-        "ExampleScenario",
-        "ExplanationOfBenefit",
-        "Expression",
-        "Extension",
-        "FamilyMemberHistory",
-        "Flag",
-        "Goal",
-        "GraphDefinition",
-        "Group",
-        "GuidanceResponse",
-        "HealthcareService",
-        "HumanName",
-        "Identifier",
-        "ImagingStudy",
-        "Immunization",
-        "ImmunizationEvaluation",
-        "ImmunizationRecommendation",
-        "ImplementationGuide",
-        "InsurancePlan",
-        "Invoice",
-        "Library",
-        "Linkage",
-        "List",
-        "Location",
-        "MarketingStatus",
-        "Measure",
-        "MeasureReport",
-        "Media",
-        "Medication",
-        "MedicationAdministration",
-        "MedicationDispense",
-        "MedicationKnowledge",
-        "MedicationRequest",
-        "MedicationStatement",
-        "MedicinalProduct",
-        "MedicinalProductAuthorization",
-        "MedicinalProductContraindication",
-        "MedicinalProductIndication",
-        "MedicinalProductIngredient",
-        "MedicinalProductInteraction",
-        "MedicinalProductManufactured",
-        "MedicinalProductPackaged",
-        "MedicinalProductPharmaceutical",
-        "MedicinalProductUndesirableEffect",
-        "MessageDefinition",
-        "MessageHeader",
-        "Meta",
-        "MolecularSequence",
-        "Money",
-        "MoneyQuantity",
-        "NamingSystem",
-        "Narrative",
-        "NutritionOrder",
-        "Observation",
-        "ObservationDefinition",
-        "OperationDefinition",
-        "OperationOutcome",
-        "Organization",
-        "OrganizationAffiliation",
-        "ParameterDefinition",
-        "Parameters",
-        "Patient",
-        "PaymentNotice",
-        "PaymentReconciliation",
-        "Period",
-        "Person",
-        "PlanDefinition",
-        "Population",
-        "Practitioner",
-        "PractitionerRole",
-        "Procedure",
-        "ProdCharacteristic",
-        "ProductShelfLife",
-        "Provenance",
-        "Quantity",
-        "Questionnaire",
-        "QuestionnaireResponse",
-        "Range",
-        "Ratio",
-        "Reference",
-        "RelatedArtifact",
-        "RelatedPerson",
-        "RequestGroup",
-        "ResearchDefinition",
-        "ResearchElementDefinition",
-        "ResearchStudy",
-        "ResearchSubject",
-        "Resource",
-        "RiskAssessment",
-        "RiskEvidenceSynthesis",
-        "SampledData",
-        "Schedule",
-        "SearchParameter",
-        "ServiceRequest",
-        "Signature",
-        "SimpleQuantity",
-        "Slot",
-        "Specimen",
-        "SpecimenDefinition",
-        "StructureDefinition",
-        "StructureMap",
-        "Subscription",
-        "Substance",
-        "SubstanceAmount",
-        "SubstanceNucleicAcid",
-        "SubstancePolymer",
-        "SubstanceProtein",
-        "SubstanceReferenceInformation",
-        "SubstanceSourceMaterial",
-        "SubstanceSpecification",
-        "SupplyDelivery",
-        "SupplyRequest",
-        "Task",
-        "TerminologyCapabilities",
-        "TestReport",
-        "TestScript",
-        "Timing",
-        "TriggerDefinition",
-        "UsageContext",
-        "ValueSet",
-        "VerificationResult",
-        "VisionPrescription",
-        "base64Binary",
-        "boolean",
-        "canonical",
-        "code",
-        "date",
-        "dateTime",
-        "decimal",
-        "id",
-        "instant",
-        "integer",
-        "markdown",
-        "oid",
-        "positiveInt",
-        "string",
-        "time",
-        "unsignedInt",
-        "uri",
-        "url",
-        "uuid",
-        "xhtml",
-    ]),
+    codes: Some(
+        &[
+            "Account",
+            "ActivityDefinition",
+            "Address",
+            "AdverseEvent",
+            "Age",
+            "AllergyIntolerance",
+            "Annotation",
+            "Appointment",
+            "AppointmentResponse",
+            "Attachment",
+            "AuditEvent",
+            "BackboneElement",
+            "Basic",
+            "Binary",
+            "BiologicallyDerivedProduct",
+            "BodyStructure",
+            "Bundle",
+            "CapabilityStatement",
+            "CarePlan",
+            "CareTeam",
+            "CatalogEntry",
+            "ChargeItem",
+            "ChargeItemDefinition",
+            "Claim",
+            "ClaimResponse",
+            "ClinicalImpression",
+            "CodeSystem",
+            "CodeableConcept",
+            "Coding",
+            "Communication",
+            "CommunicationRequest",
+            "CompartmentDefinition",
+            "Composition",
+            "ConceptMap",
+            "Condition",
+            "Consent",
+            "ContactDetail",
+            "ContactPoint",
+            "Contract",
+            "Contributor",
+            "Count",
+            "Coverage",
+            "CoverageEligibilityRequest",
+            "CoverageEligibilityResponse",
+            "DataRequirement",
+            "DetectedIssue",
+            "Device",
+            "DeviceDefinition",
+            "DeviceMetric",
+            "DeviceRequest",
+            "DeviceUseStatement",
+            "DiagnosticReport",
+            "Distance",
+            "DocumentManifest",
+            "DocumentReference",
+            "DomainResource",
+            "Dosage",
+            "Duration",
+            "EffectEvidenceSynthesis",
+            "Element",
+            "ElementDefinition",
+            "Encounter",
+            "Endpoint",
+            "EnrollmentRequest",
+            "EnrollmentResponse",
+            "EpisodeOfCare",
+            "EventDefinition",
+            "Evidence",
+            "EvidenceVariable",
+            "ExampleScenario",
+            "ExplanationOfBenefit",
+            "Expression",
+            "Extension",
+            "FamilyMemberHistory",
+            "Flag",
+            "Goal",
+            "GraphDefinition",
+            "Group",
+            "GuidanceResponse",
+            "HealthcareService",
+            "HumanName",
+            "Identifier",
+            "ImagingStudy",
+            "Immunization",
+            "ImmunizationEvaluation",
+            "ImmunizationRecommendation",
+            "ImplementationGuide",
+            "InsurancePlan",
+            "Invoice",
+            "Library",
+            "Linkage",
+            "List",
+            "Location",
+            "MarketingStatus",
+            "Measure",
+            "MeasureReport",
+            "Media",
+            "Medication",
+            "MedicationAdministration",
+            "MedicationDispense",
+            "MedicationKnowledge",
+            "MedicationRequest",
+            "MedicationStatement",
+            "MedicinalProduct",
+            "MedicinalProductAuthorization",
+            "MedicinalProductContraindication",
+            "MedicinalProductIndication",
+            "MedicinalProductIngredient",
+            "MedicinalProductInteraction",
+            "MedicinalProductManufactured",
+            "MedicinalProductPackaged",
+            "MedicinalProductPharmaceutical",
+            "MedicinalProductUndesirableEffect",
+            "MessageDefinition",
+            "MessageHeader",
+            "Meta",
+            "MolecularSequence",
+            "Money",
+            "MoneyQuantity",
+            "NamingSystem",
+            "Narrative",
+            "NutritionOrder",
+            "Observation",
+            "ObservationDefinition",
+            "OperationDefinition",
+            "OperationOutcome",
+            "Organization",
+            "OrganizationAffiliation",
+            "ParameterDefinition",
+            "Parameters",
+            "Patient",
+            "PaymentNotice",
+            "PaymentReconciliation",
+            "Period",
+            "Person",
+            "PlanDefinition",
+            "Population",
+            "Practitioner",
+            "PractitionerRole",
+            "Procedure",
+            "ProdCharacteristic",
+            "ProductShelfLife",
+            "Provenance",
+            "Quantity",
+            "Questionnaire",
+            "QuestionnaireResponse",
+            "Range",
+            "Ratio",
+            "Reference",
+            "RelatedArtifact",
+            "RelatedPerson",
+            "RequestGroup",
+            "ResearchDefinition",
+            "ResearchElementDefinition",
+            "ResearchStudy",
+            "ResearchSubject",
+            "Resource",
+            "RiskAssessment",
+            "RiskEvidenceSynthesis",
+            "SampledData",
+            "Schedule",
+            "SearchParameter",
+            "ServiceRequest",
+            "Signature",
+            "SimpleQuantity",
+            "Slot",
+            "Specimen",
+            "SpecimenDefinition",
+            "StructureDefinition",
+            "StructureMap",
+            "Subscription",
+            "Substance",
+            "SubstanceAmount",
+            "SubstanceNucleicAcid",
+            "SubstancePolymer",
+            "SubstanceProtein",
+            "SubstanceReferenceInformation",
+            "SubstanceSourceMaterial",
+            "SubstanceSpecification",
+            "SupplyDelivery",
+            "SupplyRequest",
+            "Task",
+            "TerminologyCapabilities",
+            "TestReport",
+            "TestScript",
+            "Timing",
+            "TriggerDefinition",
+            "UsageContext",
+            "ValueSet",
+            "VerificationResult",
+            "VisionPrescription",
+            "base64Binary",
+            "boolean",
+            "canonical",
+            "code",
+            "date",
+            "dateTime",
+            "decimal",
+            "id",
+            "instant",
+            "integer",
+            "markdown",
+            "oid",
+            "positiveInt",
+            "string",
+            "time",
+            "unsignedInt",
+            "uri",
+            "url",
+            "uuid",
+            "xhtml",
+        ],
+    ),
 };
-pub(super) static DEFINED_TYPES_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/defined-types", codes: None };
-pub(super) static DEFINITION_METHOD_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/definition-method", codes: None };
-pub(super) static DEFINITION_TOPIC_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/definition-topic", codes: None };
-pub(super) static DEFINITION_USE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/definition-use", codes: None };
-pub(super) static DESIGNATION_USE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/designation-use", codes: None };
+pub(super) static DEFINED_TYPES_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/defined-types",
+    codes: None,
+};
+pub(super) static DEFINITION_TOPIC_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/definition-topic",
+    codes: None,
+};
+pub(super) static DEFINITION_USE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/definition-use",
+    codes: None,
+};
+pub(super) static DESIGNATION_USE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/designation-use",
+    codes: None,
+};
 pub(super) static DETECTEDISSUE_CATEGORY_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/detectedissue-category",
@@ -1233,35 +1432,46 @@ pub(super) static DETECTEDISSUE_SEVERITY_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/detectedissue-severity|4.0.1",
     codes: Some(&["high", "low", "moderate"]),
 };
-pub(super) static DETECTEDISSUE_STATUS_CODES: Binding = Binding {
-    strength: Strength::Required,
-    value_set: "http://hl7.org/fhir/ValueSet/detectedissue-status",
-    codes: Some(&["entered-in-error", "final", "mitigated", "preliminary"]),
+pub(super) static DEVICEMETRIC_TYPE_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/devicemetric-type",
+    codes: None,
 };
-pub(super) static DEVICEMETRIC_TYPE_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/devicemetric-type", codes: None };
-pub(super) static DEVICE_ACTION_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/device-action", codes: None };
-pub(super) static DEVICE_KIND_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/device-kind", codes: None };
+pub(super) static DEVICE_ACTION_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/device-action",
+    codes: None,
+};
+pub(super) static DEVICE_KIND_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/device-kind",
+    codes: None,
+};
 pub(super) static DEVICE_NAMETYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/device-nametype|4.0.1",
-    codes: Some(&[
-        "manufacturer-name",
-        "model-name",
-        "other",
-        "patient-reported-name",
-        "udi-label-name",
-        "user-friendly-name",
-    ]),
+    codes: Some(
+        &[
+            "manufacturer-name",
+            "model-name",
+            "other",
+            "patient-reported-name",
+            "udi-label-name",
+            "user-friendly-name",
+        ],
+    ),
 };
-pub(super) static DEVICE_SAFETY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/device-safety", codes: None };
+pub(super) static DEVICE_SAFETY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/device-safety",
+    codes: None,
+};
 pub(super) static DEVICE_STATEMENT_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/device-statement-status|4.0.1",
-    codes: Some(&["active", "completed", "entered-in-error", "intended", "on-hold", "stopped"]),
+    codes: Some(
+        &["active", "completed", "entered-in-error", "intended", "on-hold", "stopped"],
+    ),
 };
 pub(super) static DEVICE_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -1273,25 +1483,33 @@ pub(super) static DEVICE_STATUS_REASON_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/device-status-reason",
     codes: None,
 };
-pub(super) static DEVICE_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/device-type", codes: None };
-pub(super) static DIAGNOSIS_ROLE_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/diagnosis-role", codes: None };
+pub(super) static DEVICE_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/device-type",
+    codes: None,
+};
+pub(super) static DIAGNOSIS_ROLE_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/diagnosis-role",
+    codes: None,
+};
 pub(super) static DIAGNOSTIC_REPORT_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/diagnostic-report-status|4.0.1",
-    codes: Some(&[
-        "amended",
-        "appended",
-        "cancelled",
-        "corrected",
-        "entered-in-error",
-        "final",
-        "partial",
-        "preliminary",
-        "registered",
-        "unknown",
-    ]),
+    codes: Some(
+        &[
+            "amended",
+            "appended",
+            "cancelled",
+            "corrected",
+            "entered-in-error",
+            "final",
+            "partial",
+            "preliminary",
+            "registered",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static DIAGNOSTIC_SERVICE_SECTIONS_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
@@ -1303,15 +1521,21 @@ pub(super) static DICM_405_MEDIATYPE_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/dicm-405-mediatype",
     codes: None,
 };
-pub(super) static DIET_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/diet-type", codes: None };
+pub(super) static DIET_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/diet-type",
+    codes: None,
+};
 pub(super) static DISCRIMINATOR_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/discriminator-type|4.0.1",
     codes: Some(&["exists", "pattern", "profile", "type", "value"]),
 };
-pub(super) static DOCUMENT_CLASSCODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/document-classcodes", codes: None };
+pub(super) static DOCUMENT_CLASSCODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/document-classcodes",
+    codes: None,
+};
 pub(super) static DOCUMENT_MODE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/document-mode|4.0.1",
@@ -1327,12 +1551,21 @@ pub(super) static DOCUMENT_RELATIONSHIP_TYPE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/document-relationship-type|4.0.1",
     codes: Some(&["appends", "replaces", "signs", "transforms"]),
 };
-pub(super) static DOC_SECTION_CODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/doc-section-codes", codes: None };
-pub(super) static DOC_TYPECODES_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/doc-typecodes", codes: None };
-pub(super) static DOSE_RATE_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/dose-rate-type", codes: None };
+pub(super) static DOC_SECTION_CODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/doc-section-codes",
+    codes: None,
+};
+pub(super) static DOC_TYPECODES_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/doc-typecodes",
+    codes: None,
+};
+pub(super) static DOSE_RATE_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/dose-rate-type",
+    codes: None,
+};
 pub(super) static EFFECT_ESTIMATE_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/effect-estimate-type",
@@ -1353,8 +1586,11 @@ pub(super) static ENCOUNTER_ADMIT_SOURCE_PREFERRED: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/encounter-admit-source",
     codes: None,
 };
-pub(super) static ENCOUNTER_DIET_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/encounter-diet", codes: None };
+pub(super) static ENCOUNTER_DIET_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/encounter-diet",
+    codes: None,
+};
 pub(super) static ENCOUNTER_DISCHARGE_DISPOSITION_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/encounter-discharge-disposition",
@@ -1370,8 +1606,11 @@ pub(super) static ENCOUNTER_PARTICIPANT_TYPE_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/encounter-participant-type",
     codes: None,
 };
-pub(super) static ENCOUNTER_REASON_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/encounter-reason", codes: None };
+pub(super) static ENCOUNTER_REASON_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/encounter-reason",
+    codes: None,
+};
 pub(super) static ENCOUNTER_SPECIAL_ARRANGEMENTS_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/encounter-special-arrangements",
@@ -1385,20 +1624,25 @@ pub(super) static ENCOUNTER_SPECIAL_COURTESY_PREFERRED: Binding = Binding {
 pub(super) static ENCOUNTER_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/encounter-status|4.0.1",
-    codes: Some(&[
-        "arrived",
-        "cancelled",
-        "entered-in-error",
-        "finished",
-        "in-progress",
-        "onleave",
-        "planned",
-        "triaged",
-        "unknown",
-    ]),
+    codes: Some(
+        &[
+            "arrived",
+            "cancelled",
+            "entered-in-error",
+            "finished",
+            "in-progress",
+            "onleave",
+            "planned",
+            "triaged",
+            "unknown",
+        ],
+    ),
 };
-pub(super) static ENCOUNTER_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/encounter-type", codes: None };
+pub(super) static ENCOUNTER_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/encounter-type",
+    codes: None,
+};
 pub(super) static ENDPOINT_CONNECTION_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/endpoint-connection-type",
@@ -1414,18 +1658,40 @@ pub(super) static ENDPOINT_STATUS_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/endpoint-status|4.0.1",
     codes: Some(&["active", "entered-in-error", "error", "off", "suspended", "test"]),
 };
-pub(super) static ENTERAL_ROUTE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/enteral-route", codes: None };
-pub(super) static ENTFORMULA_ADDITIVE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/entformula-additive", codes: None };
-pub(super) static ENTFORMULA_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/entformula-type", codes: None };
-pub(super) static EPISODEOFCARE_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/episodeofcare-type", codes: None };
+pub(super) static ENTERAL_ROUTE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/enteral-route",
+    codes: None,
+};
+pub(super) static ENTFORMULA_ADDITIVE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/entformula-additive",
+    codes: None,
+};
+pub(super) static ENTFORMULA_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/entformula-type",
+    codes: None,
+};
+pub(super) static EPISODEOFCARE_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/episodeofcare-type",
+    codes: None,
+};
 pub(super) static EPISODE_OF_CARE_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/episode-of-care-status|4.0.1",
-    codes: Some(&["active", "cancelled", "entered-in-error", "finished", "onhold", "planned", "waitlist"]),
+    codes: Some(
+        &[
+            "active",
+            "cancelled",
+            "entered-in-error",
+            "finished",
+            "onhold",
+            "planned",
+            "waitlist",
+        ],
+    ),
 };
 pub(super) static EVENT_CAPABILITY_MODE_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -1435,54 +1701,56 @@ pub(super) static EVENT_CAPABILITY_MODE_CODES: Binding = Binding {
 pub(super) static EVENT_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/event-status|4.0.1",
-    codes: Some(&[
-        "completed",
-        "entered-in-error",
-        "in-progress",
-        "not-done",
-        "on-hold",
-        "preparation",
-        "stopped",
-        "unknown",
-    ]),
+    codes: Some(
+        &[
+            "completed",
+            "entered-in-error",
+            "in-progress",
+            "not-done",
+            "on-hold",
+            "preparation",
+            "stopped",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static EVENT_TIMING_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/event-timing|4.0.1",
-    codes: Some(&[
-        "AC",
-        "ACD",
-        "ACM",
-        "ACV",
-        "AFT",
-        "AFT.early",
-        "AFT.late",
-        "C",
-        "CD",
-        "CM",
-        "CV",
-        "EVE",
-        "EVE.early",
-        "EVE.late",
-        "HS",
-        "MORN",
-        "MORN.early",
-        "MORN.late",
-        "NIGHT",
-        "NOON",
-        "PC",
-        "PCD",
-        "PCM",
-        "PCV",
-        "PHS",
-        "WAKE",
-    ]),
+    codes: Some(
+        &[
+            "AC",
+            "ACD",
+            "ACM",
+            "ACV",
+            "AFT",
+            "AFT.early",
+            "AFT.late",
+            "C",
+            "CD",
+            "CM",
+            "CV",
+            "EVE",
+            "EVE.early",
+            "EVE.late",
+            "HS",
+            "MORN",
+            "MORN.early",
+            "MORN.late",
+            "NIGHT",
+            "NOON",
+            "PC",
+            "PCD",
+            "PCM",
+            "PCV",
+            "PHS",
+            "WAKE",
+        ],
+    ),
 };
-pub(super) static EVIDENCE_QUALITY_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/evidence-quality", codes: None };
-pub(super) static EVIDENCE_VARIABLE_EVENT_EXAMPLE: Binding = Binding {
-    strength: Strength::Example,
-    value_set: "http://hl7.org/fhir/ValueSet/evidence-variable-event",
+pub(super) static EVIDENCE_QUALITY_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/evidence-quality",
     codes: None,
 };
 pub(super) static EVIDENCE_VARIANT_STATE_EXTENSIBLE: Binding = Binding {
@@ -1515,45 +1783,103 @@ pub(super) static EXTENSION_CONTEXT_TYPE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/extension-context-type|4.0.1",
     codes: Some(&["element", "extension", "fhirpath"]),
 };
-pub(super) static EX_BENEFITCATEGORY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/ex-benefitcategory", codes: None };
+pub(super) static EX_BENEFITCATEGORY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/ex-benefitcategory",
+    codes: None,
+};
 pub(super) static EX_DIAGNOSISRELATEDGROUP_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/ex-diagnosisrelatedgroup",
     codes: None,
 };
-pub(super) static EX_DIAGNOSISTYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/ex-diagnosistype", codes: None };
+pub(super) static EX_DIAGNOSISTYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/ex-diagnosistype",
+    codes: None,
+};
 pub(super) static EX_DIAGNOSIS_ON_ADMISSION_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/ex-diagnosis-on-admission",
     codes: None,
 };
-pub(super) static EX_PAYMENTTYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/ex-paymenttype", codes: None };
-pub(super) static EX_PROCEDURE_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/ex-procedure-type", codes: None };
-pub(super) static EX_PROGRAM_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/ex-program-code", codes: None };
-pub(super) static EX_REVENUE_CENTER_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/ex-revenue-center", codes: None };
+pub(super) static EX_PAYMENTTYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/ex-paymenttype",
+    codes: None,
+};
+pub(super) static EX_PROCEDURE_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/ex-procedure-type",
+    codes: None,
+};
+pub(super) static EX_PROGRAM_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/ex-program-code",
+    codes: None,
+};
+pub(super) static EX_REVENUE_CENTER_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/ex-revenue-center",
+    codes: None,
+};
 pub(super) static FHIR_VERSION_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/FHIR-version|4.0.1",
-    codes: Some(&[
-        "0.0.80", "0.0.81", "0.0.82", "0.01", "0.05", "0.06", "0.11", "0.4.0", "0.5.0", "1.0.0", "1.0.1", "1.0.2",
-        "1.1.0", "1.4.0", "1.6.0", "1.8.0", "3.0.0", "3.0.1", "3.3.0", "3.5.0", "4.0.0", "4.0.1",
-    ]),
+    codes: Some(
+        &[
+            "0.0.80",
+            "0.0.81",
+            "0.0.82",
+            "0.01",
+            "0.05",
+            "0.06",
+            "0.11",
+            "0.4.0",
+            "0.5.0",
+            "1.0.0",
+            "1.0.1",
+            "1.0.2",
+            "1.1.0",
+            "1.4.0",
+            "1.6.0",
+            "1.8.0",
+            "3.0.0",
+            "3.0.1",
+            "3.3.0",
+            "3.5.0",
+            "4.0.0",
+            "4.0.1",
+        ],
+    ),
 };
 pub(super) static FILTER_OPERATOR_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/filter-operator|4.0.1",
-    codes: Some(&["=", "descendent-of", "exists", "generalizes", "in", "is-a", "is-not-a", "not-in", "regex"]),
+    codes: Some(
+        &[
+            "=",
+            "descendent-of",
+            "exists",
+            "generalizes",
+            "in",
+            "is-a",
+            "is-not-a",
+            "not-in",
+            "regex",
+        ],
+    ),
 };
-pub(super) static FLAG_CATEGORY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/flag-category", codes: None };
-pub(super) static FLAG_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/flag-code", codes: None };
+pub(super) static FLAG_CATEGORY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/flag-category",
+    codes: None,
+};
+pub(super) static FLAG_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/flag-code",
+    codes: None,
+};
 pub(super) static FLAG_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/flag-status|4.0.1",
@@ -1564,36 +1890,62 @@ pub(super) static FM_STATUS_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/fm-status|4.0.1",
     codes: Some(&["active", "cancelled", "draft", "entered-in-error"]),
 };
-pub(super) static FOOD_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/food-type", codes: None };
-pub(super) static FORMATCODES_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/formatcodes", codes: None };
-pub(super) static FORMS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/forms", codes: None };
-pub(super) static FUNDSRESERVE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/fundsreserve", codes: None };
-pub(super) static GOAL_ACHIEVEMENT_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/goal-achievement", codes: None };
-pub(super) static GOAL_CATEGORY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/goal-category", codes: None };
-pub(super) static GOAL_PRIORITY_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/goal-priority", codes: None };
-pub(super) static GOAL_START_EVENT_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/goal-start-event", codes: None };
+pub(super) static FOOD_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/food-type",
+    codes: None,
+};
+pub(super) static FORMATCODES_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/formatcodes",
+    codes: None,
+};
+pub(super) static FORMS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/forms",
+    codes: None,
+};
+pub(super) static FUNDSRESERVE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/fundsreserve",
+    codes: None,
+};
+pub(super) static GOAL_ACHIEVEMENT_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/goal-achievement",
+    codes: None,
+};
+pub(super) static GOAL_CATEGORY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/goal-category",
+    codes: None,
+};
+pub(super) static GOAL_PRIORITY_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/goal-priority",
+    codes: None,
+};
+pub(super) static GOAL_START_EVENT_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/goal-start-event",
+    codes: None,
+};
 pub(super) static GOAL_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/goal-status|4.0.1",
-    codes: Some(&[
-        "accepted",
-        "active",
-        "cancelled",
-        "completed",
-        "entered-in-error",
-        "on-hold",
-        "planned",
-        "proposed",
-        "rejected",
-    ]),
+    codes: Some(
+        &[
+            "accepted",
+            "active",
+            "cancelled",
+            "completed",
+            "entered-in-error",
+            "on-hold",
+            "planned",
+            "proposed",
+            "rejected",
+        ],
+    ),
 };
 pub(super) static GRAPH_COMPARTMENT_RULE_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -1608,17 +1960,37 @@ pub(super) static GRAPH_COMPARTMENT_USE_CODES: Binding = Binding {
 pub(super) static GROUP_MEASURE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/group-measure|4.0.1",
-    codes: Some(&["mean", "mean-of-mean", "mean-of-median", "median", "median-of-mean", "median-of-median"]),
+    codes: Some(
+        &[
+            "mean",
+            "mean-of-mean",
+            "mean-of-median",
+            "median",
+            "median-of-mean",
+            "median-of-median",
+        ],
+    ),
 };
 pub(super) static GROUP_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/group-type|4.0.1",
-    codes: Some(&["animal", "device", "medication", "person", "practitioner", "substance"]),
+    codes: Some(
+        &["animal", "device", "medication", "person", "practitioner", "substance"],
+    ),
 };
 pub(super) static GUIDANCE_RESPONSE_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/guidance-response-status|4.0.1",
-    codes: Some(&["data-requested", "data-required", "entered-in-error", "failure", "in-progress", "success"]),
+    codes: Some(
+        &[
+            "data-requested",
+            "data-required",
+            "entered-in-error",
+            "failure",
+            "in-progress",
+            "success",
+        ],
+    ),
 };
 pub(super) static GUIDE_PAGE_GENERATION_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -1628,21 +2000,26 @@ pub(super) static GUIDE_PAGE_GENERATION_CODES: Binding = Binding {
 pub(super) static GUIDE_PARAMETER_CODE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/guide-parameter-code|4.0.1",
-    codes: Some(&[
-        "apply",
-        "expansion-parameter",
-        "generate-json",
-        "generate-turtle",
-        "generate-xml",
-        "html-template",
-        "path-pages",
-        "path-resource",
-        "path-tx-cache",
-        "rule-broken-links",
-    ]),
+    codes: Some(
+        &[
+            "apply",
+            "expansion-parameter",
+            "generate-json",
+            "generate-turtle",
+            "generate-xml",
+            "html-template",
+            "path-pages",
+            "path-resource",
+            "path-tx-cache",
+            "rule-broken-links",
+        ],
+    ),
 };
-pub(super) static HANDLING_CONDITION_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/handling-condition", codes: None };
+pub(super) static HANDLING_CONDITION_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/handling-condition",
+    codes: None,
+};
 pub(super) static HISTORY_ABSENT_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/history-absent-reason",
@@ -1663,12 +2040,21 @@ pub(super) static HTTP_VERB_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/http-verb|4.0.1",
     codes: Some(&["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]),
 };
-pub(super) static ICD_10_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/icd-10", codes: None };
-pub(super) static ICD_10_PROCEDURES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/icd-10-procedures", codes: None };
-pub(super) static IDENTIFIER_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/identifier-type", codes: None };
+pub(super) static ICD_10_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/icd-10",
+    codes: None,
+};
+pub(super) static ICD_10_PROCEDURES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/icd-10-procedures",
+    codes: None,
+};
+pub(super) static IDENTIFIER_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/identifier-type",
+    codes: None,
+};
 pub(super) static IDENTIFIER_USE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/identifier-use|4.0.1",
@@ -1714,15 +2100,21 @@ pub(super) static IMMUNIZATION_FUNDING_SOURCE_EXAMPLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/immunization-funding-source",
     codes: None,
 };
-pub(super) static IMMUNIZATION_ORIGIN_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/immunization-origin", codes: None };
+pub(super) static IMMUNIZATION_ORIGIN_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/immunization-origin",
+    codes: None,
+};
 pub(super) static IMMUNIZATION_PROGRAM_ELIGIBILITY_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/immunization-program-eligibility",
     codes: None,
 };
-pub(super) static IMMUNIZATION_REASON_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/immunization-reason", codes: None };
+pub(super) static IMMUNIZATION_REASON_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/immunization-reason",
+    codes: None,
+};
 pub(super) static IMMUNIZATION_RECOMMENDATION_DATE_CRITERION_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/immunization-recommendation-date-criterion",
@@ -1743,10 +2135,16 @@ pub(super) static IMMUNIZATION_RECOMMENDATION_TARGET_DISEASE_EXAMPLE: Binding = 
     value_set: "http://hl7.org/fhir/ValueSet/immunization-recommendation-target-disease",
     codes: None,
 };
-pub(super) static IMMUNIZATION_ROUTE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/immunization-route", codes: None };
-pub(super) static IMMUNIZATION_SITE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/immunization-site", codes: None };
+pub(super) static IMMUNIZATION_ROUTE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/immunization-route",
+    codes: None,
+};
+pub(super) static IMMUNIZATION_SITE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/immunization-site",
+    codes: None,
+};
 pub(super) static IMMUNIZATION_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/immunization-status|4.0.1",
@@ -1772,10 +2170,16 @@ pub(super) static INSURANCEPLAN_APPLICABILITY_REQUIRED: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/insuranceplan-applicability|4.0.1",
     codes: None,
 };
-pub(super) static INSURANCEPLAN_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/insuranceplan-type", codes: None };
-pub(super) static INVESTIGATION_SETS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/investigation-sets", codes: None };
+pub(super) static INSURANCEPLAN_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/insuranceplan-type",
+    codes: None,
+};
+pub(super) static INVESTIGATION_SETS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/investigation-sets",
+    codes: None,
+};
 pub(super) static INVOICE_PRICE_COMPONENT_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/invoice-priceComponentType|4.0.1",
@@ -1794,68 +2198,81 @@ pub(super) static ISSUE_SEVERITY_CODES: Binding = Binding {
 pub(super) static ISSUE_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/issue-type|4.0.1",
-    codes: Some(&[
-        "business-rule",
-        "code-invalid",
-        "conflict",
-        "deleted",
-        "duplicate",
-        "exception",
-        "expired",
-        "extension",
-        "forbidden",
-        "incomplete",
-        "informational",
-        "invalid",
-        "invariant",
-        "lock-error",
-        "login",
-        "multiple-matches",
-        "no-store",
-        "not-found",
-        "not-supported",
-        "processing",
-        "required",
-        "security",
-        "structure",
-        "suppressed",
-        "throttled",
-        "timeout",
-        "too-costly",
-        "too-long",
-        "transient",
-        "unknown",
-        "value",
-    ]),
+    codes: Some(
+        &[
+            "business-rule",
+            "code-invalid",
+            "conflict",
+            "deleted",
+            "duplicate",
+            "exception",
+            "expired",
+            "extension",
+            "forbidden",
+            "incomplete",
+            "informational",
+            "invalid",
+            "invariant",
+            "lock-error",
+            "login",
+            "multiple-matches",
+            "no-store",
+            "not-found",
+            "not-supported",
+            "processing",
+            "required",
+            "security",
+            "structure",
+            "suppressed",
+            "throttled",
+            "timeout",
+            "too-costly",
+            "too-long",
+            "transient",
+            "unknown",
+            "value",
+        ],
+    ),
 };
 pub(super) static ITEM_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/item-type|4.0.1",
-    codes: Some(&[
-        "attachment",
-        "boolean",
-        "choice",
-        "date",
-        "dateTime",
-        "decimal",
-        "display",
-        "group",
-        "integer",
-        "open-choice",
-        "quantity",
-        "reference",
-        "string",
-        "text",
-        "time",
-        "url",
-    ]),
+    codes: Some(
+        &[
+            "attachment",
+            "boolean",
+            "choice",
+            "date",
+            "dateTime",
+            "decimal",
+            "display",
+            "group",
+            "integer",
+            "open-choice",
+            "quantity",
+            "reference",
+            "string",
+            "text",
+            "time",
+            "url",
+        ],
+    ),
 };
-pub(super) static JURISDICTION_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/jurisdiction", codes: None };
-pub(super) static LANGUAGES_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/languages", codes: None };
-pub(super) static LIBRARY_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/library-type", codes: None };
+pub(super) static JURISDICTION_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/jurisdiction",
+    codes: None,
+};
+pub(super) static LANGUAGES_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/languages",
+    codes: None,
+};
+pub(super) static LIBRARY_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/library-type",
+    codes: None,
+};
 pub(super) static LINKAGE_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/linkage-type|4.0.1",
@@ -1866,26 +2283,41 @@ pub(super) static LINK_TYPE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/link-type|4.0.1",
     codes: Some(&["refer", "replaced-by", "replaces", "seealso"]),
 };
-pub(super) static LIST_EMPTY_REASON_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/list-empty-reason", codes: None };
-pub(super) static LIST_EXAMPLE_CODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/list-example-codes", codes: None };
-pub(super) static LIST_ITEM_FLAG_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/list-item-flag", codes: None };
+pub(super) static LIST_EMPTY_REASON_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/list-empty-reason",
+    codes: None,
+};
+pub(super) static LIST_EXAMPLE_CODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/list-example-codes",
+    codes: None,
+};
+pub(super) static LIST_ITEM_FLAG_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/list-item-flag",
+    codes: None,
+};
 pub(super) static LIST_MODE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/list-mode|4.0.1",
     codes: Some(&["changes", "snapshot", "working"]),
 };
-pub(super) static LIST_ORDER_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/list-order", codes: None };
+pub(super) static LIST_ORDER_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/list-order",
+    codes: None,
+};
 pub(super) static LIST_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/list-status|4.0.1",
     codes: Some(&["current", "entered-in-error", "retired"]),
 };
-pub(super) static LL379_9_REQUIRED: Binding =
-    Binding { strength: Strength::Required, value_set: "http://loinc.org/vs/LL379-9|4.0.1", codes: None };
+pub(super) static LL379_9_REQUIRED: Binding = Binding {
+    strength: Strength::Required,
+    value_set: "http://loinc.org/vs/LL379-9|4.0.1",
+    codes: None,
+};
 pub(super) static LOCATION_MODE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/location-mode|4.0.1",
@@ -1939,28 +2371,33 @@ pub(super) static MAP_TARGET_LIST_MODE_CODES: Binding = Binding {
 pub(super) static MAP_TRANSFORM_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/map-transform|4.0.1",
-    codes: Some(&[
-        "append",
-        "c",
-        "cast",
-        "cc",
-        "copy",
-        "cp",
-        "create",
-        "dateOp",
-        "escape",
-        "evaluate",
-        "id",
-        "pointer",
-        "qty",
-        "reference",
-        "translate",
-        "truncate",
-        "uuid",
-    ]),
+    codes: Some(
+        &[
+            "append",
+            "c",
+            "cast",
+            "cc",
+            "copy",
+            "cp",
+            "create",
+            "dateOp",
+            "escape",
+            "evaluate",
+            "id",
+            "pointer",
+            "qty",
+            "reference",
+            "translate",
+            "truncate",
+            "uuid",
+        ],
+    ),
 };
-pub(super) static MARITAL_STATUS_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/marital-status", codes: None };
+pub(super) static MARITAL_STATUS_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/marital-status",
+    codes: None,
+};
 pub(super) static MEASURE_DATA_USAGE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/measure-data-usage",
@@ -1986,16 +2423,31 @@ pub(super) static MEASURE_REPORT_TYPE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/measure-report-type|4.0.1",
     codes: Some(&["data-collection", "individual", "subject-list", "summary"]),
 };
-pub(super) static MEASURE_SCORING_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/measure-scoring", codes: None };
-pub(super) static MEASURE_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/measure-type", codes: None };
-pub(super) static MEDIA_MODALITY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/media-modality", codes: None };
-pub(super) static MEDIA_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/media-type", codes: None };
-pub(super) static MEDIA_VIEW_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/media-view", codes: None };
+pub(super) static MEASURE_SCORING_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/measure-scoring",
+    codes: None,
+};
+pub(super) static MEASURE_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/measure-type",
+    codes: None,
+};
+pub(super) static MEDIA_MODALITY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/media-modality",
+    codes: None,
+};
+pub(super) static MEDIA_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/media-type",
+    codes: None,
+};
+pub(super) static MEDIA_VIEW_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/media-view",
+    codes: None,
+};
 pub(super) static MEDICATIONDISPENSE_CATEGORY_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/medicationdispense-category",
@@ -2009,17 +2461,19 @@ pub(super) static MEDICATIONDISPENSE_PERFORMER_FUNCTION_EXAMPLE: Binding = Bindi
 pub(super) static MEDICATIONDISPENSE_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/medicationdispense-status|4.0.1",
-    codes: Some(&[
-        "cancelled",
-        "completed",
-        "declined",
-        "entered-in-error",
-        "in-progress",
-        "on-hold",
-        "preparation",
-        "stopped",
-        "unknown",
-    ]),
+    codes: Some(
+        &[
+            "cancelled",
+            "completed",
+            "declined",
+            "entered-in-error",
+            "in-progress",
+            "on-hold",
+            "preparation",
+            "stopped",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static MEDICATIONDISPENSE_STATUS_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
@@ -2054,21 +2508,34 @@ pub(super) static MEDICATIONREQUEST_COURSE_OF_THERAPY_EXAMPLE: Binding = Binding
 pub(super) static MEDICATIONREQUEST_INTENT_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/medicationrequest-intent|4.0.1",
-    codes: Some(&[
-        "filler-order",
-        "instance-order",
-        "option",
-        "order",
-        "original-order",
-        "plan",
-        "proposal",
-        "reflex-order",
-    ]),
+    codes: Some(
+        &[
+            "filler-order",
+            "instance-order",
+            "option",
+            "order",
+            "original-order",
+            "plan",
+            "proposal",
+            "reflex-order",
+        ],
+    ),
 };
 pub(super) static MEDICATIONREQUEST_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/medicationrequest-status|4.0.1",
-    codes: Some(&["active", "cancelled", "completed", "draft", "entered-in-error", "on-hold", "stopped", "unknown"]),
+    codes: Some(
+        &[
+            "active",
+            "cancelled",
+            "completed",
+            "draft",
+            "entered-in-error",
+            "on-hold",
+            "stopped",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static MEDICATIONREQUEST_STATUS_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
@@ -2083,15 +2550,28 @@ pub(super) static MEDICATION_ADMIN_CATEGORY_PREFERRED: Binding = Binding {
 pub(super) static MEDICATION_ADMIN_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/medication-admin-status|4.0.1",
-    codes: Some(&["completed", "entered-in-error", "in-progress", "not-done", "on-hold", "stopped", "unknown"]),
+    codes: Some(
+        &[
+            "completed",
+            "entered-in-error",
+            "in-progress",
+            "not-done",
+            "on-hold",
+            "stopped",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static MEDICATION_AS_NEEDED_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/medication-as-needed-reason",
     codes: None,
 };
-pub(super) static MEDICATION_CODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/medication-codes", codes: None };
+pub(super) static MEDICATION_CODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/medication-codes",
+    codes: None,
+};
 pub(super) static MEDICATION_FORM_CODES_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/medication-form-codes",
@@ -2105,7 +2585,18 @@ pub(super) static MEDICATION_STATEMENT_CATEGORY_PREFERRED: Binding = Binding {
 pub(super) static MEDICATION_STATEMENT_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/medication-statement-status|4.0.1",
-    codes: Some(&["active", "completed", "entered-in-error", "intended", "not-taken", "on-hold", "stopped", "unknown"]),
+    codes: Some(
+        &[
+            "active",
+            "completed",
+            "entered-in-error",
+            "intended",
+            "not-taken",
+            "on-hold",
+            "stopped",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static MEDICATION_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -2122,8 +2613,11 @@ pub(super) static MESSAGEHEADER_RESPONSE_REQUEST_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/messageheader-response-request|4.0.1",
     codes: Some(&["always", "never", "on-error", "on-success"]),
 };
-pub(super) static MESSAGE_EVENTS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/message-events", codes: None };
+pub(super) static MESSAGE_EVENTS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/message-events",
+    codes: None,
+};
 pub(super) static MESSAGE_REASON_ENCOUNTER_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/message-reason-encounter",
@@ -2164,15 +2658,21 @@ pub(super) static METRIC_OPERATIONAL_STATUS_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/metric-operational-status|4.0.1",
     codes: Some(&["entered-in-error", "off", "on", "standby"]),
 };
-pub(super) static MIMETYPES_REQUIRED: Binding =
-    Binding { strength: Strength::Required, value_set: "http://hl7.org/fhir/ValueSet/mimetypes|4.0.1", codes: None };
+pub(super) static MIMETYPES_REQUIRED: Binding = Binding {
+    strength: Strength::Required,
+    value_set: "http://hl7.org/fhir/ValueSet/mimetypes|4.0.1",
+    codes: None,
+};
 pub(super) static MISSING_TOOTH_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/missing-tooth-reason",
     codes: None,
 };
-pub(super) static MODIFIED_FOODTYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/modified-foodtype", codes: None };
+pub(super) static MODIFIED_FOODTYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/modified-foodtype",
+    codes: None,
+};
 pub(super) static NAME_USE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/name-use|4.0.1",
@@ -2203,15 +2703,21 @@ pub(super) static NOTE_TYPE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/note-type|4.0.1",
     codes: Some(&["display", "print", "printoper"]),
 };
-pub(super) static NUTRIENT_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/nutrient-code", codes: None };
+pub(super) static NUTRIENT_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/nutrient-code",
+    codes: None,
+};
 pub(super) static OBJECT_LIFECYCLE_EVENTS_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/object-lifecycle-events",
     codes: None,
 };
-pub(super) static OBJECT_ROLE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/object-role", codes: None };
+pub(super) static OBJECT_ROLE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/object-role",
+    codes: None,
+};
 pub(super) static OBSERVATION_CATEGORY_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/observation-category",
@@ -2222,15 +2728,21 @@ pub(super) static OBSERVATION_CATEGORY_PREFERRED: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/observation-category",
     codes: None,
 };
-pub(super) static OBSERVATION_CODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/observation-codes", codes: None };
+pub(super) static OBSERVATION_CODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/observation-codes",
+    codes: None,
+};
 pub(super) static OBSERVATION_INTERPRETATION_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/observation-interpretation",
     codes: None,
 };
-pub(super) static OBSERVATION_METHODS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/observation-methods", codes: None };
+pub(super) static OBSERVATION_METHODS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/observation-methods",
+    codes: None,
+};
 pub(super) static OBSERVATION_RANGE_CATEGORY_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/observation-range-category|4.0.1",
@@ -2239,33 +2751,44 @@ pub(super) static OBSERVATION_RANGE_CATEGORY_CODES: Binding = Binding {
 pub(super) static OBSERVATION_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/observation-status|4.0.1",
-    codes: Some(&[
-        "amended",
-        "cancelled",
-        "corrected",
-        "entered-in-error",
-        "final",
-        "preliminary",
-        "registered",
-        "unknown",
-    ]),
+    codes: Some(
+        &[
+            "amended",
+            "cancelled",
+            "corrected",
+            "entered-in-error",
+            "final",
+            "preliminary",
+            "registered",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static OPERATION_KIND_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/operation-kind|4.0.1",
     codes: Some(&["operation", "query"]),
 };
-pub(super) static OPERATION_OUTCOME_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/operation-outcome", codes: None };
+pub(super) static OPERATION_OUTCOME_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/operation-outcome",
+    codes: None,
+};
 pub(super) static OPERATION_PARAMETER_USE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/operation-parameter-use|4.0.1",
     codes: Some(&["in", "out"]),
 };
-pub(super) static ORGANIZATION_ROLE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/organization-role", codes: None };
-pub(super) static ORGANIZATION_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/organization-type", codes: None };
+pub(super) static ORGANIZATION_ROLE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/organization-role",
+    codes: None,
+};
+pub(super) static ORGANIZATION_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/organization-type",
+    codes: None,
+};
 pub(super) static ORIENTATION_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/orientation-type|4.0.1",
@@ -2276,8 +2799,11 @@ pub(super) static PARTICIPANTREQUIRED_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/participantrequired|4.0.1",
     codes: Some(&["information-only", "optional", "required"]),
 };
-pub(super) static PARTICIPANT_ROLE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/participant-role", codes: None };
+pub(super) static PARTICIPANT_ROLE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/participant-role",
+    codes: None,
+};
 pub(super) static PARTICIPATIONSTATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/participationstatus|4.0.1",
@@ -2293,45 +2819,65 @@ pub(super) static PATIENT_CONTACTRELATIONSHIP_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/patient-contactrelationship",
     codes: None,
 };
-pub(super) static PAYEETYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/payeetype", codes: None };
+pub(super) static PAYEETYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/payeetype",
+    codes: None,
+};
 pub(super) static PAYMENT_ADJUSTMENT_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/payment-adjustment-reason",
     codes: None,
 };
-pub(super) static PAYMENT_STATUS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/payment-status", codes: None };
-pub(super) static PAYMENT_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/payment-type", codes: None };
-pub(super) static PERFORMER_ROLE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/performer-role", codes: None };
-pub(super) static PERFORMER_ROLE_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/performer-role", codes: None };
+pub(super) static PAYMENT_STATUS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/payment-status",
+    codes: None,
+};
+pub(super) static PAYMENT_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/payment-type",
+    codes: None,
+};
+pub(super) static PERFORMER_ROLE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/performer-role",
+    codes: None,
+};
+pub(super) static PERFORMER_ROLE_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/performer-role",
+    codes: None,
+};
 pub(super) static PERMITTED_DATA_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/permitted-data-type|4.0.1",
-    codes: Some(&[
-        "CodeableConcept",
-        "Period",
-        "Quantity",
-        "Range",
-        "Ratio",
-        "SampledData",
-        "boolean",
-        "dateTime",
-        "integer",
-        "string",
-        "time",
-    ]),
+    codes: Some(
+        &[
+            "CodeableConcept",
+            "Period",
+            "Quantity",
+            "Range",
+            "Ratio",
+            "SampledData",
+            "boolean",
+            "dateTime",
+            "integer",
+            "string",
+            "time",
+        ],
+    ),
 };
 pub(super) static PLAN_DEFINITION_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/plan-definition-type",
     codes: None,
 };
-pub(super) static PRACTITIONER_ROLE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/practitioner-role", codes: None };
+pub(super) static PRACTITIONER_ROLE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/practitioner-role",
+    codes: None,
+};
 pub(super) static PRECISION_ESTIMATE_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/precision-estimate-type",
@@ -2342,28 +2888,46 @@ pub(super) static PREPARE_PATIENT_PRIOR_SPECIMEN_COLLECTION_EXAMPLE: Binding = B
     value_set: "http://hl7.org/fhir/ValueSet/prepare-patient-prior-specimen-collection",
     codes: None,
 };
-pub(super) static PROCEDURE_CATEGORY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/procedure-category", codes: None };
-pub(super) static PROCEDURE_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/procedure-code", codes: None };
-pub(super) static PROCEDURE_FOLLOWUP_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/procedure-followup", codes: None };
+pub(super) static PROCEDURE_CATEGORY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/procedure-category",
+    codes: None,
+};
+pub(super) static PROCEDURE_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/procedure-code",
+    codes: None,
+};
+pub(super) static PROCEDURE_FOLLOWUP_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/procedure-followup",
+    codes: None,
+};
 pub(super) static PROCEDURE_NOT_PERFORMED_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/procedure-not-performed-reason",
     codes: None,
 };
-pub(super) static PROCEDURE_OUTCOME_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/procedure-outcome", codes: None };
-pub(super) static PROCEDURE_REASON_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/procedure-reason", codes: None };
+pub(super) static PROCEDURE_OUTCOME_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/procedure-outcome",
+    codes: None,
+};
+pub(super) static PROCEDURE_REASON_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/procedure-reason",
+    codes: None,
+};
 pub(super) static PROCESSPRIORITY_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://terminology.hl7.org/CodeSystem/processpriority",
     codes: None,
 };
-pub(super) static PROCESS_PRIORITY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/process-priority", codes: None };
+pub(super) static PROCESS_PRIORITY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/process-priority",
+    codes: None,
+};
 pub(super) static PRODUCT_CATEGORY_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/product-category|4.0.1",
@@ -2379,8 +2943,11 @@ pub(super) static PRODUCT_STORAGE_SCALE_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/product-storage-scale|4.0.1",
     codes: Some(&["celsius", "farenheit", "kelvin"]),
 };
-pub(super) static PROGRAM_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/program", codes: None };
+pub(super) static PROGRAM_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/program",
+    codes: None,
+};
 pub(super) static PROPERTY_REPRESENTATION_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/property-representation|4.0.1",
@@ -2456,8 +3023,11 @@ pub(super) static QUESTIONNAIRE_QUESTIONS_EXAMPLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/questionnaire-questions",
     codes: None,
 };
-pub(super) static RAD_LEX_PLAYBOOK_ASPX_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://www.rsna.org/RadLex_Playbook.aspx", codes: None };
+pub(super) static RAD_LEX_PLAYBOOK_ASPX_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://www.rsna.org/RadLex_Playbook.aspx",
+    codes: None,
+};
 pub(super) static REACTION_EVENT_SEVERITY_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/reaction-event-severity|4.0.1",
@@ -2503,8 +3073,11 @@ pub(super) static REFERENCE_VERSION_RULES_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/reference-version-rules|4.0.1",
     codes: Some(&["either", "independent", "specific"]),
 };
-pub(super) static REJECTION_CRITERIA_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/rejection-criteria", codes: None };
+pub(super) static REJECTION_CRITERIA_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/rejection-criteria",
+    codes: None,
+};
 pub(super) static RELATEDPERSON_RELATIONSHIPTYPE_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/relatedperson-relationshiptype",
@@ -2513,16 +3086,18 @@ pub(super) static RELATEDPERSON_RELATIONSHIPTYPE_PREFERRED: Binding = Binding {
 pub(super) static RELATED_ARTIFACT_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/related-artifact-type|4.0.1",
-    codes: Some(&[
-        "citation",
-        "composed-of",
-        "depends-on",
-        "derived-from",
-        "documentation",
-        "justification",
-        "predecessor",
-        "successor",
-    ]),
+    codes: Some(
+        &[
+            "citation",
+            "composed-of",
+            "depends-on",
+            "derived-from",
+            "documentation",
+            "justification",
+            "predecessor",
+            "successor",
+        ],
+    ),
 };
 pub(super) static RELATED_CLAIM_RELATIONSHIP_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
@@ -2544,8 +3119,11 @@ pub(super) static REPORT_ACTION_RESULT_CODES_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/report-action-result-codes|4.0.1",
     codes: Some(&["error", "fail", "pass", "skip", "warning"]),
 };
-pub(super) static REPORT_CODES_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/report-codes", codes: None };
+pub(super) static REPORT_CODES_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/report-codes",
+    codes: None,
+};
 pub(super) static REPORT_PARTICIPANT_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/report-participant-type|4.0.1",
@@ -2569,17 +3147,19 @@ pub(super) static REPOSITORY_TYPE_CODES: Binding = Binding {
 pub(super) static REQUEST_INTENT_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/request-intent|4.0.1",
-    codes: Some(&[
-        "directive",
-        "filler-order",
-        "instance-order",
-        "option",
-        "order",
-        "original-order",
-        "plan",
-        "proposal",
-        "reflex-order",
-    ]),
+    codes: Some(
+        &[
+            "directive",
+            "filler-order",
+            "instance-order",
+            "option",
+            "order",
+            "original-order",
+            "plan",
+            "proposal",
+            "reflex-order",
+        ],
+    ),
 };
 pub(super) static REQUEST_PRIORITY_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -2589,57 +3169,49 @@ pub(super) static REQUEST_PRIORITY_CODES: Binding = Binding {
 pub(super) static REQUEST_RESOURCE_TYPES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/request-resource-types|4.0.1",
-    codes: Some(&[
-        "Appointment",
-        "AppointmentResponse",
-        "CarePlan",
-        "Claim",
-        "CommunicationRequest",
-        "Contract",
-        "DeviceRequest",
-        "EnrollmentRequest",
-        "ImmunizationRecommendation",
-        "MedicationRequest",
-        "NutritionOrder",
-        "ServiceRequest",
-        "SupplyRequest",
-        "Task",
-        "VisionPrescription",
-    ]),
+    codes: Some(
+        &[
+            "Appointment",
+            "AppointmentResponse",
+            "CarePlan",
+            "Claim",
+            "CommunicationRequest",
+            "Contract",
+            "DeviceRequest",
+            "EnrollmentRequest",
+            "ImmunizationRecommendation",
+            "MedicationRequest",
+            "NutritionOrder",
+            "ServiceRequest",
+            "SupplyRequest",
+            "Task",
+            "VisionPrescription",
+        ],
+    ),
 };
 pub(super) static REQUEST_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/request-status|4.0.1",
-    codes: Some(&["active", "completed", "draft", "entered-in-error", "on-hold", "revoked", "unknown"]),
+    codes: Some(
+        &[
+            "active",
+            "completed",
+            "draft",
+            "entered-in-error",
+            "on-hold",
+            "revoked",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static RESEARCH_ELEMENT_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/research-element-type|4.0.1",
     codes: Some(&["exposure", "outcome", "population"]),
 };
-pub(super) static RESEARCH_STUDY_ARM_TYPE_EXTENSIBLE: Binding = Binding {
-    strength: Strength::Extensible,
-    value_set: "http://hl7.org/fhir/ValueSet/research-study-arm-type",
-    codes: None,
-};
-pub(super) static RESEARCH_STUDY_CLASSIFIERS_EXAMPLE: Binding = Binding {
-    strength: Strength::Example,
-    value_set: "http://hl7.org/fhir/ValueSet/research-study-classifiers",
-    codes: None,
-};
 pub(super) static RESEARCH_STUDY_OBJECTIVE_TYPE_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/research-study-objective-type",
-    codes: None,
-};
-pub(super) static RESEARCH_STUDY_PARTY_ORGANIZATION_TYPE_EXAMPLE: Binding = Binding {
-    strength: Strength::Example,
-    value_set: "http://hl7.org/fhir/ValueSet/research-study-party-organization-type",
-    codes: None,
-};
-pub(super) static RESEARCH_STUDY_PARTY_ROLE_EXTENSIBLE: Binding = Binding {
-    strength: Strength::Extensible,
-    value_set: "http://hl7.org/fhir/ValueSet/research-study-party-role",
     codes: None,
 };
 pub(super) static RESEARCH_STUDY_PHASE_EXAMPLE: Binding = Binding {
@@ -2660,43 +3232,42 @@ pub(super) static RESEARCH_STUDY_REASON_STOPPED_EXAMPLE: Binding = Binding {
 pub(super) static RESEARCH_STUDY_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/research-study-status|4.0.1",
-    codes: Some(&[
-        "active",
-        "administratively-completed",
-        "approved",
-        "closed-to-accrual",
-        "closed-to-accrual-and-intervention",
-        "completed",
-        "disapproved",
-        "in-review",
-        "temporarily-closed-to-accrual",
-        "temporarily-closed-to-accrual-and-intervention",
-        "withdrawn",
-    ]),
-};
-pub(super) static RESEARCH_STUDY_STATUS_EXTENSIBLE: Binding = Binding {
-    strength: Strength::Extensible,
-    value_set: "http://hl7.org/fhir/ValueSet/research-study-status",
-    codes: None,
+    codes: Some(
+        &[
+            "active",
+            "administratively-completed",
+            "approved",
+            "closed-to-accrual",
+            "closed-to-accrual-and-intervention",
+            "completed",
+            "disapproved",
+            "in-review",
+            "temporarily-closed-to-accrual",
+            "temporarily-closed-to-accrual-and-intervention",
+            "withdrawn",
+        ],
+    ),
 };
 pub(super) static RESEARCH_SUBJECT_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/research-subject-status|4.0.1",
-    codes: Some(&[
-        "candidate",
-        "eligible",
-        "follow-up",
-        "ineligible",
-        "not-registered",
-        "off-study",
-        "on-study",
-        "on-study-intervention",
-        "on-study-observation",
-        "pending-on-study",
-        "potential-candidate",
-        "screening",
-        "withdrawn",
-    ]),
+    codes: Some(
+        &[
+            "candidate",
+            "eligible",
+            "follow-up",
+            "ineligible",
+            "not-registered",
+            "off-study",
+            "on-study",
+            "on-study-intervention",
+            "on-study-observation",
+            "pending-on-study",
+            "potential-candidate",
+            "screening",
+            "withdrawn",
+        ],
+    ),
 };
 pub(super) static RESOURCE_AGGREGATION_MODE_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -2711,159 +3282,164 @@ pub(super) static RESOURCE_SLICING_RULES_CODES: Binding = Binding {
 pub(super) static RESOURCE_TYPES_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/resource-types|4.0.1",
-    codes: Some(&[
-        "Account",
-        "ActivityDefinition",
-        "AdverseEvent",
-        "AllergyIntolerance",
-        "Appointment",
-        "AppointmentResponse",
-        "AuditEvent",
-        "Basic",
-        "Binary",
-        "BiologicallyDerivedProduct",
-        "BodyStructure",
-        "Bundle",
-        "CapabilityStatement",
-        "CarePlan",
-        "CareTeam",
-        "CatalogEntry",
-        "ChargeItem",
-        "ChargeItemDefinition",
-        "Claim",
-        "ClaimResponse",
-        "ClinicalImpression",
-        "CodeSystem",
-        "Communication",
-        "CommunicationRequest",
-        "CompartmentDefinition",
-        "Composition",
-        "ConceptMap",
-        "Condition",
-        "Consent",
-        "Contract",
-        "Coverage",
-        "CoverageEligibilityRequest",
-        "CoverageEligibilityResponse",
-        "DetectedIssue",
-        "Device",
-        "DeviceDefinition",
-        "DeviceMetric",
-        "DeviceRequest",
-        "DeviceUseStatement",
-        "DiagnosticReport",
-        "DocumentManifest",
-        "DocumentReference",
-        "DomainResource",
-        "EffectEvidenceSynthesis",
-        "Encounter",
-        "Endpoint",
-        "EnrollmentRequest",
-        "EnrollmentResponse",
-        "EpisodeOfCare",
-        "EventDefinition",
-        "Evidence",
-        "EvidenceVariable",
-        "ExampleScenario",
-        "ExplanationOfBenefit",
-        "FamilyMemberHistory",
-        "Flag",
-        "Goal",
-        "GraphDefinition",
-        "Group",
-        "GuidanceResponse",
-        "HealthcareService",
-        "ImagingStudy",
-        "Immunization",
-        "ImmunizationEvaluation",
-        "ImmunizationRecommendation",
-        "ImplementationGuide",
-        "InsurancePlan",
-        "Invoice",
-        "Library",
-        "Linkage",
-        "List",
-        "Location",
-        "Measure",
-        "MeasureReport",
-        "Media",
-        "Medication",
-        "MedicationAdministration",
-        "MedicationDispense",
-        "MedicationKnowledge",
-        "MedicationRequest",
-        "MedicationStatement",
-        "MedicinalProduct",
-        "MedicinalProductAuthorization",
-        "MedicinalProductContraindication",
-        "MedicinalProductIndication",
-        "MedicinalProductIngredient",
-        "MedicinalProductInteraction",
-        "MedicinalProductManufactured",
-        "MedicinalProductPackaged",
-        "MedicinalProductPharmaceutical",
-        "MedicinalProductUndesirableEffect",
-        "MessageDefinition",
-        "MessageHeader",
-        "MolecularSequence",
-        "NamingSystem",
-        "NutritionOrder",
-        "Observation",
-        "ObservationDefinition",
-        "OperationDefinition",
-        "OperationOutcome",
-        "Organization",
-        "OrganizationAffiliation",
-        "Parameters",
-        "Patient",
-        "PaymentNotice",
-        "PaymentReconciliation",
-        "Person",
-        "PlanDefinition",
-        "Practitioner",
-        "PractitionerRole",
-        "Procedure",
-        "Provenance",
-        "Questionnaire",
-        "QuestionnaireResponse",
-        "RelatedPerson",
-        "RequestGroup",
-        "ResearchDefinition",
-        "ResearchElementDefinition",
-        "ResearchStudy",
-        "ResearchSubject",
-        "Resource",
-        "RiskAssessment",
-        "RiskEvidenceSynthesis",
-        "Schedule",
-        "SearchParameter",
-        "ServiceRequest",
-        "Slot",
-        "Specimen",
-        "SpecimenDefinition",
-        "StructureDefinition",
-        "StructureMap",
-        "Subscription",
-        "Substance",
-        "SubstanceNucleicAcid",
-        "SubstancePolymer",
-        "SubstanceProtein",
-        "SubstanceReferenceInformation",
-        "SubstanceSourceMaterial",
-        "SubstanceSpecification",
-        "SupplyDelivery",
-        "SupplyRequest",
-        "Task",
-        "TerminologyCapabilities",
-        "TestReport",
-        "TestScript",
-        "ValueSet",
-        "VerificationResult",
-        "VisionPrescription",
-    ]),
+    codes: Some(
+        &[
+            "Account",
+            "ActivityDefinition",
+            "AdverseEvent",
+            "AllergyIntolerance",
+            "Appointment",
+            "AppointmentResponse",
+            "AuditEvent",
+            "Basic",
+            "Binary",
+            "BiologicallyDerivedProduct",
+            "BodyStructure",
+            "Bundle",
+            "CapabilityStatement",
+            "CarePlan",
+            "CareTeam",
+            "CatalogEntry",
+            "ChargeItem",
+            "ChargeItemDefinition",
+            "Claim",
+            "ClaimResponse",
+            "ClinicalImpression",
+            "CodeSystem",
+            "Communication",
+            "CommunicationRequest",
+            "CompartmentDefinition",
+            "Composition",
+            "ConceptMap",
+            "Condition",
+            "Consent",
+            "Contract",
+            "Coverage",
+            "CoverageEligibilityRequest",
+            "CoverageEligibilityResponse",
+            "DetectedIssue",
+            "Device",
+            "DeviceDefinition",
+            "DeviceMetric",
+            "DeviceRequest",
+            "DeviceUseStatement",
+            "DiagnosticReport",
+            "DocumentManifest",
+            "DocumentReference",
+            "DomainResource",
+            "EffectEvidenceSynthesis",
+            "Encounter",
+            "Endpoint",
+            "EnrollmentRequest",
+            "EnrollmentResponse",
+            "EpisodeOfCare",
+            "EventDefinition",
+            "Evidence",
+            "EvidenceVariable",
+            "ExampleScenario",
+            "ExplanationOfBenefit",
+            "FamilyMemberHistory",
+            "Flag",
+            "Goal",
+            "GraphDefinition",
+            "Group",
+            "GuidanceResponse",
+            "HealthcareService",
+            "ImagingStudy",
+            "Immunization",
+            "ImmunizationEvaluation",
+            "ImmunizationRecommendation",
+            "ImplementationGuide",
+            "InsurancePlan",
+            "Invoice",
+            "Library",
+            "Linkage",
+            "List",
+            "Location",
+            "Measure",
+            "MeasureReport",
+            "Media",
+            "Medication",
+            "MedicationAdministration",
+            "MedicationDispense",
+            "MedicationKnowledge",
+            "MedicationRequest",
+            "MedicationStatement",
+            "MedicinalProduct",
+            "MedicinalProductAuthorization",
+            "MedicinalProductContraindication",
+            "MedicinalProductIndication",
+            "MedicinalProductIngredient",
+            "MedicinalProductInteraction",
+            "MedicinalProductManufactured",
+            "MedicinalProductPackaged",
+            "MedicinalProductPharmaceutical",
+            "MedicinalProductUndesirableEffect",
+            "MessageDefinition",
+            "MessageHeader",
+            "MolecularSequence",
+            "NamingSystem",
+            "NutritionOrder",
+            "Observation",
+            "ObservationDefinition",
+            "OperationDefinition",
+            "OperationOutcome",
+            "Organization",
+            "OrganizationAffiliation",
+            "Parameters",
+            "Patient",
+            "PaymentNotice",
+            "PaymentReconciliation",
+            "Person",
+            "PlanDefinition",
+            "Practitioner",
+            "PractitionerRole",
+            "Procedure",
+            "Provenance",
+            "Questionnaire",
+            "QuestionnaireResponse",
+            "RelatedPerson",
+            "RequestGroup",
+            "ResearchDefinition",
+            "ResearchElementDefinition",
+            "ResearchStudy",
+            "ResearchSubject",
+            "Resource",
+            "RiskAssessment",
+            "RiskEvidenceSynthesis",
+            "Schedule",
+            "SearchParameter",
+            "ServiceRequest",
+            "Slot",
+            "Specimen",
+            "SpecimenDefinition",
+            "StructureDefinition",
+            "StructureMap",
+            "Subscription",
+            "Substance",
+            "SubstanceNucleicAcid",
+            "SubstancePolymer",
+            "SubstanceProtein",
+            "SubstanceReferenceInformation",
+            "SubstanceSourceMaterial",
+            "SubstanceSpecification",
+            "SupplyDelivery",
+            "SupplyRequest",
+            "Task",
+            "TerminologyCapabilities",
+            "TestReport",
+            "TestScript",
+            "ValueSet",
+            "VerificationResult",
+            "VisionPrescription",
+        ],
+    ),
 };
-pub(super) static RESOURCE_TYPES_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/resource-types", codes: None };
+pub(super) static RESOURCE_TYPES_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/resource-types",
+    codes: None,
+};
 pub(super) static RESPONSE_CODE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/response-code|4.0.1",
@@ -2884,10 +3460,16 @@ pub(super) static RISK_ESTIMATE_TYPE_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/risk-estimate-type",
     codes: None,
 };
-pub(super) static RISK_PROBABILITY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/risk-probability", codes: None };
-pub(super) static ROUTE_CODES_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/route-codes", codes: None };
+pub(super) static RISK_PROBABILITY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/risk-probability",
+    codes: None,
+};
+pub(super) static ROUTE_CODES_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/route-codes",
+    codes: None,
+};
 pub(super) static SEARCH_COMPARATOR_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/search-comparator|4.0.1",
@@ -2901,25 +3483,39 @@ pub(super) static SEARCH_ENTRY_MODE_CODES: Binding = Binding {
 pub(super) static SEARCH_MODIFIER_CODE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/search-modifier-code|4.0.1",
-    codes: Some(&[
-        "above",
-        "below",
-        "contains",
-        "exact",
-        "identifier",
-        "in",
-        "missing",
-        "not",
-        "not-in",
-        "ofType",
-        "text",
-        "type",
-    ]),
+    codes: Some(
+        &[
+            "above",
+            "below",
+            "contains",
+            "exact",
+            "identifier",
+            "in",
+            "missing",
+            "not",
+            "not-in",
+            "ofType",
+            "text",
+            "type",
+        ],
+    ),
 };
 pub(super) static SEARCH_PARAM_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/search-param-type|4.0.1",
-    codes: Some(&["composite", "date", "number", "quantity", "reference", "special", "string", "token", "uri"]),
+    codes: Some(
+        &[
+            "composite",
+            "date",
+            "number",
+            "quantity",
+            "reference",
+            "special",
+            "string",
+            "token",
+            "uri",
+        ],
+    ),
 };
 pub(super) static SEARCH_XPATH_USAGE_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -2936,10 +3532,16 @@ pub(super) static SECT_CID_29_HTML_EXTENSIBLE: Binding = Binding {
     value_set: "http://dicom.nema.org/medical/dicom/current/output/chtml/part16/sect_CID_29.html",
     codes: None,
 };
-pub(super) static SECURITY_LABELS_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/security-labels", codes: None };
-pub(super) static SECURITY_ROLE_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/security-role-type", codes: None };
+pub(super) static SECURITY_LABELS_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/security-labels",
+    codes: None,
+};
+pub(super) static SECURITY_ROLE_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/security-role-type",
+    codes: None,
+};
 pub(super) static SECURITY_ROLE_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/security-role-type",
@@ -2980,10 +3582,16 @@ pub(super) static SERVICEREQUEST_ORDERDETAIL_EXAMPLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/servicerequest-orderdetail",
     codes: None,
 };
-pub(super) static SERVICE_CATEGORY_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/service-category", codes: None };
-pub(super) static SERVICE_PLACE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/service-place", codes: None };
+pub(super) static SERVICE_CATEGORY_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/service-category",
+    codes: None,
+};
+pub(super) static SERVICE_PLACE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/service-place",
+    codes: None,
+};
 pub(super) static SERVICE_PROVISION_CONDITIONS_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/service-provision-conditions",
@@ -2994,16 +3602,27 @@ pub(super) static SERVICE_REFERRAL_METHOD_EXAMPLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/service-referral-method",
     codes: None,
 };
-pub(super) static SERVICE_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/service-type", codes: None };
-pub(super) static SERVICE_USCLS_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/service-uscls", codes: None };
-pub(super) static SIGNATURE_TYPE_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/signature-type", codes: None };
+pub(super) static SERVICE_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/service-type",
+    codes: None,
+};
+pub(super) static SERVICE_USCLS_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/service-uscls",
+    codes: None,
+};
+pub(super) static SIGNATURE_TYPE_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://hl7.org/fhir/ValueSet/signature-type",
+    codes: None,
+};
 pub(super) static SLOTSTATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/slotstatus|4.0.1",
-    codes: Some(&["busy", "busy-tentative", "busy-unavailable", "entered-in-error", "free"]),
+    codes: Some(
+        &["busy", "busy-tentative", "busy-unavailable", "entered-in-error", "free"],
+    ),
 };
 pub(super) static SORT_DIRECTION_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -3013,357 +3632,362 @@ pub(super) static SORT_DIRECTION_CODES: Binding = Binding {
 pub(super) static SPDX_LICENSE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/spdx-license|4.0.1",
-    codes: Some(&[
-        "0BSD",
-        "AAL",
-        "ADSL",
-        "AFL-1.1",
-        "AFL-1.2",
-        "AFL-2.0",
-        "AFL-2.1",
-        "AFL-3.0",
-        "AGPL-1.0-only",
-        "AGPL-1.0-or-later",
-        "AGPL-3.0-only",
-        "AGPL-3.0-or-later",
-        "AMDPLPA",
-        "AML",
-        "AMPAS",
-        "ANTLR-PD",
-        "APAFML",
-        "APL-1.0",
-        "APSL-1.0",
-        "APSL-1.1",
-        "APSL-1.2",
-        "APSL-2.0",
-        "Abstyles",
-        "Adobe-2006",
-        "Adobe-Glyph",
-        "Afmparse",
-        "Aladdin",
-        "Apache-1.0",
-        "Apache-1.1",
-        "Apache-2.0",
-        "Artistic-1.0",
-        "Artistic-1.0-Perl",
-        "Artistic-1.0-cl8",
-        "Artistic-2.0",
-        "BSD-1-Clause",
-        "BSD-2-Clause",
-        "BSD-2-Clause-FreeBSD",
-        "BSD-2-Clause-NetBSD",
-        "BSD-2-Clause-Patent",
-        "BSD-3-Clause",
-        "BSD-3-Clause-Attribution",
-        "BSD-3-Clause-Clear",
-        "BSD-3-Clause-LBNL",
-        "BSD-3-Clause-No-Nuclear-License",
-        "BSD-3-Clause-No-Nuclear-License-2014",
-        "BSD-3-Clause-No-Nuclear-Warranty",
-        "BSD-4-Clause",
-        "BSD-4-Clause-UC",
-        "BSD-Protection",
-        "BSD-Source-Code",
-        "BSL-1.0",
-        "Bahyph",
-        "Barr",
-        "Beerware",
-        "BitTorrent-1.0",
-        "BitTorrent-1.1",
-        "Borceux",
-        "CATOSL-1.1",
-        "CC-BY-1.0",
-        "CC-BY-2.0",
-        "CC-BY-2.5",
-        "CC-BY-3.0",
-        "CC-BY-4.0",
-        "CC-BY-NC-1.0",
-        "CC-BY-NC-2.0",
-        "CC-BY-NC-2.5",
-        "CC-BY-NC-3.0",
-        "CC-BY-NC-4.0",
-        "CC-BY-NC-ND-1.0",
-        "CC-BY-NC-ND-2.0",
-        "CC-BY-NC-ND-2.5",
-        "CC-BY-NC-ND-3.0",
-        "CC-BY-NC-ND-4.0",
-        "CC-BY-NC-SA-1.0",
-        "CC-BY-NC-SA-2.0",
-        "CC-BY-NC-SA-2.5",
-        "CC-BY-NC-SA-3.0",
-        "CC-BY-NC-SA-4.0",
-        "CC-BY-ND-1.0",
-        "CC-BY-ND-2.0",
-        "CC-BY-ND-2.5",
-        "CC-BY-ND-3.0",
-        "CC-BY-ND-4.0",
-        "CC-BY-SA-1.0",
-        "CC-BY-SA-2.0",
-        "CC-BY-SA-2.5",
-        "CC-BY-SA-3.0",
-        "CC-BY-SA-4.0",
-        "CC0-1.0",
-        "CDDL-1.0",
-        "CDDL-1.1",
-        "CDLA-Permissive-1.0",
-        "CDLA-Sharing-1.0",
-        "CECILL-1.0",
-        "CECILL-1.1",
-        "CECILL-2.0",
-        "CECILL-2.1",
-        "CECILL-B",
-        "CECILL-C",
-        "CNRI-Jython",
-        "CNRI-Python",
-        "CNRI-Python-GPL-Compatible",
-        "CPAL-1.0",
-        "CPL-1.0",
-        "CPOL-1.02",
-        "CUA-OPL-1.0",
-        "Caldera",
-        "ClArtistic",
-        "Condor-1.1",
-        "Crossword",
-        "CrystalStacker",
-        "Cube",
-        "D-FSL-1.0",
-        "DOC",
-        "DSDP",
-        "Dotseqn",
-        "ECL-1.0",
-        "ECL-2.0",
-        "EFL-1.0",
-        "EFL-2.0",
-        "EPL-1.0",
-        "EPL-2.0",
-        "EUDatagrid",
-        "EUPL-1.0",
-        "EUPL-1.1",
-        "EUPL-1.2",
-        "Entessa",
-        "ErlPL-1.1",
-        "Eurosym",
-        "FSFAP",
-        "FSFUL",
-        "FSFULLR",
-        "FTL",
-        "Fair",
-        "Frameworx-1.0",
-        "FreeImage",
-        "GFDL-1.1-only",
-        "GFDL-1.1-or-later",
-        "GFDL-1.2-only",
-        "GFDL-1.2-or-later",
-        "GFDL-1.3-only",
-        "GFDL-1.3-or-later",
-        "GL2PS",
-        "GPL-1.0-only",
-        "GPL-1.0-or-later",
-        "GPL-2.0-only",
-        "GPL-2.0-or-later",
-        "GPL-3.0-only",
-        "GPL-3.0-or-later",
-        "Giftware",
-        "Glide",
-        "Glulxe",
-        "HPND",
-        "HaskellReport",
-        "IBM-pibs",
-        "ICU",
-        "IJG",
-        "IPA",
-        "IPL-1.0",
-        "ISC",
-        "ImageMagick",
-        "Imlib2",
-        "Info-ZIP",
-        "Intel",
-        "Intel-ACPI",
-        "Interbase-1.0",
-        "JSON",
-        "JasPer-2.0",
-        "LAL-1.2",
-        "LAL-1.3",
-        "LGPL-2.0-only",
-        "LGPL-2.0-or-later",
-        "LGPL-2.1-only",
-        "LGPL-2.1-or-later",
-        "LGPL-3.0-only",
-        "LGPL-3.0-or-later",
-        "LGPLLR",
-        "LPL-1.0",
-        "LPL-1.02",
-        "LPPL-1.0",
-        "LPPL-1.1",
-        "LPPL-1.2",
-        "LPPL-1.3a",
-        "LPPL-1.3c",
-        "Latex2e",
-        "Leptonica",
-        "LiLiQ-P-1.1",
-        "LiLiQ-R-1.1",
-        "LiLiQ-Rplus-1.1",
-        "Libpng",
-        "Linux-OpenIB",
-        "MIT",
-        "MIT-0",
-        "MIT-CMU",
-        "MIT-advertising",
-        "MIT-enna",
-        "MIT-feh",
-        "MITNFA",
-        "MPL-1.0",
-        "MPL-1.1",
-        "MPL-2.0",
-        "MPL-2.0-no-copyleft-exception",
-        "MS-PL",
-        "MS-RL",
-        "MTLL",
-        "MakeIndex",
-        "MirOS",
-        "Motosoto",
-        "Multics",
-        "Mup",
-        "NASA-1.3",
-        "NBPL-1.0",
-        "NCSA",
-        "NGPL",
-        "NLOD-1.0",
-        "NLPL",
-        "NOSL",
-        "NPL-1.0",
-        "NPL-1.1",
-        "NPOSL-3.0",
-        "NRL",
-        "NTP",
-        "Naumen",
-        "Net-SNMP",
-        "NetCDF",
-        "Newsletr",
-        "Nokia",
-        "Noweb",
-        "OCCT-PL",
-        "OCLC-2.0",
-        "ODbL-1.0",
-        "OFL-1.0",
-        "OFL-1.1",
-        "OGTSL",
-        "OLDAP-1.1",
-        "OLDAP-1.2",
-        "OLDAP-1.3",
-        "OLDAP-1.4",
-        "OLDAP-2.0",
-        "OLDAP-2.0.1",
-        "OLDAP-2.1",
-        "OLDAP-2.2",
-        "OLDAP-2.2.1",
-        "OLDAP-2.2.2",
-        "OLDAP-2.3",
-        "OLDAP-2.4",
-        "OLDAP-2.5",
-        "OLDAP-2.6",
-        "OLDAP-2.7",
-        "OLDAP-2.8",
-        "OML",
-        "OPL-1.0",
-        "OSET-PL-2.1",
-        "OSL-1.0",
-        "OSL-1.1",
-        "OSL-2.0",
-        "OSL-2.1",
-        "OSL-3.0",
-        "OpenSSL",
-        "PDDL-1.0",
-        "PHP-3.0",
-        "PHP-3.01",
-        "Plexus",
-        "PostgreSQL",
-        "Python-2.0",
-        "QPL-1.0",
-        "Qhull",
-        "RHeCos-1.1",
-        "RPL-1.1",
-        "RPL-1.5",
-        "RPSL-1.0",
-        "RSA-MD",
-        "RSCPL",
-        "Rdisc",
-        "Ruby",
-        "SAX-PD",
-        "SCEA",
-        "SGI-B-1.0",
-        "SGI-B-1.1",
-        "SGI-B-2.0",
-        "SISSL",
-        "SISSL-1.2",
-        "SMLNJ",
-        "SMPPL",
-        "SNIA",
-        "SPL-1.0",
-        "SWL",
-        "Saxpath",
-        "Sendmail",
-        "SimPL-2.0",
-        "Sleepycat",
-        "Spencer-86",
-        "Spencer-94",
-        "Spencer-99",
-        "SugarCRM-1.1.3",
-        "TCL",
-        "TCP-wrappers",
-        "TMate",
-        "TORQUE-1.1",
-        "TOSL",
-        "UPL-1.0",
-        "Unicode-DFS-2015",
-        "Unicode-DFS-2016",
-        "Unicode-TOU",
-        "Unlicense",
-        "VOSTROM",
-        "VSL-1.0",
-        "Vim",
-        "W3C",
-        "W3C-19980720",
-        "W3C-20150513",
-        "WTFPL",
-        "Watcom-1.0",
-        "Wsuipa",
-        "X11",
-        "XFree86-1.1",
-        "XSkat",
-        "Xerox",
-        "Xnet",
-        "YPL-1.0",
-        "YPL-1.1",
-        "ZPL-1.1",
-        "ZPL-2.0",
-        "ZPL-2.1",
-        "Zed",
-        "Zend-2.0",
-        "Zimbra-1.3",
-        "Zimbra-1.4",
-        "Zlib",
-        "bzip2-1.0.5",
-        "bzip2-1.0.6",
-        "curl",
-        "diffmark",
-        "dvipdfm",
-        "eGenix",
-        "gSOAP-1.3b",
-        "gnuplot",
-        "iMatix",
-        "libtiff",
-        "mpich2",
-        "not-open-source",
-        "psfrag",
-        "psutils",
-        "xinetd",
-        "xpp",
-        "zlib-acknowledgement",
-    ]),
+    codes: Some(
+        &[
+            "0BSD",
+            "AAL",
+            "ADSL",
+            "AFL-1.1",
+            "AFL-1.2",
+            "AFL-2.0",
+            "AFL-2.1",
+            "AFL-3.0",
+            "AGPL-1.0-only",
+            "AGPL-1.0-or-later",
+            "AGPL-3.0-only",
+            "AGPL-3.0-or-later",
+            "AMDPLPA",
+            "AML",
+            "AMPAS",
+            "ANTLR-PD",
+            "APAFML",
+            "APL-1.0",
+            "APSL-1.0",
+            "APSL-1.1",
+            "APSL-1.2",
+            "APSL-2.0",
+            "Abstyles",
+            "Adobe-2006",
+            "Adobe-Glyph",
+            "Afmparse",
+            "Aladdin",
+            "Apache-1.0",
+            "Apache-1.1",
+            "Apache-2.0",
+            "Artistic-1.0",
+            "Artistic-1.0-Perl",
+            "Artistic-1.0-cl8",
+            "Artistic-2.0",
+            "BSD-1-Clause",
+            "BSD-2-Clause",
+            "BSD-2-Clause-FreeBSD",
+            "BSD-2-Clause-NetBSD",
+            "BSD-2-Clause-Patent",
+            "BSD-3-Clause",
+            "BSD-3-Clause-Attribution",
+            "BSD-3-Clause-Clear",
+            "BSD-3-Clause-LBNL",
+            "BSD-3-Clause-No-Nuclear-License",
+            "BSD-3-Clause-No-Nuclear-License-2014",
+            "BSD-3-Clause-No-Nuclear-Warranty",
+            "BSD-4-Clause",
+            "BSD-4-Clause-UC",
+            "BSD-Protection",
+            "BSD-Source-Code",
+            "BSL-1.0",
+            "Bahyph",
+            "Barr",
+            "Beerware",
+            "BitTorrent-1.0",
+            "BitTorrent-1.1",
+            "Borceux",
+            "CATOSL-1.1",
+            "CC-BY-1.0",
+            "CC-BY-2.0",
+            "CC-BY-2.5",
+            "CC-BY-3.0",
+            "CC-BY-4.0",
+            "CC-BY-NC-1.0",
+            "CC-BY-NC-2.0",
+            "CC-BY-NC-2.5",
+            "CC-BY-NC-3.0",
+            "CC-BY-NC-4.0",
+            "CC-BY-NC-ND-1.0",
+            "CC-BY-NC-ND-2.0",
+            "CC-BY-NC-ND-2.5",
+            "CC-BY-NC-ND-3.0",
+            "CC-BY-NC-ND-4.0",
+            "CC-BY-NC-SA-1.0",
+            "CC-BY-NC-SA-2.0",
+            "CC-BY-NC-SA-2.5",
+            "CC-BY-NC-SA-3.0",
+            "CC-BY-NC-SA-4.0",
+            "CC-BY-ND-1.0",
+            "CC-BY-ND-2.0",
+            "CC-BY-ND-2.5",
+            "CC-BY-ND-3.0",
+            "CC-BY-ND-4.0",
+            "CC-BY-SA-1.0",
+            "CC-BY-SA-2.0",
+            "CC-BY-SA-2.5",
+            "CC-BY-SA-3.0",
+            "CC-BY-SA-4.0",
+            "CC0-1.0",
+            "CDDL-1.0",
+            "CDDL-1.1",
+            "CDLA-Permissive-1.0",
+            "CDLA-Sharing-1.0",
+            "CECILL-1.0",
+            "CECILL-1.1",
+            "CECILL-2.0",
+            "CECILL-2.1",
+            "CECILL-B",
+            "CECILL-C",
+            "CNRI-Jython",
+            "CNRI-Python",
+            "CNRI-Python-GPL-Compatible",
+            "CPAL-1.0",
+            "CPL-1.0",
+            "CPOL-1.02",
+            "CUA-OPL-1.0",
+            "Caldera",
+            "ClArtistic",
+            "Condor-1.1",
+            "Crossword",
+            "CrystalStacker",
+            "Cube",
+            "D-FSL-1.0",
+            "DOC",
+            "DSDP",
+            "Dotseqn",
+            "ECL-1.0",
+            "ECL-2.0",
+            "EFL-1.0",
+            "EFL-2.0",
+            "EPL-1.0",
+            "EPL-2.0",
+            "EUDatagrid",
+            "EUPL-1.0",
+            "EUPL-1.1",
+            "EUPL-1.2",
+            "Entessa",
+            "ErlPL-1.1",
+            "Eurosym",
+            "FSFAP",
+            "FSFUL",
+            "FSFULLR",
+            "FTL",
+            "Fair",
+            "Frameworx-1.0",
+            "FreeImage",
+            "GFDL-1.1-only",
+            "GFDL-1.1-or-later",
+            "GFDL-1.2-only",
+            "GFDL-1.2-or-later",
+            "GFDL-1.3-only",
+            "GFDL-1.3-or-later",
+            "GL2PS",
+            "GPL-1.0-only",
+            "GPL-1.0-or-later",
+            "GPL-2.0-only",
+            "GPL-2.0-or-later",
+            "GPL-3.0-only",
+            "GPL-3.0-or-later",
+            "Giftware",
+            "Glide",
+            "Glulxe",
+            "HPND",
+            "HaskellReport",
+            "IBM-pibs",
+            "ICU",
+            "IJG",
+            "IPA",
+            "IPL-1.0",
+            "ISC",
+            "ImageMagick",
+            "Imlib2",
+            "Info-ZIP",
+            "Intel",
+            "Intel-ACPI",
+            "Interbase-1.0",
+            "JSON",
+            "JasPer-2.0",
+            "LAL-1.2",
+            "LAL-1.3",
+            "LGPL-2.0-only",
+            "LGPL-2.0-or-later",
+            "LGPL-2.1-only",
+            "LGPL-2.1-or-later",
+            "LGPL-3.0-only",
+            "LGPL-3.0-or-later",
+            "LGPLLR",
+            "LPL-1.0",
+            "LPL-1.02",
+            "LPPL-1.0",
+            "LPPL-1.1",
+            "LPPL-1.2",
+            "LPPL-1.3a",
+            "LPPL-1.3c",
+            "Latex2e",
+            "Leptonica",
+            "LiLiQ-P-1.1",
+            "LiLiQ-R-1.1",
+            "LiLiQ-Rplus-1.1",
+            "Libpng",
+            "Linux-OpenIB",
+            "MIT",
+            "MIT-0",
+            "MIT-CMU",
+            "MIT-advertising",
+            "MIT-enna",
+            "MIT-feh",
+            "MITNFA",
+            "MPL-1.0",
+            "MPL-1.1",
+            "MPL-2.0",
+            "MPL-2.0-no-copyleft-exception",
+            "MS-PL",
+            "MS-RL",
+            "MTLL",
+            "MakeIndex",
+            "MirOS",
+            "Motosoto",
+            "Multics",
+            "Mup",
+            "NASA-1.3",
+            "NBPL-1.0",
+            "NCSA",
+            "NGPL",
+            "NLOD-1.0",
+            "NLPL",
+            "NOSL",
+            "NPL-1.0",
+            "NPL-1.1",
+            "NPOSL-3.0",
+            "NRL",
+            "NTP",
+            "Naumen",
+            "Net-SNMP",
+            "NetCDF",
+            "Newsletr",
+            "Nokia",
+            "Noweb",
+            "OCCT-PL",
+            "OCLC-2.0",
+            "ODbL-1.0",
+            "OFL-1.0",
+            "OFL-1.1",
+            "OGTSL",
+            "OLDAP-1.1",
+            "OLDAP-1.2",
+            "OLDAP-1.3",
+            "OLDAP-1.4",
+            "OLDAP-2.0",
+            "OLDAP-2.0.1",
+            "OLDAP-2.1",
+            "OLDAP-2.2",
+            "OLDAP-2.2.1",
+            "OLDAP-2.2.2",
+            "OLDAP-2.3",
+            "OLDAP-2.4",
+            "OLDAP-2.5",
+            "OLDAP-2.6",
+            "OLDAP-2.7",
+            "OLDAP-2.8",
+            "OML",
+            "OPL-1.0",
+            "OSET-PL-2.1",
+            "OSL-1.0",
+            "OSL-1.1",
+            "OSL-2.0",
+            "OSL-2.1",
+            "OSL-3.0",
+            "OpenSSL",
+            "PDDL-1.0",
+            "PHP-3.0",
+            "PHP-3.01",
+            "Plexus",
+            "PostgreSQL",
+            "Python-2.0",
+            "QPL-1.0",
+            "Qhull",
+            "RHeCos-1.1",
+            "RPL-1.1",
+            "RPL-1.5",
+            "RPSL-1.0",
+            "RSA-MD",
+            "RSCPL",
+            "Rdisc",
+            "Ruby",
+            "SAX-PD",
+            "SCEA",
+            "SGI-B-1.0",
+            "SGI-B-1.1",
+            "SGI-B-2.0",
+            "SISSL",
+            "SISSL-1.2",
+            "SMLNJ",
+            "SMPPL",
+            "SNIA",
+            "SPL-1.0",
+            "SWL",
+            "Saxpath",
+            "Sendmail",
+            "SimPL-2.0",
+            "Sleepycat",
+            "Spencer-86",
+            "Spencer-94",
+            "Spencer-99",
+            "SugarCRM-1.1.3",
+            "TCL",
+            "TCP-wrappers",
+            "TMate",
+            "TORQUE-1.1",
+            "TOSL",
+            "UPL-1.0",
+            "Unicode-DFS-2015",
+            "Unicode-DFS-2016",
+            "Unicode-TOU",
+            "Unlicense",
+            "VOSTROM",
+            "VSL-1.0",
+            "Vim",
+            "W3C",
+            "W3C-19980720",
+            "W3C-20150513",
+            "WTFPL",
+            "Watcom-1.0",
+            "Wsuipa",
+            "X11",
+            "XFree86-1.1",
+            "XSkat",
+            "Xerox",
+            "Xnet",
+            "YPL-1.0",
+            "YPL-1.1",
+            "ZPL-1.1",
+            "ZPL-2.0",
+            "ZPL-2.1",
+            "Zed",
+            "Zend-2.0",
+            "Zimbra-1.3",
+            "Zimbra-1.4",
+            "Zlib",
+            "bzip2-1.0.5",
+            "bzip2-1.0.6",
+            "curl",
+            "diffmark",
+            "dvipdfm",
+            "eGenix",
+            "gSOAP-1.3b",
+            "gnuplot",
+            "iMatix",
+            "libtiff",
+            "mpich2",
+            "not-open-source",
+            "psfrag",
+            "psutils",
+            "xinetd",
+            "xpp",
+            "zlib-acknowledgement",
+        ],
+    ),
 };
-pub(super) static SPECIMEN_COLLECTION_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/specimen-collection", codes: None };
+pub(super) static SPECIMEN_COLLECTION_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/specimen-collection",
+    codes: None,
+};
 pub(super) static SPECIMEN_COLLECTION_METHOD_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/specimen-collection-method",
@@ -3399,12 +4023,16 @@ pub(super) static STRUCTURE_DEFINITION_KIND_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/structure-definition-kind|4.0.1",
     codes: Some(&["complex-type", "logical", "primitive-type", "resource"]),
 };
-pub(super) static STUDY_DESIGN_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://hl7.org/fhir/ValueSet/study-design", codes: None };
-pub(super) static STUDY_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/study-type", codes: None };
-pub(super) static SUBJECT_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/subject-type", codes: None };
+pub(super) static STUDY_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/study-type",
+    codes: None,
+};
+pub(super) static SUBJECT_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/subject-type",
+    codes: None,
+};
 pub(super) static SUBSCRIBER_RELATIONSHIP_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/subscriber-relationship",
@@ -3425,15 +4053,21 @@ pub(super) static SUBSTANCE_CATEGORY_EXTENSIBLE: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/substance-category",
     codes: None,
 };
-pub(super) static SUBSTANCE_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/substance-code", codes: None };
+pub(super) static SUBSTANCE_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/substance-code",
+    codes: None,
+};
 pub(super) static SUBSTANCE_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/substance-status|4.0.1",
     codes: Some(&["active", "entered-in-error", "inactive"]),
 };
-pub(super) static SUPPLEMENT_TYPE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/supplement-type", codes: None };
+pub(super) static SUPPLEMENT_TYPE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/supplement-type",
+    codes: None,
+};
 pub(super) static SUPPLYDELIVERY_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/supplydelivery-status|4.0.1",
@@ -3444,8 +4078,11 @@ pub(super) static SUPPLYDELIVERY_TYPE_REQUIRED: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/supplydelivery-type|4.0.1",
     codes: None,
 };
-pub(super) static SUPPLYREQUEST_KIND_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/supplyrequest-kind", codes: None };
+pub(super) static SUPPLYREQUEST_KIND_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/supplyrequest-kind",
+    codes: None,
+};
 pub(super) static SUPPLYREQUEST_REASON_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://hl7.org/fhir/ValueSet/supplyrequest-reason",
@@ -3454,53 +4091,79 @@ pub(super) static SUPPLYREQUEST_REASON_EXAMPLE: Binding = Binding {
 pub(super) static SUPPLYREQUEST_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/supplyrequest-status|4.0.1",
-    codes: Some(&["active", "cancelled", "completed", "draft", "entered-in-error", "suspended", "unknown"]),
+    codes: Some(
+        &[
+            "active",
+            "cancelled",
+            "completed",
+            "draft",
+            "entered-in-error",
+            "suspended",
+            "unknown",
+        ],
+    ),
 };
-pub(super) static SUPPLY_ITEM_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/supply-item", codes: None };
-pub(super) static SURFACE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/surface", codes: None };
-pub(super) static SYNTHESIS_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/synthesis-type", codes: None };
+pub(super) static SUPPLY_ITEM_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/supply-item",
+    codes: None,
+};
+pub(super) static SURFACE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/surface",
+    codes: None,
+};
+pub(super) static SYNTHESIS_TYPE_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/synthesis-type",
+    codes: None,
+};
 pub(super) static SYSTEM_RESTFUL_INTERACTION_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/system-restful-interaction|4.0.1",
     codes: Some(&["batch", "history-system", "search-system", "transaction"]),
 };
-pub(super) static TASK_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/task-code", codes: None };
+pub(super) static TASK_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/task-code",
+    codes: None,
+};
 pub(super) static TASK_INTENT_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/task-intent|4.0.1",
-    codes: Some(&[
-        "filler-order",
-        "instance-order",
-        "option",
-        "order",
-        "original-order",
-        "plan",
-        "proposal",
-        "reflex-order",
-        "unknown",
-    ]),
+    codes: Some(
+        &[
+            "filler-order",
+            "instance-order",
+            "option",
+            "order",
+            "original-order",
+            "plan",
+            "proposal",
+            "reflex-order",
+            "unknown",
+        ],
+    ),
 };
 pub(super) static TASK_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/task-status|4.0.1",
-    codes: Some(&[
-        "accepted",
-        "cancelled",
-        "completed",
-        "draft",
-        "entered-in-error",
-        "failed",
-        "in-progress",
-        "on-hold",
-        "ready",
-        "received",
-        "rejected",
-        "requested",
-    ]),
+    codes: Some(
+        &[
+            "accepted",
+            "cancelled",
+            "completed",
+            "draft",
+            "entered-in-error",
+            "failed",
+            "in-progress",
+            "on-hold",
+            "ready",
+            "received",
+            "rejected",
+            "requested",
+        ],
+    ),
 };
 pub(super) static TESTSCRIPT_OPERATION_CODES_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
@@ -3517,30 +4180,36 @@ pub(super) static TESTSCRIPT_PROFILE_ORIGIN_TYPES_EXTENSIBLE: Binding = Binding 
     value_set: "http://hl7.org/fhir/ValueSet/testscript-profile-origin-types",
     codes: None,
 };
-pub(super) static TEXTURE_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/texture-code", codes: None };
+pub(super) static TEXTURE_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/texture-code",
+    codes: None,
+};
 pub(super) static TIMING_ABBREVIATION_PREFERRED: Binding = Binding {
     strength: Strength::Preferred,
     value_set: "http://hl7.org/fhir/ValueSet/timing-abbreviation",
     codes: None,
 };
-pub(super) static TITLE_TYPE_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/title-type", codes: None };
-pub(super) static TOOTH_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/tooth", codes: None };
+pub(super) static TOOTH_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/tooth",
+    codes: None,
+};
 pub(super) static TRIGGER_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/trigger-type|4.0.1",
-    codes: Some(&[
-        "data-access-ended",
-        "data-accessed",
-        "data-added",
-        "data-changed",
-        "data-modified",
-        "data-removed",
-        "named-event",
-        "periodic",
-    ]),
+    codes: Some(
+        &[
+            "data-access-ended",
+            "data-accessed",
+            "data-added",
+            "data-changed",
+            "data-modified",
+            "data-removed",
+            "named-event",
+            "periodic",
+        ],
+    ),
 };
 pub(super) static TYPE_DERIVATION_RULE_CODES: Binding = Binding {
     strength: Strength::Required,
@@ -3550,22 +4219,30 @@ pub(super) static TYPE_DERIVATION_RULE_CODES: Binding = Binding {
 pub(super) static TYPE_RESTFUL_INTERACTION_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/type-restful-interaction|4.0.1",
-    codes: Some(&[
-        "create",
-        "delete",
-        "history-instance",
-        "history-type",
-        "patch",
-        "read",
-        "search-type",
-        "update",
-        "vread",
-    ]),
+    codes: Some(
+        &[
+            "create",
+            "delete",
+            "history-instance",
+            "history-type",
+            "patch",
+            "read",
+            "search-type",
+            "update",
+            "vread",
+        ],
+    ),
 };
-pub(super) static UCUM_UNITS_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://hl7.org/fhir/ValueSet/ucum-units", codes: None };
-pub(super) static UCUM_UNITS_REQUIRED: Binding =
-    Binding { strength: Strength::Required, value_set: "http://hl7.org/fhir/ValueSet/ucum-units|4.0.1", codes: None };
+pub(super) static UCUM_UNITS_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://hl7.org/fhir/ValueSet/ucum-units",
+    codes: None,
+};
+pub(super) static UCUM_UNITS_REQUIRED: Binding = Binding {
+    strength: Strength::Required,
+    value_set: "http://hl7.org/fhir/ValueSet/ucum-units|4.0.1",
+    codes: None,
+};
 pub(super) static UDI_ENTRY_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/udi-entry-type|4.0.1",
@@ -3576,36 +4253,61 @@ pub(super) static UNITS_OF_TIME_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/units-of-time|4.0.1",
     codes: Some(&["a", "d", "h", "min", "mo", "s", "wk"]),
 };
-pub(super) static USAGE_CONTEXT_TYPE_EXAMPLE: Binding = Binding {
-    strength: Strength::Example,
-    value_set: "http://terminology.hl7.org/ValueSet/usage-context-type",
-    codes: None,
-};
 pub(super) static USAGE_CONTEXT_TYPE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://hl7.org/fhir/ValueSet/usage-context-type",
     codes: None,
 };
-pub(super) static USE_CONTEXT_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/use-context", codes: None };
-pub(super) static V2_0092_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://terminology.hl7.org/ValueSet/v2-0092", codes: None };
-pub(super) static V2_0116_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://terminology.hl7.org/ValueSet/v2-0116", codes: None };
-pub(super) static V2_0276_PREFERRED: Binding =
-    Binding { strength: Strength::Preferred, value_set: "http://terminology.hl7.org/ValueSet/v2-0276", codes: None };
-pub(super) static V2_0371_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://terminology.hl7.org/ValueSet/v2-0371", codes: None };
-pub(super) static V2_0487_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://terminology.hl7.org/ValueSet/v2-0487", codes: None };
-pub(super) static V2_0493_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://terminology.hl7.org/ValueSet/v2-0493", codes: None };
-pub(super) static V2_0916_EXTENSIBLE: Binding =
-    Binding { strength: Strength::Extensible, value_set: "http://terminology.hl7.org/ValueSet/v2-0916", codes: None };
-pub(super) static V2_2_7_0360_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://terminology.hl7.org/ValueSet/v2-2.7-0360", codes: None };
-pub(super) static V3_ACT_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://terminology.hl7.org/ValueSet/v3-ActCode", codes: None };
+pub(super) static USE_CONTEXT_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/use-context",
+    codes: None,
+};
+pub(super) static V2_0092_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-0092",
+    codes: None,
+};
+pub(super) static V2_0116_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-0116",
+    codes: None,
+};
+pub(super) static V2_0276_PREFERRED: Binding = Binding {
+    strength: Strength::Preferred,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-0276",
+    codes: None,
+};
+pub(super) static V2_0371_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-0371",
+    codes: None,
+};
+pub(super) static V2_0487_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-0487",
+    codes: None,
+};
+pub(super) static V2_0493_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-0493",
+    codes: None,
+};
+pub(super) static V2_0916_EXTENSIBLE: Binding = Binding {
+    strength: Strength::Extensible,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-0916",
+    codes: None,
+};
+pub(super) static V2_2_7_0360_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://terminology.hl7.org/ValueSet/v2-2.7-0360",
+    codes: None,
+};
+pub(super) static V3_ACT_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://terminology.hl7.org/ValueSet/v3-ActCode",
+    codes: None,
+};
 pub(super) static V3_ACT_CONSENT_DIRECTIVE_EXTENSIBLE: Binding = Binding {
     strength: Strength::Extensible,
     value_set: "http://terminology.hl7.org/ValueSet/v3-ActConsentDirective",
@@ -3631,8 +4333,11 @@ pub(super) static V3_ACT_PRIORITY_EXAMPLE: Binding = Binding {
     value_set: "http://terminology.hl7.org/ValueSet/v3-ActPriority",
     codes: None,
 };
-pub(super) static V3_ACT_REASON_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://terminology.hl7.org/ValueSet/v3-ActReason", codes: None };
+pub(super) static V3_ACT_REASON_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://terminology.hl7.org/ValueSet/v3-ActReason",
+    codes: None,
+};
 pub(super) static V3_ACT_SUBSTANCE_ADMIN_SUBSTITUTION_CODE_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
     value_set: "http://terminology.hl7.org/ValueSet/v3-ActSubstanceAdminSubstitutionCode",
@@ -3678,8 +4383,11 @@ pub(super) static V3_SUBSTANCE_ADMIN_SUBSTITUTION_REASON_EXAMPLE: Binding = Bind
     value_set: "http://terminology.hl7.org/ValueSet/v3-SubstanceAdminSubstitutionReason",
     codes: None,
 };
-pub(super) static VACCINE_CODE_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/vaccine-code", codes: None };
+pub(super) static VACCINE_CODE_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/vaccine-code",
+    codes: None,
+};
 pub(super) static VARIABLE_TYPE_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/variable-type|4.0.1",
@@ -3718,7 +4426,9 @@ pub(super) static VERIFICATIONRESULT_PUSH_TYPE_AVAILABLE_PREFERRED: Binding = Bi
 pub(super) static VERIFICATIONRESULT_STATUS_CODES: Binding = Binding {
     strength: Strength::Required,
     value_set: "http://hl7.org/fhir/ValueSet/verificationresult-status|4.0.1",
-    codes: Some(&["attested", "in-process", "req-revalid", "reval-fail", "val-fail", "validated"]),
+    codes: Some(
+        &["attested", "in-process", "req-revalid", "reval-fail", "val-fail", "validated"],
+    ),
 };
 pub(super) static VERIFICATIONRESULT_VALIDATION_PROCESS_EXAMPLE: Binding = Binding {
     strength: Strength::Example,
@@ -3750,5 +4460,8 @@ pub(super) static VISION_EYE_CODES_CODES: Binding = Binding {
     value_set: "http://hl7.org/fhir/ValueSet/vision-eye-codes|4.0.1",
     codes: Some(&["left", "right"]),
 };
-pub(super) static VISION_PRODUCT_EXAMPLE: Binding =
-    Binding { strength: Strength::Example, value_set: "http://hl7.org/fhir/ValueSet/vision-product", codes: None };
+pub(super) static VISION_PRODUCT_EXAMPLE: Binding = Binding {
+    strength: Strength::Example,
+    value_set: "http://hl7.org/fhir/ValueSet/vision-product",
+    codes: None,
+};

@@ -12,138 +12,220 @@ pub static BIOLOGICALLY_DERIVED_PRODUCT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productCategory",
-            types: &[ElementType { property: "productCategory", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "productCategory",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PRODUCT_CATEGORY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "productCode",
-            types: &[ElementType {
-                property: "productCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PRODUCT_STATUS_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "request",
-            types: &[ElementType {
-                property: "request",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ServiceRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "request",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ServiceRequest"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::primitives::INTEGER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "parent",
-            types: &[ElementType {
-                property: "parent",
-                definition: &super::data_types::REFERENCE,
-                targets: &["BiologicallyDerivedProduct"],
-            }],
+            types: &[
+                ElementType {
+                    property: "parent",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["BiologicallyDerivedProduct"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "collection",
-            types: &[ElementType {
-                property: "collection",
-                definition: &BIOLOGICALLY_DERIVED_PRODUCT_COLLECTION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "collection",
+                    definition: &BIOLOGICALLY_DERIVED_PRODUCT_COLLECTION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "processing",
-            types: &[ElementType {
-                property: "processing",
-                definition: &BIOLOGICALLY_DERIVED_PRODUCT_PROCESSING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "processing",
+                    definition: &BIOLOGICALLY_DERIVED_PRODUCT_PROCESSING,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "manipulation",
-            types: &[ElementType {
-                property: "manipulation",
-                definition: &BIOLOGICALLY_DERIVED_PRODUCT_MANIPULATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "manipulation",
+                    definition: &BIOLOGICALLY_DERIVED_PRODUCT_MANIPULATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "storage",
-            types: &[ElementType {
-                property: "storage",
-                definition: &BIOLOGICALLY_DERIVED_PRODUCT_STORAGE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "storage",
+                    definition: &BIOLOGICALLY_DERIVED_PRODUCT_STORAGE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -157,48 +239,74 @@ pub static BIOLOGICALLY_DERIVED_PRODUCT_COLLECTION: TypeDefinition = TypeDefinit
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "collector",
-            types: &[ElementType {
-                property: "collector",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "collector",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType {
-                property: "source",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "collected",
             types: &[
-                ElementType { property: "collectedDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "collectedPeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "collectedDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "collectedPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -214,54 +322,86 @@ pub static BIOLOGICALLY_DERIVED_PRODUCT_PROCESSING: TypeDefinition = TypeDefinit
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "procedure",
-            types: &[ElementType {
-                property: "procedure",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "procedure",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PROCEDURE_CODE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "additive",
-            types: &[ElementType {
-                property: "additive",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Substance"],
-            }],
+            types: &[
+                ElementType {
+                    property: "additive",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Substance"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "time",
             types: &[
-                ElementType { property: "timeDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "timePeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "timeDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -277,35 +417,63 @@ pub static BIOLOGICALLY_DERIVED_PRODUCT_MANIPULATION: TypeDefinition = TypeDefin
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "time",
             types: &[
-                ElementType { property: "timeDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "timePeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "timeDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -321,44 +489,82 @@ pub static BIOLOGICALLY_DERIVED_PRODUCT_STORAGE: TypeDefinition = TypeDefinition
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "temperature",
-            types: &[ElementType { property: "temperature", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "temperature",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "scale",
-            types: &[ElementType { property: "scale", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "scale",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PRODUCT_STORAGE_SCALE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "duration",
-            types: &[ElementType { property: "duration", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "duration",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

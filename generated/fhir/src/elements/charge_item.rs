@@ -12,77 +12,141 @@ pub static CHARGE_ITEM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "definitionUri",
-            types: &[ElementType { property: "definitionUri", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "definitionUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "definitionCanonical",
-            types: &[ElementType {
-                property: "definitionCanonical",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ChargeItemDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "definitionCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ChargeItemDefinition"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::CHARGEITEM_STATUS_CODES),
@@ -90,46 +154,70 @@ pub static CHARGE_ITEM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "partOf",
-            types: &[ElementType {
-                property: "partOf",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ChargeItem"],
-            }],
+            types: &[
+                ElementType {
+                    property: "partOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ChargeItem"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CHARGEITEM_BILLINGCODES_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "context",
-            types: &[ElementType {
-                property: "context",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter", "EpisodeOfCare"],
-            }],
+            types: &[
+                ElementType {
+                    property: "context",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter", "EpisodeOfCare"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "occurrence",
             types: &[
-                ElementType { property: "occurrenceDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "occurrencePeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "occurrenceTiming", definition: &super::data_types::TIMING, targets: &[] },
+                ElementType {
+                    property: "occurrenceDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "occurrencePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "occurrenceTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -137,110 +225,167 @@ pub static CHARGE_ITEM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "performer",
-            types: &[ElementType { property: "performer", definition: &CHARGE_ITEM_PERFORMER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "performer",
+                    definition: &CHARGE_ITEM_PERFORMER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "performingOrganization",
-            types: &[ElementType {
-                property: "performingOrganization",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "performingOrganization",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "requestingOrganization",
-            types: &[ElementType {
-                property: "requestingOrganization",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "requestingOrganization",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "costCenter",
-            types: &[ElementType {
-                property: "costCenter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "costCenter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "bodysite",
-            types: &[ElementType {
-                property: "bodysite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodysite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::BODY_SITE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "factorOverride",
-            types: &[ElementType { property: "factorOverride", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factorOverride",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "priceOverride",
-            types: &[ElementType { property: "priceOverride", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "priceOverride",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "overrideReason",
-            types: &[ElementType { property: "overrideReason", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "overrideReason",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "enterer",
-            types: &[ElementType {
-                property: "enterer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization", "Patient", "Device", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "enterer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "Patient",
+                        "Device",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "enteredDate",
-            types: &[ElementType { property: "enteredDate", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "enteredDate",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType {
-                property: "reason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ICD_10_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "service",
-            types: &[ElementType {
-                property: "service",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "DiagnosticReport",
-                    "ImagingStudy",
-                    "Immunization",
-                    "MedicationAdministration",
-                    "MedicationDispense",
-                    "Observation",
-                    "Procedure",
-                    "SupplyDelivery",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "service",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "DiagnosticReport",
+                        "ImagingStudy",
+                        "Immunization",
+                        "MedicationAdministration",
+                        "MedicationDispense",
+                        "Observation",
+                        "Procedure",
+                        "SupplyDelivery",
+                    ],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
@@ -263,26 +408,36 @@ pub static CHARGE_ITEM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "account",
-            types: &[ElementType {
-                property: "account",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Account"],
-            }],
+            types: &[
+                ElementType {
+                    property: "account",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Account"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "supportingInformation",
-            types: &[ElementType {
-                property: "supportingInformation",
-                definition: &super::data_types::REFERENCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "supportingInformation",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -296,50 +451,68 @@ pub static CHARGE_ITEM_PERFORMER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "function",
-            types: &[ElementType {
-                property: "function",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "function",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PERFORMER_ROLE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "actor",
-            types: &[ElementType {
-                property: "actor",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Practitioner",
-                    "PractitionerRole",
-                    "Organization",
-                    "CareTeam",
-                    "Patient",
-                    "Device",
-                    "RelatedPerson",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "actor",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "CareTeam",
+                        "Patient",
+                        "Device",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             ..super::REQUIRED
         },
     ],

@@ -12,107 +12,191 @@ pub static CHARGE_ITEM_DEFINITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "derivedFromUri",
-            types: &[ElementType { property: "derivedFromUri", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "derivedFromUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "partOf",
-            types: &[ElementType {
-                property: "partOf",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ChargeItemDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "partOf",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ChargeItemDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "replaces",
-            types: &[ElementType {
-                property: "replaces",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ChargeItemDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "replaces",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ChargeItemDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::PUBLICATION_STATUS_CODES),
@@ -120,108 +204,178 @@ pub static CHARGE_ITEM_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "experimental",
-            types: &[ElementType { property: "experimental", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "experimental",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "publisher",
-            types: &[ElementType { property: "publisher", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "publisher",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "useContext",
-            types: &[ElementType {
-                property: "useContext",
-                definition: &super::data_types::USAGE_CONTEXT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "useContext",
+                    definition: &super::data_types::USAGE_CONTEXT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "jurisdiction",
-            types: &[ElementType {
-                property: "jurisdiction",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "jurisdiction",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "copyright",
-            types: &[ElementType { property: "copyright", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "copyright",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "approvalDate",
-            types: &[ElementType { property: "approvalDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "approvalDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lastReviewDate",
-            types: &[ElementType { property: "lastReviewDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lastReviewDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "effectivePeriod",
-            types: &[ElementType { property: "effectivePeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "effectivePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CHARGEITEM_BILLINGCODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "instance",
-            types: &[ElementType {
-                property: "instance",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Medication", "Substance", "Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "instance",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Medication", "Substance", "Device"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "applicability",
-            types: &[ElementType {
-                property: "applicability",
-                definition: &CHARGE_ITEM_DEFINITION_APPLICABILITY,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "applicability",
+                    definition: &CHARGE_ITEM_DEFINITION_APPLICABILITY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "propertyGroup",
-            types: &[ElementType {
-                property: "propertyGroup",
-                definition: &CHARGE_ITEM_DEFINITION_PROPERTY_GROUP,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "propertyGroup",
+                    definition: &CHARGE_ITEM_DEFINITION_PROPERTY_GROUP,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -235,38 +389,70 @@ pub static CHARGE_ITEM_DEFINITION_APPLICABILITY: TypeDefinition = TypeDefinition
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "expression",
-            types: &[ElementType { property: "expression", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expression",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -280,41 +466,59 @@ pub static CHARGE_ITEM_DEFINITION_PROPERTY_GROUP: TypeDefinition = TypeDefinitio
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "applicability",
-            types: &[ElementType {
-                property: "applicability",
-                definition: &CHARGE_ITEM_DEFINITION_APPLICABILITY,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "applicability",
+                    definition: &CHARGE_ITEM_DEFINITION_APPLICABILITY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "priceComponent",
-            types: &[ElementType {
-                property: "priceComponent",
-                definition: &CHARGE_ITEM_DEFINITION_PROPERTY_GROUP_PRICE_COMPONENT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "priceComponent",
+                    definition: &CHARGE_ITEM_DEFINITION_PROPERTY_GROUP_PRICE_COMPONENT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -328,44 +532,82 @@ pub static CHARGE_ITEM_DEFINITION_PROPERTY_GROUP_PRICE_COMPONENT: TypeDefinition
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::INVOICE_PRICE_COMPONENT_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

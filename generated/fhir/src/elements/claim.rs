@@ -12,62 +12,118 @@ pub static CLAIM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::FM_STATUS_CODES),
@@ -75,185 +131,299 @@ pub static CLAIM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLAIM_TYPE_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "subType",
-            types: &[ElementType {
-                property: "subType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_SUBTYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLAIM_USE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "patient",
-            types: &[ElementType {
-                property: "patient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient"],
-            }],
+            types: &[
+                ElementType {
+                    property: "patient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "billablePeriod",
-            types: &[ElementType { property: "billablePeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "billablePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "created",
-            types: &[ElementType { property: "created", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "created",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "enterer",
-            types: &[ElementType {
-                property: "enterer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "enterer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "insurer",
-            types: &[ElementType {
-                property: "insurer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "insurer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "provider",
-            types: &[ElementType {
-                property: "provider",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "provider",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType {
-                property: "priority",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROCESS_PRIORITY_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "fundsReserve",
-            types: &[ElementType {
-                property: "fundsReserve",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "fundsReserve",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::FUNDSRESERVE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "related",
-            types: &[ElementType { property: "related", definition: &CLAIM_RELATED, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "related",
+                    definition: &CLAIM_RELATED,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "prescription",
-            types: &[ElementType {
-                property: "prescription",
-                definition: &super::data_types::REFERENCE,
-                targets: &["DeviceRequest", "MedicationRequest", "VisionPrescription"],
-            }],
+            types: &[
+                ElementType {
+                    property: "prescription",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "DeviceRequest",
+                        "MedicationRequest",
+                        "VisionPrescription",
+                    ],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "originalPrescription",
-            types: &[ElementType {
-                property: "originalPrescription",
-                definition: &super::data_types::REFERENCE,
-                targets: &["DeviceRequest", "MedicationRequest", "VisionPrescription"],
-            }],
+            types: &[
+                ElementType {
+                    property: "originalPrescription",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "DeviceRequest",
+                        "MedicationRequest",
+                        "VisionPrescription",
+                    ],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "payee",
-            types: &[ElementType { property: "payee", definition: &CLAIM_PAYEE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "payee",
+                    definition: &CLAIM_PAYEE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "referral",
-            types: &[ElementType {
-                property: "referral",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ServiceRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "referral",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ServiceRequest"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "facility",
-            types: &[ElementType {
-                property: "facility",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "facility",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "careTeam",
-            types: &[ElementType { property: "careTeam", definition: &CLAIM_CARE_TEAM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "careTeam",
+                    definition: &CLAIM_CARE_TEAM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "supportingInfo",
-            types: &[ElementType { property: "supportingInfo", definition: &CLAIM_SUPPORTING_INFO, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "supportingInfo",
+                    definition: &CLAIM_SUPPORTING_INFO,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "diagnosis",
-            types: &[ElementType { property: "diagnosis", definition: &CLAIM_DIAGNOSIS, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "diagnosis",
+                    definition: &CLAIM_DIAGNOSIS,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "procedure",
-            types: &[ElementType { property: "procedure", definition: &CLAIM_PROCEDURE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "procedure",
+                    definition: &CLAIM_PROCEDURE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "insurance",
-            types: &[ElementType { property: "insurance", definition: &CLAIM_INSURANCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "insurance",
+                    definition: &CLAIM_INSURANCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "accident",
-            types: &[ElementType { property: "accident", definition: &CLAIM_ACCIDENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "accident",
+                    definition: &CLAIM_ACCIDENT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType { property: "item", definition: &CLAIM_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &CLAIM_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "total",
-            types: &[ElementType { property: "total", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "total",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -267,43 +437,71 @@ pub static CLAIM_RELATED: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "claim",
-            types: &[ElementType { property: "claim", definition: &super::data_types::REFERENCE, targets: &["Claim"] }],
+            types: &[
+                ElementType {
+                    property: "claim",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Claim"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "relationship",
-            types: &[ElementType {
-                property: "relationship",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relationship",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::RELATED_CLAIM_RELATIONSHIP_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reference",
-            types: &[ElementType { property: "reference", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reference",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -317,38 +515,66 @@ pub static CLAIM_PAYEE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PAYEETYPE_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "party",
-            types: &[ElementType {
-                property: "party",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "party",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "Patient",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -362,57 +588,93 @@ pub static CLAIM_CARE_TEAM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "provider",
-            types: &[ElementType {
-                property: "provider",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "provider",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "responsible",
-            types: &[ElementType { property: "responsible", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "responsible",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "role",
-            types: &[ElementType { property: "role", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "role",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_CARETEAMROLE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "qualification",
-            types: &[ElementType {
-                property: "qualification",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "qualification",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PROVIDER_QUALIFICATION_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -427,51 +689,87 @@ pub static CLAIM_SUPPORTING_INFO: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_INFORMATIONCATEGORY_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_EXCEPTION_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "timing",
             types: &[
-                ElementType { property: "timingDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "timingPeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "timingDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -479,22 +777,44 @@ pub static CLAIM_SUPPORTING_INFO: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "value",
             types: &[
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &super::data_types::ATTACHMENT, targets: &[] },
-                ElementType { property: "valueReference", definition: &super::data_types::REFERENCE, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType {
-                property: "reason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MISSING_TOOTH_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -509,28 +829,48 @@ pub static CLAIM_DIAGNOSIS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
@@ -553,27 +893,37 @@ pub static CLAIM_DIAGNOSIS: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_DIAGNOSISTYPE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "onAdmission",
-            types: &[ElementType {
-                property: "onAdmission",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "onAdmission",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_DIAGNOSIS_ON_ADMISSION_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "packageCode",
-            types: &[ElementType {
-                property: "packageCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "packageCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_DIAGNOSISRELATEDGROUP_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -588,39 +938,71 @@ pub static CLAIM_PROCEDURE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROCEDURE_TYPE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
@@ -643,7 +1025,13 @@ pub static CLAIM_PROCEDURE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -657,73 +1045,117 @@ pub static CLAIM_INSURANCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "focal",
-            types: &[ElementType { property: "focal", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "focal",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "coverage",
-            types: &[ElementType {
-                property: "coverage",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Coverage"],
-            }],
+            types: &[
+                ElementType {
+                    property: "coverage",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Coverage"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "businessArrangement",
-            types: &[ElementType {
-                property: "businessArrangement",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "businessArrangement",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "preAuthRef",
-            types: &[ElementType { property: "preAuthRef", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "preAuthRef",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "claimResponse",
-            types: &[ElementType {
-                property: "claimResponse",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ClaimResponse"],
-            }],
+            types: &[
+                ElementType {
+                    property: "claimResponse",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ClaimResponse"],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -737,40 +1169,70 @@ pub static CLAIM_ACCIDENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::V3_ACT_INCIDENT_CODE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "location",
             types: &[
-                ElementType { property: "locationAddress", definition: &super::data_types::ADDRESS, targets: &[] },
+                ElementType {
+                    property: "locationAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
                 ElementType {
                     property: "locationReference",
                     definition: &super::data_types::REFERENCE,
@@ -791,121 +1253,167 @@ pub static CLAIM_ITEM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "careTeamSequence",
-            types: &[ElementType {
-                property: "careTeamSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "careTeamSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "diagnosisSequence",
-            types: &[ElementType {
-                property: "diagnosisSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "diagnosisSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "procedureSequence",
-            types: &[ElementType {
-                property: "procedureSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "procedureSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "informationSequence",
-            types: &[ElementType {
-                property: "informationSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "informationSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "revenue",
-            types: &[ElementType {
-                property: "revenue",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "revenue",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_REVENUE_CENTER_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_BENEFITCATEGORY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "serviced",
             types: &[
-                ElementType { property: "servicedDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "servicedPeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "servicedDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "servicedPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -918,7 +1426,11 @@ pub static CLAIM_ITEM: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "locationAddress", definition: &super::data_types::ADDRESS, targets: &[] },
+                ElementType {
+                    property: "locationAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
                 ElementType {
                     property: "locationReference",
                     definition: &super::data_types::REFERENCE,
@@ -931,61 +1443,103 @@ pub static CLAIM_ITEM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType {
-                property: "bodySite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::TOOTH_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subSite",
-            types: &[ElementType {
-                property: "subSite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subSite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SURFACE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "detail",
-            types: &[ElementType { property: "detail", definition: &CLAIM_ITEM_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "detail",
+                    definition: &CLAIM_ITEM_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -999,108 +1553,174 @@ pub static CLAIM_ITEM_DETAIL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "revenue",
-            types: &[ElementType {
-                property: "revenue",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "revenue",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_REVENUE_CENTER_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_BENEFITCATEGORY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subDetail",
-            types: &[ElementType { property: "subDetail", definition: &CLAIM_ITEM_DETAIL_SUB_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "subDetail",
+                    definition: &CLAIM_ITEM_DETAIL_SUB_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1114,103 +1734,163 @@ pub static CLAIM_ITEM_DETAIL_SUB_DETAIL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "revenue",
-            types: &[ElementType {
-                property: "revenue",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "revenue",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_REVENUE_CENTER_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_BENEFITCATEGORY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
     ],

@@ -12,62 +12,118 @@ pub static CLAIM_RESPONSE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::FM_STATUS_CODES),
@@ -75,182 +131,292 @@ pub static CLAIM_RESPONSE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLAIM_TYPE_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "subType",
-            types: &[ElementType {
-                property: "subType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_SUBTYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLAIM_USE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "patient",
-            types: &[ElementType {
-                property: "patient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient"],
-            }],
+            types: &[
+                ElementType {
+                    property: "patient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "created",
-            types: &[ElementType { property: "created", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "created",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "insurer",
-            types: &[ElementType {
-                property: "insurer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "insurer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "requestor",
-            types: &[ElementType {
-                property: "requestor",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "requestor",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "request",
-            types: &[ElementType {
-                property: "request",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Claim"],
-            }],
+            types: &[
+                ElementType {
+                    property: "request",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Claim"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "outcome",
-            types: &[ElementType { property: "outcome", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "outcome",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::REMITTANCE_OUTCOME_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "disposition",
-            types: &[ElementType { property: "disposition", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "disposition",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "preAuthRef",
-            types: &[ElementType { property: "preAuthRef", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "preAuthRef",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "preAuthPeriod",
-            types: &[ElementType { property: "preAuthPeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "preAuthPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "payeeType",
-            types: &[ElementType {
-                property: "payeeType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "payeeType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PAYEETYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType { property: "item", definition: &CLAIM_RESPONSE_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &CLAIM_RESPONSE_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "addItem",
-            types: &[ElementType { property: "addItem", definition: &CLAIM_RESPONSE_ADD_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "addItem",
+                    definition: &CLAIM_RESPONSE_ADD_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "total",
-            types: &[ElementType { property: "total", definition: &CLAIM_RESPONSE_TOTAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "total",
+                    definition: &CLAIM_RESPONSE_TOTAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "payment",
-            types: &[ElementType { property: "payment", definition: &CLAIM_RESPONSE_PAYMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "payment",
+                    definition: &CLAIM_RESPONSE_PAYMENT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "fundsReserve",
-            types: &[ElementType {
-                property: "fundsReserve",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "fundsReserve",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::FUNDSRESERVE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "formCode",
-            types: &[ElementType {
-                property: "formCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "formCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::FORMS_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "form",
-            types: &[ElementType { property: "form", definition: &super::data_types::ATTACHMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "form",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "processNote",
-            types: &[ElementType { property: "processNote", definition: &CLAIM_RESPONSE_PROCESS_NOTE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "processNote",
+                    definition: &CLAIM_RESPONSE_PROCESS_NOTE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "communicationRequest",
-            types: &[ElementType {
-                property: "communicationRequest",
-                definition: &super::data_types::REFERENCE,
-                targets: &["CommunicationRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "communicationRequest",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["CommunicationRequest"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "insurance",
-            types: &[ElementType { property: "insurance", definition: &CLAIM_RESPONSE_INSURANCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "insurance",
+                    definition: &CLAIM_RESPONSE_INSURANCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "error",
-            types: &[ElementType { property: "error", definition: &CLAIM_RESPONSE_ERROR, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "error",
+                    definition: &CLAIM_RESPONSE_ERROR,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -264,55 +430,81 @@ pub static CLAIM_RESPONSE_ITEM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "itemSequence",
-            types: &[ElementType {
-                property: "itemSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "itemSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "detail",
-            types: &[ElementType { property: "detail", definition: &CLAIM_RESPONSE_ITEM_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "detail",
+                    definition: &CLAIM_RESPONSE_ITEM_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -326,53 +518,83 @@ pub static CLAIM_RESPONSE_ITEM_ADJUDICATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ADJUDICATION_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType {
-                property: "reason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ADJUDICATION_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -386,59 +608,81 @@ pub static CLAIM_RESPONSE_ITEM_DETAIL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "detailSequence",
-            types: &[ElementType {
-                property: "detailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "detailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "subDetail",
-            types: &[ElementType {
-                property: "subDetail",
-                definition: &CLAIM_RESPONSE_ITEM_DETAIL_SUB_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subDetail",
+                    definition: &CLAIM_RESPONSE_ITEM_DETAIL_SUB_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -452,50 +696,70 @@ pub static CLAIM_RESPONSE_ITEM_DETAIL_SUB_DETAIL: TypeDefinition = TypeDefinitio
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subDetailSequence",
-            types: &[ElementType {
-                property: "subDetailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subDetailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -509,96 +773,132 @@ pub static CLAIM_RESPONSE_ADD_ITEM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "itemSequence",
-            types: &[ElementType {
-                property: "itemSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "itemSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "detailSequence",
-            types: &[ElementType {
-                property: "detailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "detailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subdetailSequence",
-            types: &[ElementType {
-                property: "subdetailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subdetailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "provider",
-            types: &[ElementType {
-                property: "provider",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "provider",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "serviced",
             types: &[
-                ElementType { property: "servicedDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "servicedPeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "servicedDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "servicedPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -611,7 +911,11 @@ pub static CLAIM_RESPONSE_ADD_ITEM: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "locationAddress", definition: &super::data_types::ADDRESS, targets: &[] },
+                ElementType {
+                    property: "locationAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
                 ElementType {
                     property: "locationReference",
                     definition: &super::data_types::REFERENCE,
@@ -624,65 +928,103 @@ pub static CLAIM_RESPONSE_ADD_ITEM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType {
-                property: "bodySite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::TOOTH_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subSite",
-            types: &[ElementType {
-                property: "subSite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subSite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SURFACE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "detail",
-            types: &[ElementType { property: "detail", definition: &CLAIM_RESPONSE_ADD_ITEM_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "detail",
+                    definition: &CLAIM_RESPONSE_ADD_ITEM_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -696,90 +1038,138 @@ pub static CLAIM_RESPONSE_ADD_ITEM_DETAIL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "subDetail",
-            types: &[ElementType {
-                property: "subDetail",
-                definition: &CLAIM_RESPONSE_ADD_ITEM_DETAIL_SUB_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subDetail",
+                    definition: &CLAIM_RESPONSE_ADD_ITEM_DETAIL_SUB_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -793,81 +1183,127 @@ pub static CLAIM_RESPONSE_ADD_ITEM_DETAIL_SUB_DETAIL: TypeDefinition = TypeDefin
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &CLAIM_RESPONSE_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
     ],
@@ -881,39 +1317,61 @@ pub static CLAIM_RESPONSE_TOTAL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ADJUDICATION_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -928,59 +1386,105 @@ pub static CLAIM_RESPONSE_PAYMENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PAYMENTTYPE_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "adjustment",
-            types: &[ElementType { property: "adjustment", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "adjustment",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "adjustmentReason",
-            types: &[ElementType {
-                property: "adjustmentReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjustmentReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PAYMENT_ADJUSTMENT_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -994,48 +1498,82 @@ pub static CLAIM_RESPONSE_PROCESS_NOTE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "number",
-            types: &[ElementType { property: "number", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "number",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::NOTE_TYPE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType {
-                property: "language",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
@@ -1050,60 +1588,92 @@ pub static CLAIM_RESPONSE_INSURANCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "focal",
-            types: &[ElementType { property: "focal", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "focal",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "coverage",
-            types: &[ElementType {
-                property: "coverage",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Coverage"],
-            }],
+            types: &[
+                ElementType {
+                    property: "coverage",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Coverage"],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "businessArrangement",
-            types: &[ElementType {
-                property: "businessArrangement",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "businessArrangement",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "claimResponse",
-            types: &[ElementType {
-                property: "claimResponse",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ClaimResponse"],
-            }],
+            types: &[
+                ElementType {
+                    property: "claimResponse",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ClaimResponse"],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -1117,55 +1687,81 @@ pub static CLAIM_RESPONSE_ERROR: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "itemSequence",
-            types: &[ElementType {
-                property: "itemSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "itemSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "detailSequence",
-            types: &[ElementType {
-                property: "detailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "detailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subDetailSequence",
-            types: &[ElementType {
-                property: "subDetailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subDetailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ADJUDICATION_ERROR_EXAMPLE),
             ..super::REQUIRED
         },

@@ -12,63 +12,119 @@ pub static CLINICAL_IMPRESSION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::CLINICALIMPRESSION_STATUS_CODES),
@@ -76,50 +132,76 @@ pub static CLINICAL_IMPRESSION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "statusReason",
-            types: &[ElementType {
-                property: "statusReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "statusReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "effective",
             types: &[
-                ElementType { property: "effectiveDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "effectivePeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "effectiveDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "effectivePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -127,94 +209,138 @@ pub static CLINICAL_IMPRESSION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "assessor",
-            types: &[ElementType {
-                property: "assessor",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "assessor",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "previous",
-            types: &[ElementType {
-                property: "previous",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ClinicalImpression"],
-            }],
+            types: &[
+                ElementType {
+                    property: "previous",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ClinicalImpression"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "problem",
-            types: &[ElementType {
-                property: "problem",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "AllergyIntolerance"],
-            }],
+            types: &[
+                ElementType {
+                    property: "problem",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Condition", "AllergyIntolerance"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "investigation",
-            types: &[ElementType {
-                property: "investigation",
-                definition: &CLINICAL_IMPRESSION_INVESTIGATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "investigation",
+                    definition: &CLINICAL_IMPRESSION_INVESTIGATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "protocol",
-            types: &[ElementType { property: "protocol", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "protocol",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "summary",
-            types: &[ElementType { property: "summary", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "summary",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "finding",
-            types: &[ElementType { property: "finding", definition: &CLINICAL_IMPRESSION_FINDING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "finding",
+                    definition: &CLINICAL_IMPRESSION_FINDING,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "prognosisCodeableConcept",
-            types: &[ElementType {
-                property: "prognosisCodeableConcept",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "prognosisCodeableConcept",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLINICALIMPRESSION_PROGNOSIS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "prognosisReference",
-            types: &[ElementType {
-                property: "prognosisReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["RiskAssessment"],
-            }],
+            types: &[
+                ElementType {
+                    property: "prognosisReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["RiskAssessment"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "supportingInfo",
-            types: &[ElementType {
-                property: "supportingInfo",
-                definition: &super::data_types::REFERENCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "supportingInfo",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -228,46 +354,68 @@ pub static CLINICAL_IMPRESSION_INVESTIGATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::INVESTIGATION_SETS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType {
-                property: "item",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Observation",
-                    "QuestionnaireResponse",
-                    "FamilyMemberHistory",
-                    "DiagnosticReport",
-                    "RiskAssessment",
-                    "ImagingStudy",
-                    "Media",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Observation",
+                        "QuestionnaireResponse",
+                        "FamilyMemberHistory",
+                        "DiagnosticReport",
+                        "RiskAssessment",
+                        "ImagingStudy",
+                        "Media",
+                    ],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -281,47 +429,71 @@ pub static CLINICAL_IMPRESSION_FINDING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "itemCodeableConcept",
-            types: &[ElementType {
-                property: "itemCodeableConcept",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "itemCodeableConcept",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CONDITION_CODE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "itemReference",
-            types: &[ElementType {
-                property: "itemReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation", "Media"],
-            }],
+            types: &[
+                ElementType {
+                    property: "itemReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Condition", "Observation", "Media"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "basis",
-            types: &[ElementType { property: "basis", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "basis",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

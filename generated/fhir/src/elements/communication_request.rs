@@ -12,89 +12,155 @@ pub static COMMUNICATION_REQUEST: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType { property: "basedOn", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "replaces",
-            types: &[ElementType {
-                property: "replaces",
-                definition: &super::data_types::REFERENCE,
-                targets: &["CommunicationRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "replaces",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["CommunicationRequest"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "groupIdentifier",
-            types: &[ElementType {
-                property: "groupIdentifier",
-                definition: &super::data_types::IDENTIFIER,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "groupIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::REQUEST_STATUS_CODES),
@@ -102,81 +168,123 @@ pub static COMMUNICATION_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "statusReason",
-            types: &[ElementType {
-                property: "statusReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "statusReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::COMMUNICATION_CATEGORY_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType { property: "priority", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::REQUEST_PRIORITY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "doNotPerform",
-            types: &[ElementType { property: "doNotPerform", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "doNotPerform",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "medium",
-            types: &[ElementType {
-                property: "medium",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "medium",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::V3_PARTICIPATION_MODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "about",
-            types: &[ElementType { property: "about", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "about",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "payload",
-            types: &[ElementType { property: "payload", definition: &COMMUNICATION_REQUEST_PAYLOAD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "payload",
+                    definition: &COMMUNICATION_REQUEST_PAYLOAD,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "occurrence",
             types: &[
-                ElementType { property: "occurrenceDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "occurrencePeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "occurrenceDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "occurrencePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -184,81 +292,115 @@ pub static COMMUNICATION_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "authoredOn",
-            types: &[ElementType { property: "authoredOn", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "authoredOn",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "requester",
-            types: &[ElementType {
-                property: "requester",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "requester",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "Patient",
+                        "RelatedPerson",
+                        "Device",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "recipient",
-            types: &[ElementType {
-                property: "recipient",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Device",
-                    "Organization",
-                    "Patient",
-                    "Practitioner",
-                    "PractitionerRole",
-                    "RelatedPerson",
-                    "Group",
-                    "CareTeam",
-                    "HealthcareService",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "recipient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Device",
+                        "Organization",
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "Group",
+                        "CareTeam",
+                        "HealthcareService",
+                    ],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sender",
-            types: &[ElementType {
-                property: "sender",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Device",
-                    "Organization",
-                    "Patient",
-                    "Practitioner",
-                    "PractitionerRole",
-                    "RelatedPerson",
-                    "HealthcareService",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "sender",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Device",
+                        "Organization",
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "HealthcareService",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::V3_ACT_REASON_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation", "DiagnosticReport", "DocumentReference"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Observation",
+                        "DiagnosticReport",
+                        "DocumentReference",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -272,21 +414,35 @@ pub static COMMUNICATION_REQUEST_PAYLOAD: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -294,9 +450,21 @@ pub static COMMUNICATION_REQUEST_PAYLOAD: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "content",
             types: &[
-                ElementType { property: "contentString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "contentAttachment", definition: &super::data_types::ATTACHMENT, targets: &[] },
-                ElementType { property: "contentReference", definition: &super::data_types::REFERENCE, targets: &[] },
+                ElementType {
+                    property: "contentString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "contentAttachment",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "contentReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::REQUIRED

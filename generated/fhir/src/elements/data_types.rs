@@ -12,17 +12,35 @@ pub static ADDRESS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::ADDRESS_USE_CODES),
@@ -30,56 +48,110 @@ pub static ADDRESS: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ADDRESS_TYPE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "line",
-            types: &[ElementType { property: "line", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "line",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "city",
-            types: &[ElementType { property: "city", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "city",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "district",
-            types: &[ElementType { property: "district", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "district",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "state",
-            types: &[ElementType { property: "state", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "state",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "postalCode",
-            types: &[ElementType { property: "postalCode", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "postalCode",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "country",
-            types: &[ElementType { property: "country", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "country",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -94,23 +166,47 @@ pub static AGE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "comparator",
-            types: &[ElementType { property: "comparator", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "comparator",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::QUANTITY_COMPARATOR_CODES),
@@ -118,19 +214,37 @@ pub static AGE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "unit",
-            types: &[ElementType { property: "unit", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unit",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -145,12 +259,24 @@ pub static ANNOTATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
@@ -159,9 +285,18 @@ pub static ANNOTATION: TypeDefinition = TypeDefinition {
                 ElementType {
                     property: "authorReference",
                     definition: &REFERENCE,
-                    targets: &["Practitioner", "Patient", "RelatedPerson", "Organization"],
+                    targets: &[
+                        "Practitioner",
+                        "Patient",
+                        "RelatedPerson",
+                        "Organization",
+                    ],
                 },
-                ElementType { property: "authorString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "authorString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -169,13 +304,25 @@ pub static ANNOTATION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "time",
-            types: &[ElementType { property: "time", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "time",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -190,60 +337,120 @@ pub static ATTACHMENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "contentType",
-            types: &[ElementType { property: "contentType", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contentType",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MIMETYPES_REQUIRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "data",
-            types: &[ElementType { property: "data", definition: &super::primitives::BASE64_BINARY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "data",
+                    definition: &super::primitives::BASE64_BINARY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "size",
-            types: &[ElementType { property: "size", definition: &super::primitives::UNSIGNED_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "size",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "hash",
-            types: &[ElementType { property: "hash", definition: &super::primitives::BASE64_BINARY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "hash",
+                    definition: &super::primitives::BASE64_BINARY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "creation",
-            types: &[ElementType { property: "creation", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "creation",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -258,17 +465,35 @@ pub static BACKBONE_ELEMENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -284,23 +509,47 @@ pub static CODEABLE_CONCEPT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "coding",
-            types: &[ElementType { property: "coding", definition: &CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "coding",
+                    definition: &CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -315,41 +564,83 @@ pub static CODING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "display",
-            types: &[ElementType { property: "display", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "display",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "userSelected",
-            types: &[ElementType { property: "userSelected", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "userSelected",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -364,23 +655,47 @@ pub static CONTACT_DETAIL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "telecom",
-            types: &[ElementType { property: "telecom", definition: &CONTACT_POINT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "telecom",
+                    definition: &CONTACT_POINT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -395,30 +710,60 @@ pub static CONTACT_POINT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CONTACT_POINT_SYSTEM_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::CONTACT_POINT_USE_CODES),
@@ -426,13 +771,25 @@ pub static CONTACT_POINT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "rank",
-            types: &[ElementType { property: "rank", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "rank",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -447,30 +804,60 @@ pub static CONTRIBUTOR: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CONTRIBUTOR_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -485,23 +872,47 @@ pub static COUNT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "comparator",
-            types: &[ElementType { property: "comparator", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "comparator",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::QUANTITY_COMPARATOR_CODES),
@@ -509,19 +920,37 @@ pub static COUNT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "unit",
-            types: &[ElementType { property: "unit", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unit",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -536,36 +965,64 @@ pub static DATA_REQUIREMENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ALL_TYPES_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "profile",
-            types: &[ElementType {
-                property: "profile",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "profile",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subject",
             types: &[
-                ElementType { property: "subjectCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
-                ElementType { property: "subjectReference", definition: &REFERENCE, targets: &["Group"] },
+                ElementType {
+                    property: "subjectCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "subjectReference",
+                    definition: &REFERENCE,
+                    targets: &["Group"],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -574,31 +1031,61 @@ pub static DATA_REQUIREMENT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "mustSupport",
-            types: &[ElementType { property: "mustSupport", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "mustSupport",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "codeFilter",
-            types: &[ElementType { property: "codeFilter", definition: &DATA_REQUIREMENT_CODE_FILTER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "codeFilter",
+                    definition: &DATA_REQUIREMENT_CODE_FILTER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "dateFilter",
-            types: &[ElementType { property: "dateFilter", definition: &DATA_REQUIREMENT_DATE_FILTER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "dateFilter",
+                    definition: &DATA_REQUIREMENT_DATE_FILTER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "limit",
-            types: &[ElementType { property: "limit", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "limit",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "sort",
-            types: &[ElementType { property: "sort", definition: &DATA_REQUIREMENT_SORT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sort",
+                    definition: &DATA_REQUIREMENT_SORT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -613,39 +1100,71 @@ pub static DATA_REQUIREMENT_CODE_FILTER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "searchParam",
-            types: &[ElementType { property: "searchParam", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "searchParam",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "valueSet",
-            types: &[ElementType {
-                property: "valueSet",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ValueSet"],
-            }],
+            types: &[
+                ElementType {
+                    property: "valueSet",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ValueSet"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -660,32 +1179,68 @@ pub static DATA_REQUIREMENT_DATE_FILTER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "searchParam",
-            types: &[ElementType { property: "searchParam", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "searchParam",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "value",
             types: &[
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "valuePeriod", definition: &PERIOD, targets: &[] },
-                ElementType { property: "valueDuration", definition: &DURATION, targets: &[] },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valuePeriod",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDuration",
+                    definition: &DURATION,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -702,23 +1257,47 @@ pub static DATA_REQUIREMENT_SORT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "direction",
-            types: &[ElementType { property: "direction", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "direction",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SORT_DIRECTION_CODES),
             ..super::REQUIRED
@@ -734,23 +1313,47 @@ pub static DISTANCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "comparator",
-            types: &[ElementType { property: "comparator", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "comparator",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::QUANTITY_COMPARATOR_CODES),
@@ -758,19 +1361,37 @@ pub static DISTANCE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "unit",
-            types: &[ElementType { property: "unit", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unit",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -785,61 +1406,113 @@ pub static DOSAGE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::INTEGER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "additionalInstruction",
-            types: &[ElementType { property: "additionalInstruction", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "additionalInstruction",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ADDITIONAL_INSTRUCTION_CODES_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "patientInstruction",
-            types: &[ElementType {
-                property: "patientInstruction",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "patientInstruction",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "timing",
-            types: &[ElementType { property: "timing", definition: &TIMING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "timing",
+                    definition: &TIMING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "asNeeded",
             types: &[
-                ElementType { property: "asNeededBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "asNeededCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
+                ElementType {
+                    property: "asNeededBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "asNeededCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -848,46 +1521,88 @@ pub static DOSAGE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "site",
-            types: &[ElementType { property: "site", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "site",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::APPROACH_SITE_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "route",
-            types: &[ElementType { property: "route", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "route",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ROUTE_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "method",
-            types: &[ElementType { property: "method", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "method",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ADMINISTRATION_METHOD_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "doseAndRate",
-            types: &[ElementType { property: "doseAndRate", definition: &DOSAGE_DOSE_AND_RATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "doseAndRate",
+                    definition: &DOSAGE_DOSE_AND_RATE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "maxDosePerPeriod",
-            types: &[ElementType { property: "maxDosePerPeriod", definition: &RATIO, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "maxDosePerPeriod",
+                    definition: &RATIO,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "maxDosePerAdministration",
-            types: &[ElementType { property: "maxDosePerAdministration", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "maxDosePerAdministration",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "maxDosePerLifetime",
-            types: &[ElementType { property: "maxDosePerLifetime", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "maxDosePerLifetime",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -902,17 +1617,35 @@ pub static DOSAGE_DOSE_AND_RATE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::DOSE_RATE_TYPE_EXAMPLE),
             ..super::OPTIONAL
@@ -920,8 +1653,16 @@ pub static DOSAGE_DOSE_AND_RATE: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "dose",
             types: &[
-                ElementType { property: "doseRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "doseQuantity", definition: &QUANTITY, targets: &[] },
+                ElementType {
+                    property: "doseRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "doseQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -930,9 +1671,21 @@ pub static DOSAGE_DOSE_AND_RATE: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "rate",
             types: &[
-                ElementType { property: "rateRatio", definition: &RATIO, targets: &[] },
-                ElementType { property: "rateRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "rateQuantity", definition: &QUANTITY, targets: &[] },
+                ElementType {
+                    property: "rateRatio",
+                    definition: &RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "rateRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "rateQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -949,23 +1702,47 @@ pub static DURATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "comparator",
-            types: &[ElementType { property: "comparator", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "comparator",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::QUANTITY_COMPARATOR_CODES),
@@ -973,19 +1750,37 @@ pub static DURATION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "unit",
-            types: &[ElementType { property: "unit", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unit",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -1000,12 +1795,24 @@ pub static ELEMENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1019,126 +1826,242 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "representation",
-            types: &[ElementType { property: "representation", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "representation",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROPERTY_REPRESENTATION_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sliceName",
-            types: &[ElementType { property: "sliceName", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sliceName",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "sliceIsConstraining",
-            types: &[ElementType {
-                property: "sliceIsConstraining",
-                definition: &super::primitives::BOOLEAN,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "sliceIsConstraining",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "label",
-            types: &[ElementType { property: "label", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "label",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::OBSERVATION_CODES_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "slicing",
-            types: &[ElementType { property: "slicing", definition: &ELEMENT_DEFINITION_SLICING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "slicing",
+                    definition: &ELEMENT_DEFINITION_SLICING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "short",
-            types: &[ElementType { property: "short", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "short",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "definition",
-            types: &[ElementType { property: "definition", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "definition",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "comment",
-            types: &[ElementType { property: "comment", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "comment",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "requirements",
-            types: &[ElementType { property: "requirements", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "requirements",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "alias",
-            types: &[ElementType { property: "alias", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "alias",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "min",
-            types: &[ElementType { property: "min", definition: &super::primitives::UNSIGNED_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "min",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "max",
-            types: &[ElementType { property: "max", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "max",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "base",
-            types: &[ElementType { property: "base", definition: &ELEMENT_DEFINITION_BASE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "base",
+                    definition: &ELEMENT_DEFINITION_BASE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contentReference",
-            types: &[ElementType { property: "contentReference", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contentReference",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &ELEMENT_DEFINITION_TYPE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &ELEMENT_DEFINITION_TYPE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -1150,83 +2073,251 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
+                ElementType {
+                    property: "defaultValueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueCanonical",
                     definition: &super::primitives::CANONICAL,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "defaultValueDate", definition: &super::primitives::DATE, targets: &[] },
+                ElementType {
+                    property: "defaultValueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueDateTime",
                     definition: &super::primitives::DATE_TIME,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "defaultValueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "defaultValueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "defaultValueInteger", definition: &super::primitives::INTEGER, targets: &[] },
+                ElementType {
+                    property: "defaultValueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueMarkdown",
                     definition: &super::primitives::MARKDOWN,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "defaultValueOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "defaultValueTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "defaultValueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "defaultValueUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "defaultValueUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "defaultValueAddress", definition: &ADDRESS, targets: &[] },
-                ElementType { property: "defaultValueAge", definition: &AGE, targets: &[] },
-                ElementType { property: "defaultValueAnnotation", definition: &ANNOTATION, targets: &[] },
-                ElementType { property: "defaultValueAttachment", definition: &ATTACHMENT, targets: &[] },
-                ElementType { property: "defaultValueCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
-                ElementType { property: "defaultValueCoding", definition: &CODING, targets: &[] },
-                ElementType { property: "defaultValueContactPoint", definition: &CONTACT_POINT, targets: &[] },
-                ElementType { property: "defaultValueCount", definition: &COUNT, targets: &[] },
-                ElementType { property: "defaultValueDistance", definition: &DISTANCE, targets: &[] },
-                ElementType { property: "defaultValueDuration", definition: &DURATION, targets: &[] },
-                ElementType { property: "defaultValueHumanName", definition: &HUMAN_NAME, targets: &[] },
-                ElementType { property: "defaultValueIdentifier", definition: &IDENTIFIER, targets: &[] },
-                ElementType { property: "defaultValueMoney", definition: &MONEY, targets: &[] },
-                ElementType { property: "defaultValuePeriod", definition: &PERIOD, targets: &[] },
-                ElementType { property: "defaultValueQuantity", definition: &QUANTITY, targets: &[] },
-                ElementType { property: "defaultValueRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "defaultValueRatio", definition: &RATIO, targets: &[] },
-                ElementType { property: "defaultValueReference", definition: &REFERENCE, targets: &[] },
-                ElementType { property: "defaultValueSampledData", definition: &SAMPLED_DATA, targets: &[] },
-                ElementType { property: "defaultValueSignature", definition: &SIGNATURE, targets: &[] },
-                ElementType { property: "defaultValueTiming", definition: &TIMING, targets: &[] },
-                ElementType { property: "defaultValueContactDetail", definition: &CONTACT_DETAIL, targets: &[] },
-                ElementType { property: "defaultValueContributor", definition: &CONTRIBUTOR, targets: &[] },
-                ElementType { property: "defaultValueDataRequirement", definition: &DATA_REQUIREMENT, targets: &[] },
-                ElementType { property: "defaultValueExpression", definition: &EXPRESSION, targets: &[] },
+                ElementType {
+                    property: "defaultValueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueAddress",
+                    definition: &ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueAge",
+                    definition: &AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueAnnotation",
+                    definition: &ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueAttachment",
+                    definition: &ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueCoding",
+                    definition: &CODING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueContactPoint",
+                    definition: &CONTACT_POINT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueCount",
+                    definition: &COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueDistance",
+                    definition: &DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueDuration",
+                    definition: &DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueHumanName",
+                    definition: &HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueIdentifier",
+                    definition: &IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueMoney",
+                    definition: &MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValuePeriod",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueRatio",
+                    definition: &RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueReference",
+                    definition: &REFERENCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueSampledData",
+                    definition: &SAMPLED_DATA,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueSignature",
+                    definition: &SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueTiming",
+                    definition: &TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueContactDetail",
+                    definition: &CONTACT_DETAIL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueContributor",
+                    definition: &CONTRIBUTOR,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueDataRequirement",
+                    definition: &DATA_REQUIREMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueExpression",
+                    definition: &EXPRESSION,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueParameterDefinition",
                     definition: &PARAMETER_DEFINITION,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueRelatedArtifact", definition: &RELATED_ARTIFACT, targets: &[] },
+                ElementType {
+                    property: "defaultValueRelatedArtifact",
+                    definition: &RELATED_ARTIFACT,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueTriggerDefinition",
                     definition: &TRIGGER_DEFINITION,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueUsageContext", definition: &USAGE_CONTEXT, targets: &[] },
-                ElementType { property: "defaultValueDosage", definition: &DOSAGE, targets: &[] },
-                ElementType { property: "defaultValueMeta", definition: &META, targets: &[] },
+                ElementType {
+                    property: "defaultValueUsageContext",
+                    definition: &USAGE_CONTEXT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueDosage",
+                    definition: &DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueMeta",
+                    definition: &META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -1234,17 +2325,25 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "meaningWhenMissing",
-            types: &[ElementType {
-                property: "meaningWhenMissing",
-                definition: &super::primitives::MARKDOWN,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "meaningWhenMissing",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "orderMeaning",
-            types: &[ElementType { property: "orderMeaning", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "orderMeaning",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -1256,63 +2355,251 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "fixedBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "fixedCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
-                ElementType { property: "fixedCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "fixedDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "fixedDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "fixedDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "fixedId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "fixedInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "fixedInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "fixedMarkdown", definition: &super::primitives::MARKDOWN, targets: &[] },
-                ElementType { property: "fixedOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "fixedBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedMarkdown",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "fixedPositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "fixedString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "fixedTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "fixedString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "fixedUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "fixedUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "fixedUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "fixedUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "fixedAddress", definition: &ADDRESS, targets: &[] },
-                ElementType { property: "fixedAge", definition: &AGE, targets: &[] },
-                ElementType { property: "fixedAnnotation", definition: &ANNOTATION, targets: &[] },
-                ElementType { property: "fixedAttachment", definition: &ATTACHMENT, targets: &[] },
-                ElementType { property: "fixedCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
-                ElementType { property: "fixedCoding", definition: &CODING, targets: &[] },
-                ElementType { property: "fixedContactPoint", definition: &CONTACT_POINT, targets: &[] },
-                ElementType { property: "fixedCount", definition: &COUNT, targets: &[] },
-                ElementType { property: "fixedDistance", definition: &DISTANCE, targets: &[] },
-                ElementType { property: "fixedDuration", definition: &DURATION, targets: &[] },
-                ElementType { property: "fixedHumanName", definition: &HUMAN_NAME, targets: &[] },
-                ElementType { property: "fixedIdentifier", definition: &IDENTIFIER, targets: &[] },
-                ElementType { property: "fixedMoney", definition: &MONEY, targets: &[] },
-                ElementType { property: "fixedPeriod", definition: &PERIOD, targets: &[] },
-                ElementType { property: "fixedQuantity", definition: &QUANTITY, targets: &[] },
-                ElementType { property: "fixedRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "fixedRatio", definition: &RATIO, targets: &[] },
-                ElementType { property: "fixedReference", definition: &REFERENCE, targets: &[] },
-                ElementType { property: "fixedSampledData", definition: &SAMPLED_DATA, targets: &[] },
-                ElementType { property: "fixedSignature", definition: &SIGNATURE, targets: &[] },
-                ElementType { property: "fixedTiming", definition: &TIMING, targets: &[] },
-                ElementType { property: "fixedContactDetail", definition: &CONTACT_DETAIL, targets: &[] },
-                ElementType { property: "fixedContributor", definition: &CONTRIBUTOR, targets: &[] },
-                ElementType { property: "fixedDataRequirement", definition: &DATA_REQUIREMENT, targets: &[] },
-                ElementType { property: "fixedExpression", definition: &EXPRESSION, targets: &[] },
-                ElementType { property: "fixedParameterDefinition", definition: &PARAMETER_DEFINITION, targets: &[] },
-                ElementType { property: "fixedRelatedArtifact", definition: &RELATED_ARTIFACT, targets: &[] },
-                ElementType { property: "fixedTriggerDefinition", definition: &TRIGGER_DEFINITION, targets: &[] },
-                ElementType { property: "fixedUsageContext", definition: &USAGE_CONTEXT, targets: &[] },
-                ElementType { property: "fixedDosage", definition: &DOSAGE, targets: &[] },
-                ElementType { property: "fixedMeta", definition: &META, targets: &[] },
+                ElementType {
+                    property: "fixedUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedAddress",
+                    definition: &ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedAge",
+                    definition: &AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedAnnotation",
+                    definition: &ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedAttachment",
+                    definition: &ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedCoding",
+                    definition: &CODING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedContactPoint",
+                    definition: &CONTACT_POINT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedCount",
+                    definition: &COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedDistance",
+                    definition: &DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedDuration",
+                    definition: &DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedHumanName",
+                    definition: &HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedIdentifier",
+                    definition: &IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedMoney",
+                    definition: &MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedPeriod",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedRatio",
+                    definition: &RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedReference",
+                    definition: &REFERENCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedSampledData",
+                    definition: &SAMPLED_DATA,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedSignature",
+                    definition: &SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedTiming",
+                    definition: &TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedContactDetail",
+                    definition: &CONTACT_DETAIL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedContributor",
+                    definition: &CONTRIBUTOR,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedDataRequirement",
+                    definition: &DATA_REQUIREMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedExpression",
+                    definition: &EXPRESSION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedParameterDefinition",
+                    definition: &PARAMETER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedRelatedArtifact",
+                    definition: &RELATED_ARTIFACT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedTriggerDefinition",
+                    definition: &TRIGGER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedUsageContext",
+                    definition: &USAGE_CONTEXT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedDosage",
+                    definition: &DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "fixedMeta",
+                    definition: &META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -1326,63 +2613,251 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "patternBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "patternCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
-                ElementType { property: "patternCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "patternDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "patternDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "patternDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "patternId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "patternInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "patternInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "patternMarkdown", definition: &super::primitives::MARKDOWN, targets: &[] },
-                ElementType { property: "patternOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "patternBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternMarkdown",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "patternPositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "patternString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "patternTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "patternString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "patternUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "patternUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "patternUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "patternUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "patternAddress", definition: &ADDRESS, targets: &[] },
-                ElementType { property: "patternAge", definition: &AGE, targets: &[] },
-                ElementType { property: "patternAnnotation", definition: &ANNOTATION, targets: &[] },
-                ElementType { property: "patternAttachment", definition: &ATTACHMENT, targets: &[] },
-                ElementType { property: "patternCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
-                ElementType { property: "patternCoding", definition: &CODING, targets: &[] },
-                ElementType { property: "patternContactPoint", definition: &CONTACT_POINT, targets: &[] },
-                ElementType { property: "patternCount", definition: &COUNT, targets: &[] },
-                ElementType { property: "patternDistance", definition: &DISTANCE, targets: &[] },
-                ElementType { property: "patternDuration", definition: &DURATION, targets: &[] },
-                ElementType { property: "patternHumanName", definition: &HUMAN_NAME, targets: &[] },
-                ElementType { property: "patternIdentifier", definition: &IDENTIFIER, targets: &[] },
-                ElementType { property: "patternMoney", definition: &MONEY, targets: &[] },
-                ElementType { property: "patternPeriod", definition: &PERIOD, targets: &[] },
-                ElementType { property: "patternQuantity", definition: &QUANTITY, targets: &[] },
-                ElementType { property: "patternRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "patternRatio", definition: &RATIO, targets: &[] },
-                ElementType { property: "patternReference", definition: &REFERENCE, targets: &[] },
-                ElementType { property: "patternSampledData", definition: &SAMPLED_DATA, targets: &[] },
-                ElementType { property: "patternSignature", definition: &SIGNATURE, targets: &[] },
-                ElementType { property: "patternTiming", definition: &TIMING, targets: &[] },
-                ElementType { property: "patternContactDetail", definition: &CONTACT_DETAIL, targets: &[] },
-                ElementType { property: "patternContributor", definition: &CONTRIBUTOR, targets: &[] },
-                ElementType { property: "patternDataRequirement", definition: &DATA_REQUIREMENT, targets: &[] },
-                ElementType { property: "patternExpression", definition: &EXPRESSION, targets: &[] },
-                ElementType { property: "patternParameterDefinition", definition: &PARAMETER_DEFINITION, targets: &[] },
-                ElementType { property: "patternRelatedArtifact", definition: &RELATED_ARTIFACT, targets: &[] },
-                ElementType { property: "patternTriggerDefinition", definition: &TRIGGER_DEFINITION, targets: &[] },
-                ElementType { property: "patternUsageContext", definition: &USAGE_CONTEXT, targets: &[] },
-                ElementType { property: "patternDosage", definition: &DOSAGE, targets: &[] },
-                ElementType { property: "patternMeta", definition: &META, targets: &[] },
+                ElementType {
+                    property: "patternUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternAddress",
+                    definition: &ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternAge",
+                    definition: &AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternAnnotation",
+                    definition: &ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternAttachment",
+                    definition: &ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternCoding",
+                    definition: &CODING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternContactPoint",
+                    definition: &CONTACT_POINT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternCount",
+                    definition: &COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternDistance",
+                    definition: &DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternDuration",
+                    definition: &DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternHumanName",
+                    definition: &HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternIdentifier",
+                    definition: &IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternMoney",
+                    definition: &MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternPeriod",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternRatio",
+                    definition: &RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternReference",
+                    definition: &REFERENCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternSampledData",
+                    definition: &SAMPLED_DATA,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternSignature",
+                    definition: &SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternTiming",
+                    definition: &TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternContactDetail",
+                    definition: &CONTACT_DETAIL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternContributor",
+                    definition: &CONTRIBUTOR,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternDataRequirement",
+                    definition: &DATA_REQUIREMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternExpression",
+                    definition: &EXPRESSION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternParameterDefinition",
+                    definition: &PARAMETER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternRelatedArtifact",
+                    definition: &RELATED_ARTIFACT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternTriggerDefinition",
+                    definition: &TRIGGER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternUsageContext",
+                    definition: &USAGE_CONTEXT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternDosage",
+                    definition: &DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "patternMeta",
+                    definition: &META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -1390,19 +2865,49 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "example",
-            types: &[ElementType { property: "example", definition: &ELEMENT_DEFINITION_EXAMPLE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "example",
+                    definition: &ELEMENT_DEFINITION_EXAMPLE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "minValue",
             types: &[
-                ElementType { property: "minValueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "minValueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "minValueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "minValueTime", definition: &super::primitives::TIME, targets: &[] },
-                ElementType { property: "minValueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "minValueInteger", definition: &super::primitives::INTEGER, targets: &[] },
+                ElementType {
+                    property: "minValueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "minValueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "minValueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "minValueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "minValueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "minValueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
                 ElementType {
                     property: "minValuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
@@ -1413,7 +2918,11 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "minValueQuantity", definition: &QUANTITY, targets: &[] },
+                ElementType {
+                    property: "minValueQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -1422,12 +2931,36 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "maxValue",
             types: &[
-                ElementType { property: "maxValueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "maxValueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "maxValueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "maxValueTime", definition: &super::primitives::TIME, targets: &[] },
-                ElementType { property: "maxValueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "maxValueInteger", definition: &super::primitives::INTEGER, targets: &[] },
+                ElementType {
+                    property: "maxValueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "maxValueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "maxValueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "maxValueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "maxValueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "maxValueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
                 ElementType {
                     property: "maxValuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
@@ -1438,7 +2971,11 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "maxValueQuantity", definition: &QUANTITY, targets: &[] },
+                ElementType {
+                    property: "maxValueQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -1446,59 +2983,109 @@ pub static ELEMENT_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "maxLength",
-            types: &[ElementType { property: "maxLength", definition: &super::primitives::INTEGER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "maxLength",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType { property: "condition", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "constraint",
-            types: &[ElementType { property: "constraint", definition: &ELEMENT_DEFINITION_CONSTRAINT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "constraint",
+                    definition: &ELEMENT_DEFINITION_CONSTRAINT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "mustSupport",
-            types: &[ElementType { property: "mustSupport", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "mustSupport",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "isModifier",
-            types: &[ElementType { property: "isModifier", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "isModifier",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "isModifierReason",
-            types: &[ElementType {
-                property: "isModifierReason",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "isModifierReason",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "isSummary",
-            types: &[ElementType { property: "isSummary", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "isSummary",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "binding",
-            types: &[ElementType { property: "binding", definition: &ELEMENT_DEFINITION_BINDING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "binding",
+                    definition: &ELEMENT_DEFINITION_BINDING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "mapping",
-            types: &[ElementType { property: "mapping", definition: &ELEMENT_DEFINITION_MAPPING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "mapping",
+                    definition: &ELEMENT_DEFINITION_MAPPING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -1513,39 +3100,71 @@ pub static ELEMENT_DEFINITION_SLICING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "discriminator",
-            types: &[ElementType {
-                property: "discriminator",
-                definition: &ELEMENT_DEFINITION_SLICING_DISCRIMINATOR,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "discriminator",
+                    definition: &ELEMENT_DEFINITION_SLICING_DISCRIMINATOR,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "ordered",
-            types: &[ElementType { property: "ordered", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "ordered",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "rules",
-            types: &[ElementType { property: "rules", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "rules",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RESOURCE_SLICING_RULES_CODES),
             ..super::REQUIRED
@@ -1561,24 +3180,48 @@ pub static ELEMENT_DEFINITION_SLICING_DISCRIMINATOR: TypeDefinition = TypeDefini
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::DISCRIMINATOR_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -1593,29 +3236,59 @@ pub static ELEMENT_DEFINITION_BASE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "min",
-            types: &[ElementType { property: "min", definition: &super::primitives::UNSIGNED_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "min",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "max",
-            types: &[ElementType { property: "max", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "max",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -1630,51 +3303,85 @@ pub static ELEMENT_DEFINITION_TYPE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::DEFINED_TYPES_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "profile",
-            types: &[ElementType {
-                property: "profile",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition", "ImplementationGuide"],
-            }],
+            types: &[
+                ElementType {
+                    property: "profile",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition", "ImplementationGuide"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "targetProfile",
-            types: &[ElementType {
-                property: "targetProfile",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition", "ImplementationGuide"],
-            }],
+            types: &[
+                ElementType {
+                    property: "targetProfile",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition", "ImplementationGuide"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "aggregation",
-            types: &[ElementType { property: "aggregation", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "aggregation",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RESOURCE_AGGREGATION_MODE_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "versioning",
-            types: &[ElementType { property: "versioning", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "versioning",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::REFERENCE_VERSION_RULES_CODES),
             ..super::OPTIONAL
@@ -1690,17 +3397,35 @@ pub static ELEMENT_DEFINITION_EXAMPLE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "label",
-            types: &[ElementType { property: "label", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "label",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -1712,63 +3437,251 @@ pub static ELEMENT_DEFINITION_EXAMPLE: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
-                ElementType { property: "valueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "valueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "valueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "valueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueMarkdown", definition: &super::primitives::MARKDOWN, targets: &[] },
-                ElementType { property: "valueOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMarkdown",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "valueUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "valueUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "valueAddress", definition: &ADDRESS, targets: &[] },
-                ElementType { property: "valueAge", definition: &AGE, targets: &[] },
-                ElementType { property: "valueAnnotation", definition: &ANNOTATION, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &ATTACHMENT, targets: &[] },
-                ElementType { property: "valueCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
-                ElementType { property: "valueCoding", definition: &CODING, targets: &[] },
-                ElementType { property: "valueContactPoint", definition: &CONTACT_POINT, targets: &[] },
-                ElementType { property: "valueCount", definition: &COUNT, targets: &[] },
-                ElementType { property: "valueDistance", definition: &DISTANCE, targets: &[] },
-                ElementType { property: "valueDuration", definition: &DURATION, targets: &[] },
-                ElementType { property: "valueHumanName", definition: &HUMAN_NAME, targets: &[] },
-                ElementType { property: "valueIdentifier", definition: &IDENTIFIER, targets: &[] },
-                ElementType { property: "valueMoney", definition: &MONEY, targets: &[] },
-                ElementType { property: "valuePeriod", definition: &PERIOD, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &QUANTITY, targets: &[] },
-                ElementType { property: "valueRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "valueRatio", definition: &RATIO, targets: &[] },
-                ElementType { property: "valueReference", definition: &REFERENCE, targets: &[] },
-                ElementType { property: "valueSampledData", definition: &SAMPLED_DATA, targets: &[] },
-                ElementType { property: "valueSignature", definition: &SIGNATURE, targets: &[] },
-                ElementType { property: "valueTiming", definition: &TIMING, targets: &[] },
-                ElementType { property: "valueContactDetail", definition: &CONTACT_DETAIL, targets: &[] },
-                ElementType { property: "valueContributor", definition: &CONTRIBUTOR, targets: &[] },
-                ElementType { property: "valueDataRequirement", definition: &DATA_REQUIREMENT, targets: &[] },
-                ElementType { property: "valueExpression", definition: &EXPRESSION, targets: &[] },
-                ElementType { property: "valueParameterDefinition", definition: &PARAMETER_DEFINITION, targets: &[] },
-                ElementType { property: "valueRelatedArtifact", definition: &RELATED_ARTIFACT, targets: &[] },
-                ElementType { property: "valueTriggerDefinition", definition: &TRIGGER_DEFINITION, targets: &[] },
-                ElementType { property: "valueUsageContext", definition: &USAGE_CONTEXT, targets: &[] },
-                ElementType { property: "valueDosage", definition: &DOSAGE, targets: &[] },
-                ElementType { property: "valueMeta", definition: &META, targets: &[] },
+                ElementType {
+                    property: "valueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAddress",
+                    definition: &ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAge",
+                    definition: &AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAnnotation",
+                    definition: &ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCoding",
+                    definition: &CODING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueContactPoint",
+                    definition: &CONTACT_POINT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCount",
+                    definition: &COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDistance",
+                    definition: &DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDuration",
+                    definition: &DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueHumanName",
+                    definition: &HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueIdentifier",
+                    definition: &IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMoney",
+                    definition: &MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valuePeriod",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRatio",
+                    definition: &RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &REFERENCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueSampledData",
+                    definition: &SAMPLED_DATA,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueSignature",
+                    definition: &SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTiming",
+                    definition: &TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueContactDetail",
+                    definition: &CONTACT_DETAIL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueContributor",
+                    definition: &CONTRIBUTOR,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDataRequirement",
+                    definition: &DATA_REQUIREMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueExpression",
+                    definition: &EXPRESSION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueParameterDefinition",
+                    definition: &PARAMETER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRelatedArtifact",
+                    definition: &RELATED_ARTIFACT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTriggerDefinition",
+                    definition: &TRIGGER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUsageContext",
+                    definition: &USAGE_CONTEXT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDosage",
+                    definition: &DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMeta",
+                    definition: &META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -1785,58 +3698,108 @@ pub static ELEMENT_DEFINITION_CONSTRAINT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "key",
-            types: &[ElementType { property: "key", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "key",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "requirements",
-            types: &[ElementType { property: "requirements", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "requirements",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "severity",
-            types: &[ElementType { property: "severity", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "severity",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CONSTRAINT_SEVERITY_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "human",
-            types: &[ElementType { property: "human", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "human",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "expression",
-            types: &[ElementType { property: "expression", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expression",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "xpath",
-            types: &[ElementType { property: "xpath", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "xpath",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType {
-                property: "source",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -1851,34 +3814,60 @@ pub static ELEMENT_DEFINITION_BINDING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "strength",
-            types: &[ElementType { property: "strength", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "strength",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::BINDING_STRENGTH_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "valueSet",
-            types: &[ElementType {
-                property: "valueSet",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ValueSet"],
-            }],
+            types: &[
+                ElementType {
+                    property: "valueSet",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ValueSet"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -1893,36 +3882,72 @@ pub static ELEMENT_DEFINITION_MAPPING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identity",
-            types: &[ElementType { property: "identity", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identity",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MIMETYPES_REQUIRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "map",
-            types: &[ElementType { property: "map", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "map",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "comment",
-            types: &[ElementType { property: "comment", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "comment",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -1937,42 +3962,84 @@ pub static EXPRESSION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::EXPRESSION_LANGUAGE_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "expression",
-            types: &[ElementType { property: "expression", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expression",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reference",
-            types: &[ElementType { property: "reference", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reference",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -1987,17 +4054,35 @@ pub static EXTENSION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
@@ -2008,63 +4093,251 @@ pub static EXTENSION: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
-                ElementType { property: "valueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "valueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "valueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "valueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueMarkdown", definition: &super::primitives::MARKDOWN, targets: &[] },
-                ElementType { property: "valueOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMarkdown",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "valueUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "valueUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "valueAddress", definition: &ADDRESS, targets: &[] },
-                ElementType { property: "valueAge", definition: &AGE, targets: &[] },
-                ElementType { property: "valueAnnotation", definition: &ANNOTATION, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &ATTACHMENT, targets: &[] },
-                ElementType { property: "valueCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
-                ElementType { property: "valueCoding", definition: &CODING, targets: &[] },
-                ElementType { property: "valueContactPoint", definition: &CONTACT_POINT, targets: &[] },
-                ElementType { property: "valueCount", definition: &COUNT, targets: &[] },
-                ElementType { property: "valueDistance", definition: &DISTANCE, targets: &[] },
-                ElementType { property: "valueDuration", definition: &DURATION, targets: &[] },
-                ElementType { property: "valueHumanName", definition: &HUMAN_NAME, targets: &[] },
-                ElementType { property: "valueIdentifier", definition: &IDENTIFIER, targets: &[] },
-                ElementType { property: "valueMoney", definition: &MONEY, targets: &[] },
-                ElementType { property: "valuePeriod", definition: &PERIOD, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &QUANTITY, targets: &[] },
-                ElementType { property: "valueRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "valueRatio", definition: &RATIO, targets: &[] },
-                ElementType { property: "valueReference", definition: &REFERENCE, targets: &[] },
-                ElementType { property: "valueSampledData", definition: &SAMPLED_DATA, targets: &[] },
-                ElementType { property: "valueSignature", definition: &SIGNATURE, targets: &[] },
-                ElementType { property: "valueTiming", definition: &TIMING, targets: &[] },
-                ElementType { property: "valueContactDetail", definition: &CONTACT_DETAIL, targets: &[] },
-                ElementType { property: "valueContributor", definition: &CONTRIBUTOR, targets: &[] },
-                ElementType { property: "valueDataRequirement", definition: &DATA_REQUIREMENT, targets: &[] },
-                ElementType { property: "valueExpression", definition: &EXPRESSION, targets: &[] },
-                ElementType { property: "valueParameterDefinition", definition: &PARAMETER_DEFINITION, targets: &[] },
-                ElementType { property: "valueRelatedArtifact", definition: &RELATED_ARTIFACT, targets: &[] },
-                ElementType { property: "valueTriggerDefinition", definition: &TRIGGER_DEFINITION, targets: &[] },
-                ElementType { property: "valueUsageContext", definition: &USAGE_CONTEXT, targets: &[] },
-                ElementType { property: "valueDosage", definition: &DOSAGE, targets: &[] },
-                ElementType { property: "valueMeta", definition: &META, targets: &[] },
+                ElementType {
+                    property: "valueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAddress",
+                    definition: &ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAge",
+                    definition: &AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAnnotation",
+                    definition: &ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCoding",
+                    definition: &CODING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueContactPoint",
+                    definition: &CONTACT_POINT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCount",
+                    definition: &COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDistance",
+                    definition: &DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDuration",
+                    definition: &DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueHumanName",
+                    definition: &HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueIdentifier",
+                    definition: &IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMoney",
+                    definition: &MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valuePeriod",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRatio",
+                    definition: &RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &REFERENCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueSampledData",
+                    definition: &SAMPLED_DATA,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueSignature",
+                    definition: &SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTiming",
+                    definition: &TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueContactDetail",
+                    definition: &CONTACT_DETAIL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueContributor",
+                    definition: &CONTRIBUTOR,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDataRequirement",
+                    definition: &DATA_REQUIREMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueExpression",
+                    definition: &EXPRESSION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueParameterDefinition",
+                    definition: &PARAMETER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRelatedArtifact",
+                    definition: &RELATED_ARTIFACT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTriggerDefinition",
+                    definition: &TRIGGER_DEFINITION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUsageContext",
+                    definition: &USAGE_CONTEXT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDosage",
+                    definition: &DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMeta",
+                    definition: &META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -2080,17 +4353,35 @@ pub static HUMAN_NAME: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::NAME_USE_CODES),
@@ -2098,37 +4389,73 @@ pub static HUMAN_NAME: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "family",
-            types: &[ElementType { property: "family", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "family",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "given",
-            types: &[ElementType { property: "given", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "given",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "prefix",
-            types: &[ElementType { property: "prefix", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "prefix",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "suffix",
-            types: &[ElementType { property: "suffix", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "suffix",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2143,17 +4470,35 @@ pub static IDENTIFIER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::IDENTIFIER_USE_CODES),
@@ -2161,32 +4506,62 @@ pub static IDENTIFIER: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::IDENTIFIER_TYPE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "assigner",
-            types: &[ElementType { property: "assigner", definition: &REFERENCE, targets: &["Organization"] }],
+            types: &[
+                ElementType {
+                    property: "assigner",
+                    definition: &REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2201,48 +4576,96 @@ pub static MARKETING_STATUS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "country",
-            types: &[ElementType { property: "country", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "country",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "jurisdiction",
-            types: &[ElementType { property: "jurisdiction", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "jurisdiction",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "dateRange",
-            types: &[ElementType { property: "dateRange", definition: &PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "dateRange",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "restoreDate",
-            types: &[ElementType { property: "restoreDate", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "restoreDate",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2257,84 +4680,98 @@ pub static META: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "versionId",
-            types: &[ElementType { property: "versionId", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "versionId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lastUpdated",
-            types: &[ElementType { property: "lastUpdated", definition: &super::primitives::INSTANT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lastUpdated",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType { property: "source", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "profile",
-            types: &[ElementType {
-                property: "profile",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "profile",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "security",
-            types: &[ElementType { property: "security", definition: &CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "security",
+                    definition: &CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SECURITY_LABELS_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "tag",
-            types: &[ElementType { property: "tag", definition: &CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "tag",
+                    definition: &CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::COMMON_TAGS_EXAMPLE),
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "project",
-            types: &[ElementType { property: "project", definition: &super::primitives::URI, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "author",
-            types: &[ElementType { property: "author", definition: &REFERENCE, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "onBehalfOf",
-            types: &[ElementType { property: "onBehalfOf", definition: &REFERENCE, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "account",
-            types: &[ElementType { property: "account", definition: &REFERENCE, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "accounts",
-            types: &[ElementType { property: "accounts", definition: &REFERENCE, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "compartment",
-            types: &[ElementType { property: "compartment", definition: &REFERENCE, targets: &[] }],
             ..super::REPEATED
         },
     ],
@@ -2348,23 +4785,47 @@ pub static MONEY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "currency",
-            types: &[ElementType { property: "currency", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "currency",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CURRENCIES_REQUIRED),
             ..super::OPTIONAL
@@ -2380,23 +4841,47 @@ pub static NARRATIVE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::NARRATIVE_STATUS_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "div",
-            types: &[ElementType { property: "div", definition: &super::primitives::XHTML, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "div",
+                    definition: &super::primitives::XHTML,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],
@@ -2410,59 +4895,109 @@ pub static PARAMETER_DEFINITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::OPERATION_PARAMETER_USE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "min",
-            types: &[ElementType { property: "min", definition: &super::primitives::INTEGER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "min",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "max",
-            types: &[ElementType { property: "max", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "max",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "documentation",
-            types: &[ElementType { property: "documentation", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "documentation",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ALL_TYPES_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "profile",
-            types: &[ElementType {
-                property: "profile",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "profile",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2477,23 +5012,47 @@ pub static PERIOD: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "start",
-            types: &[ElementType { property: "start", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "start",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "end",
-            types: &[ElementType { property: "end", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "end",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2508,17 +5067,35 @@ pub static POPULATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -2526,8 +5103,16 @@ pub static POPULATION: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "age",
             types: &[
-                ElementType { property: "ageRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "ageCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
+                ElementType {
+                    property: "ageRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "ageCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -2535,19 +5120,37 @@ pub static POPULATION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "gender",
-            types: &[ElementType { property: "gender", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "gender",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "race",
-            types: &[ElementType { property: "race", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "race",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "physiologicalCondition",
-            types: &[ElementType { property: "physiologicalCondition", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "physiologicalCondition",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2562,84 +5165,168 @@ pub static PROD_CHARACTERISTIC: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "height",
-            types: &[ElementType { property: "height", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "height",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "width",
-            types: &[ElementType { property: "width", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "width",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "depth",
-            types: &[ElementType { property: "depth", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "depth",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "weight",
-            types: &[ElementType { property: "weight", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "weight",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "nominalVolume",
-            types: &[ElementType { property: "nominalVolume", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "nominalVolume",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "externalDiameter",
-            types: &[ElementType { property: "externalDiameter", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "externalDiameter",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "shape",
-            types: &[ElementType { property: "shape", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "shape",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "color",
-            types: &[ElementType { property: "color", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "color",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "imprint",
-            types: &[ElementType { property: "imprint", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "imprint",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "image",
-            types: &[ElementType { property: "image", definition: &ATTACHMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "image",
+                    definition: &ATTACHMENT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "scoring",
-            types: &[ElementType { property: "scoring", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "scoring",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2654,46 +5341,84 @@ pub static PRODUCT_SHELF_LIFE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "specialPrecautionsForStorage",
-            types: &[ElementType {
-                property: "specialPrecautionsForStorage",
-                definition: &CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "specialPrecautionsForStorage",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -2708,23 +5433,47 @@ pub static QUANTITY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "comparator",
-            types: &[ElementType { property: "comparator", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "comparator",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::QUANTITY_COMPARATOR_CODES),
@@ -2732,19 +5481,37 @@ pub static QUANTITY: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "unit",
-            types: &[ElementType { property: "unit", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unit",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2759,23 +5526,47 @@ pub static RANGE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "low",
-            types: &[ElementType { property: "low", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "low",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "high",
-            types: &[ElementType { property: "high", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "high",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2790,23 +5581,47 @@ pub static RATIO: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "numerator",
-            types: &[ElementType { property: "numerator", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "numerator",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "denominator",
-            types: &[ElementType { property: "denominator", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "denominator",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2821,36 +5636,72 @@ pub static REFERENCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reference",
-            types: &[ElementType { property: "reference", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reference",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RESOURCE_TYPES_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "display",
-            types: &[ElementType { property: "display", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "display",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2865,54 +5716,108 @@ pub static RELATED_ARTIFACT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RELATED_ARTIFACT_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "label",
-            types: &[ElementType { property: "label", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "label",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "display",
-            types: &[ElementType { property: "display", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "display",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "citation",
-            types: &[ElementType { property: "citation", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "citation",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "document",
-            types: &[ElementType { property: "document", definition: &ATTACHMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "document",
+                    definition: &ATTACHMENT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "resource",
-            types: &[ElementType { property: "resource", definition: &super::primitives::CANONICAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "resource",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -2927,57 +5832,107 @@ pub static SAMPLED_DATA: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "origin",
-            types: &[ElementType { property: "origin", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "origin",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lowerLimit",
-            types: &[ElementType { property: "lowerLimit", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lowerLimit",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "upperLimit",
-            types: &[ElementType { property: "upperLimit", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "upperLimit",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dimensions",
-            types: &[ElementType {
-                property: "dimensions",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dimensions",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "data",
-            types: &[ElementType { property: "data", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "data",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -2991,62 +5946,122 @@ pub static SIGNATURE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SIGNATURE_TYPE_PREFERRED),
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "when",
-            types: &[ElementType { property: "when", definition: &super::primitives::INSTANT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "when",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "who",
-            types: &[ElementType {
-                property: "who",
-                definition: &REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "who",
+                    definition: &REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "Patient",
+                        "Device",
+                        "Organization",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "onBehalfOf",
-            types: &[ElementType {
-                property: "onBehalfOf",
-                definition: &REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "onBehalfOf",
+                    definition: &REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "Patient",
+                        "Device",
+                        "Organization",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "targetFormat",
-            types: &[ElementType { property: "targetFormat", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "targetFormat",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MIMETYPES_REQUIRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "sigFormat",
-            types: &[ElementType { property: "sigFormat", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sigFormat",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MIMETYPES_REQUIRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "data",
-            types: &[ElementType { property: "data", definition: &super::primitives::BASE64_BINARY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "data",
+                    definition: &super::primitives::BASE64_BINARY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -3060,17 +6075,35 @@ pub static SUBSTANCE_AMOUNT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -3078,9 +6111,21 @@ pub static SUBSTANCE_AMOUNT: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "amount",
             types: &[
-                ElementType { property: "amountQuantity", definition: &QUANTITY, targets: &[] },
-                ElementType { property: "amountRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "amountString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "amountQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "amountRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "amountString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -3088,23 +6133,37 @@ pub static SUBSTANCE_AMOUNT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "amountType",
-            types: &[ElementType { property: "amountType", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amountType",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amountText",
-            types: &[ElementType { property: "amountText", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amountText",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "referenceRange",
-            types: &[ElementType {
-                property: "referenceRange",
-                definition: &SUBSTANCE_AMOUNT_REFERENCE_RANGE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "referenceRange",
+                    definition: &SUBSTANCE_AMOUNT_REFERENCE_RANGE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -3119,23 +6178,47 @@ pub static SUBSTANCE_AMOUNT_REFERENCE_RANGE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "lowLimit",
-            types: &[ElementType { property: "lowLimit", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lowLimit",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "highLimit",
-            types: &[ElementType { property: "highLimit", definition: &QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "highLimit",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -3150,36 +6233,72 @@ pub static TIMING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType { property: "modifierExtension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "event",
-            types: &[ElementType { property: "event", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "event",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "repeat",
-            types: &[ElementType { property: "repeat", definition: &TIMING_REPEAT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "repeat",
+                    definition: &TIMING_REPEAT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::TIMING_ABBREVIATION_PREFERRED),
             ..super::OPTIONAL
@@ -3195,20 +6314,44 @@ pub static TIMING_REPEAT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "bounds",
             types: &[
-                ElementType { property: "boundsDuration", definition: &DURATION, targets: &[] },
-                ElementType { property: "boundsRange", definition: &RANGE, targets: &[] },
-                ElementType { property: "boundsPeriod", definition: &PERIOD, targets: &[] },
+                ElementType {
+                    property: "boundsDuration",
+                    definition: &DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "boundsRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "boundsPeriod",
+                    definition: &PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -3216,93 +6359,173 @@ pub static TIMING_REPEAT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "count",
-            types: &[ElementType { property: "count", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "count",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "countMax",
-            types: &[ElementType { property: "countMax", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "countMax",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "duration",
-            types: &[ElementType { property: "duration", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "duration",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "durationMax",
-            types: &[ElementType { property: "durationMax", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "durationMax",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "durationUnit",
-            types: &[ElementType { property: "durationUnit", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "durationUnit",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::UNITS_OF_TIME_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "frequency",
-            types: &[ElementType { property: "frequency", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "frequency",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "frequencyMax",
-            types: &[ElementType {
-                property: "frequencyMax",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "frequencyMax",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "periodMax",
-            types: &[ElementType { property: "periodMax", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "periodMax",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "periodUnit",
-            types: &[ElementType { property: "periodUnit", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "periodUnit",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::UNITS_OF_TIME_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dayOfWeek",
-            types: &[ElementType { property: "dayOfWeek", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "dayOfWeek",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::DAYS_OF_WEEK_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "timeOfDay",
-            types: &[ElementType { property: "timeOfDay", definition: &super::primitives::TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "timeOfDay",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "when",
-            types: &[ElementType { property: "when", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "when",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::EVENT_TIMING_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "offset",
-            types: &[ElementType { property: "offset", definition: &super::primitives::UNSIGNED_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "offset",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -3317,34 +6540,74 @@ pub static TRIGGER_DEFINITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::TRIGGER_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "timing",
             types: &[
-                ElementType { property: "timingTiming", definition: &TIMING, targets: &[] },
-                ElementType { property: "timingReference", definition: &REFERENCE, targets: &["Schedule"] },
-                ElementType { property: "timingDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "timingDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
+                ElementType {
+                    property: "timingTiming",
+                    definition: &TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingReference",
+                    definition: &REFERENCE,
+                    targets: &["Schedule"],
+                },
+                ElementType {
+                    property: "timingDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -3352,13 +6615,25 @@ pub static TRIGGER_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "data",
-            types: &[ElementType { property: "data", definition: &DATA_REQUIREMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "data",
+                    definition: &DATA_REQUIREMENT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType { property: "condition", definition: &EXPRESSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &EXPRESSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -3373,17 +6648,35 @@ pub static USAGE_CONTEXT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::USAGE_CONTEXT_TYPE_EXTENSIBLE),
             ..super::REQUIRED
@@ -3391,9 +6684,21 @@ pub static USAGE_CONTEXT: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "value",
             types: &[
-                ElementType { property: "valueCodeableConcept", definition: &CODEABLE_CONCEPT, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &QUANTITY, targets: &[] },
-                ElementType { property: "valueRange", definition: &RANGE, targets: &[] },
+                ElementType {
+                    property: "valueCodeableConcept",
+                    definition: &CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRange",
+                    definition: &RANGE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueReference",
                     definition: &REFERENCE,

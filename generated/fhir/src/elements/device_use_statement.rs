@@ -12,73 +12,131 @@ pub static DEVICE_USE_STATEMENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType {
-                property: "basedOn",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ServiceRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ServiceRequest"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::DEVICE_STATEMENT_STATUS_CODES),
@@ -86,37 +144,53 @@ pub static DEVICE_USE_STATEMENT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "derivedFrom",
-            types: &[ElementType {
-                property: "derivedFrom",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "ServiceRequest",
-                    "Procedure",
-                    "Claim",
-                    "Observation",
-                    "QuestionnaireResponse",
-                    "DocumentReference",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "derivedFrom",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "ServiceRequest",
+                        "Procedure",
+                        "Claim",
+                        "Observation",
+                        "QuestionnaireResponse",
+                        "DocumentReference",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "timing",
             types: &[
-                ElementType { property: "timingTiming", definition: &super::data_types::TIMING, targets: &[] },
-                ElementType { property: "timingPeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "timingDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
+                ElementType {
+                    property: "timingTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -124,64 +198,97 @@ pub static DEVICE_USE_STATEMENT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "recordedOn",
-            types: &[ElementType { property: "recordedOn", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "recordedOn",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType {
-                property: "source",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Practitioner", "PractitionerRole", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "device",
-            types: &[ElementType {
-                property: "device",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "device",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation", "DiagnosticReport", "DocumentReference", "Media"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Observation",
+                        "DiagnosticReport",
+                        "DocumentReference",
+                        "Media",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType {
-                property: "bodySite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::BODY_SITE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],

@@ -12,63 +12,119 @@ pub static ENCOUNTER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::ENCOUNTER_STATUS_CODES),
@@ -76,166 +132,253 @@ pub static ENCOUNTER: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "statusHistory",
-            types: &[ElementType { property: "statusHistory", definition: &ENCOUNTER_STATUS_HISTORY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "statusHistory",
+                    definition: &ENCOUNTER_STATUS_HISTORY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "class",
-            types: &[ElementType { property: "class", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "class",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::V3_ACT_ENCOUNTER_CODE_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "classHistory",
-            types: &[ElementType { property: "classHistory", definition: &ENCOUNTER_CLASS_HISTORY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "classHistory",
+                    definition: &ENCOUNTER_CLASS_HISTORY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ENCOUNTER_TYPE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "serviceType",
-            types: &[ElementType {
-                property: "serviceType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "serviceType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SERVICE_TYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType {
-                property: "priority",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::V3_ACT_PRIORITY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "episodeOfCare",
-            types: &[ElementType {
-                property: "episodeOfCare",
-                definition: &super::data_types::REFERENCE,
-                targets: &["EpisodeOfCare"],
-            }],
+            types: &[
+                ElementType {
+                    property: "episodeOfCare",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["EpisodeOfCare"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType {
-                property: "basedOn",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ServiceRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ServiceRequest"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "participant",
-            types: &[ElementType { property: "participant", definition: &ENCOUNTER_PARTICIPANT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "participant",
+                    definition: &ENCOUNTER_PARTICIPANT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "appointment",
-            types: &[ElementType {
-                property: "appointment",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Appointment"],
-            }],
+            types: &[
+                ElementType {
+                    property: "appointment",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Appointment"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "length",
-            types: &[ElementType { property: "length", definition: &super::data_types::DURATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "length",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ENCOUNTER_REASON_PREFERRED),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Procedure", "Observation", "ImmunizationRecommendation"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Procedure",
+                        "Observation",
+                        "ImmunizationRecommendation",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "diagnosis",
-            types: &[ElementType { property: "diagnosis", definition: &ENCOUNTER_DIAGNOSIS, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "diagnosis",
+                    definition: &ENCOUNTER_DIAGNOSIS,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "account",
-            types: &[ElementType {
-                property: "account",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Account"],
-            }],
+            types: &[
+                ElementType {
+                    property: "account",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Account"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "hospitalization",
-            types: &[ElementType { property: "hospitalization", definition: &ENCOUNTER_HOSPITALIZATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "hospitalization",
+                    definition: &ENCOUNTER_HOSPITALIZATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType { property: "location", definition: &ENCOUNTER_LOCATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &ENCOUNTER_LOCATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "serviceProvider",
-            types: &[ElementType {
-                property: "serviceProvider",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "serviceProvider",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "partOf",
-            types: &[ElementType {
-                property: "partOf",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "partOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -249,34 +392,60 @@ pub static ENCOUNTER_STATUS_HISTORY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ENCOUNTER_STATUS_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],
@@ -290,34 +459,60 @@ pub static ENCOUNTER_CLASS_HISTORY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "class",
-            types: &[ElementType { property: "class", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "class",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::V3_ACT_ENCOUNTER_CODE_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],
@@ -331,44 +526,72 @@ pub static ENCOUNTER_PARTICIPANT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ENCOUNTER_PARTICIPANT_TYPE_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "individual",
-            types: &[ElementType {
-                property: "individual",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "individual",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "RelatedPerson"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -383,44 +606,72 @@ pub static ENCOUNTER_DIAGNOSIS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType {
-                property: "condition",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Procedure"],
-            }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Condition", "Procedure"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::DIAGNOSIS_ROLE_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "rank",
-            types: &[ElementType { property: "rank", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "rank",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -434,109 +685,141 @@ pub static ENCOUNTER_HOSPITALIZATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "preAdmissionIdentifier",
-            types: &[ElementType {
-                property: "preAdmissionIdentifier",
-                definition: &super::data_types::IDENTIFIER,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "preAdmissionIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "origin",
-            types: &[ElementType {
-                property: "origin",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "origin",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location", "Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "admitSource",
-            types: &[ElementType {
-                property: "admitSource",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "admitSource",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ENCOUNTER_ADMIT_SOURCE_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reAdmission",
-            types: &[ElementType {
-                property: "reAdmission",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reAdmission",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::V2_0092_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dietPreference",
-            types: &[ElementType {
-                property: "dietPreference",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dietPreference",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ENCOUNTER_DIET_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "specialCourtesy",
-            types: &[ElementType {
-                property: "specialCourtesy",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "specialCourtesy",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ENCOUNTER_SPECIAL_COURTESY_PREFERRED),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "specialArrangement",
-            types: &[ElementType {
-                property: "specialArrangement",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "specialArrangement",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ENCOUNTER_SPECIAL_ARRANGEMENTS_PREFERRED),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "destination",
-            types: &[ElementType {
-                property: "destination",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "destination",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location", "Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dischargeDisposition",
-            types: &[ElementType {
-                property: "dischargeDisposition",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dischargeDisposition",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ENCOUNTER_DISCHARGE_DISPOSITION_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -551,53 +834,83 @@ pub static ENCOUNTER_LOCATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ENCOUNTER_LOCATION_STATUS_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "physicalType",
-            types: &[ElementType {
-                property: "physicalType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "physicalType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LOCATION_PHYSICAL_TYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

@@ -12,98 +12,190 @@ pub static EVIDENCE_VARIABLE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "shortTitle",
-            types: &[ElementType { property: "shortTitle", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "shortTitle",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subtitle",
-            types: &[ElementType { property: "subtitle", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "subtitle",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::PUBLICATION_STATUS_CODES),
@@ -111,134 +203,224 @@ pub static EVIDENCE_VARIABLE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "publisher",
-            types: &[ElementType { property: "publisher", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "publisher",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "useContext",
-            types: &[ElementType {
-                property: "useContext",
-                definition: &super::data_types::USAGE_CONTEXT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "useContext",
+                    definition: &super::data_types::USAGE_CONTEXT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "jurisdiction",
-            types: &[ElementType {
-                property: "jurisdiction",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "jurisdiction",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "copyright",
-            types: &[ElementType { property: "copyright", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "copyright",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "approvalDate",
-            types: &[ElementType { property: "approvalDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "approvalDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lastReviewDate",
-            types: &[ElementType { property: "lastReviewDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lastReviewDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "effectivePeriod",
-            types: &[ElementType { property: "effectivePeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "effectivePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "topic",
-            types: &[ElementType { property: "topic", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "topic",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::DEFINITION_TOPIC_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "author",
-            types: &[ElementType { property: "author", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "author",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "editor",
-            types: &[ElementType { property: "editor", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "editor",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reviewer",
-            types: &[ElementType {
-                property: "reviewer",
-                definition: &super::data_types::CONTACT_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reviewer",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "endorser",
-            types: &[ElementType {
-                property: "endorser",
-                definition: &super::data_types::CONTACT_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "endorser",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "relatedArtifact",
-            types: &[ElementType {
-                property: "relatedArtifact",
-                definition: &super::data_types::RELATED_ARTIFACT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relatedArtifact",
+                    definition: &super::data_types::RELATED_ARTIFACT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::VARIABLE_TYPE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "characteristic",
-            types: &[ElementType {
-                property: "characteristic",
-                definition: &EVIDENCE_VARIABLE_CHARACTERISTIC,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "characteristic",
+                    definition: &EVIDENCE_VARIABLE_CHARACTERISTIC,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            ..super::REPEATED
+            ..super::REQUIRED_REPEATED
         },
     ],
 };
@@ -251,335 +433,158 @@ pub static EVIDENCE_VARIABLE_CHARACTERISTIC: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
-            name: "linkId",
-            types: &[ElementType { property: "linkId", definition: &super::primitives::ID, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
-            name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            name: "definition",
+            types: &[
+                ElementType {
+                    property: "definitionReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Group"],
+                },
+                ElementType {
+                    property: "definitionCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ActivityDefinition"],
+                },
+                ElementType {
+                    property: "definitionCodeableConcept",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "definitionExpression",
+                    definition: &super::data_types::EXPRESSION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "definitionDataRequirement",
+                    definition: &super::data_types::DATA_REQUIREMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "definitionTriggerDefinition",
+                    definition: &super::data_types::TRIGGER_DEFINITION,
+                    targets: &[],
+                },
+            ],
+            is_choice: true,
+            is_summary: true,
+            ..super::REQUIRED
+        },
+        ElementDefinition {
+            name: "usageContext",
+            types: &[
+                ElementType {
+                    property: "usageContext",
+                    definition: &super::data_types::USAGE_CONTEXT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
+        },
+        ElementDefinition {
+            name: "participantEffective",
+            types: &[
+                ElementType {
+                    property: "participantEffectiveDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "participantEffectivePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "participantEffectiveDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "participantEffectiveTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
+            ],
+            is_choice: true,
+            ..super::OPTIONAL
+        },
+        ElementDefinition {
+            name: "timeFromStart",
+            types: &[
+                ElementType {
+                    property: "timeFromStart",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
+            ..super::OPTIONAL
+        },
+        ElementDefinition {
+            name: "groupMeasure",
+            types: &[
+                ElementType {
+                    property: "groupMeasure",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
+            binding: Some(&super::bindings::GROUP_MEASURE_CODES),
+            ..super::OPTIONAL
         },
         ElementDefinition {
             name: "exclude",
-            types: &[ElementType { property: "exclude", definition: &super::primitives::BOOLEAN, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "definitionReference",
-            types: &[ElementType {
-                property: "definitionReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["EvidenceVariable", "Group", "Evidence"],
-            }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "definitionCanonical",
-            types: &[ElementType {
-                property: "definitionCanonical",
-                definition: &super::primitives::CANONICAL,
-                targets: &["EvidenceVariable", "Evidence"],
-            }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "definitionCodeableConcept",
-            types: &[ElementType {
-                property: "definitionCodeableConcept",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "definitionExpression",
-            types: &[ElementType {
-                property: "definitionExpression",
-                definition: &super::data_types::EXPRESSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "definitionId",
-            types: &[ElementType { property: "definitionId", definition: &super::primitives::ID, targets: &[] }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "definitionByTypeAndValue",
-            types: &[ElementType {
-                property: "definitionByTypeAndValue",
-                definition: &EVIDENCE_VARIABLE_CHARACTERISTIC_DEFINITION_BY_TYPE_AND_VALUE,
-                targets: &[],
-            }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "definitionByCombination",
-            types: &[ElementType {
-                property: "definitionByCombination",
-                definition: &EVIDENCE_VARIABLE_CHARACTERISTIC_DEFINITION_BY_COMBINATION,
-                targets: &[],
-            }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "instances",
-            types: &[
-                ElementType { property: "instancesQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "instancesRange", definition: &super::data_types::RANGE, targets: &[] },
-            ],
-            is_choice: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "duration",
-            types: &[
-                ElementType { property: "durationQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "durationRange", definition: &super::data_types::RANGE, targets: &[] },
-            ],
-            is_choice: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "timeFromEvent",
-            types: &[ElementType {
-                property: "timeFromEvent",
-                definition: &EVIDENCE_VARIABLE_CHARACTERISTIC_TIME_FROM_EVENT,
-                targets: &[],
-            }],
-            ..super::REPEATED
-        },
-    ],
-};
-/// `EvidenceVariable.characteristic.definitionByTypeAndValue`
-pub static EVIDENCE_VARIABLE_CHARACTERISTIC_DEFINITION_BY_TYPE_AND_VALUE: TypeDefinition = TypeDefinition {
-    name: "EvidenceVariable.characteristic.definitionByTypeAndValue",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
-            is_summary: true,
-            binding: Some(&super::bindings::USAGE_CONTEXT_TYPE_EXAMPLE),
-            ..super::REQUIRED
-        },
-        ElementDefinition {
-            name: "method",
-            types: &[ElementType {
-                property: "method",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            binding: Some(&super::bindings::DEFINITION_METHOD_EXAMPLE),
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "device",
-            types: &[ElementType {
-                property: "device",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Device", "DeviceMetric"],
-            }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "value",
             types: &[
                 ElementType {
-                    property: "valueCodeableConcept",
-                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    property: "exclude",
+                    definition: &super::primitives::BOOLEAN,
                     targets: &[],
                 },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "valueRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "valueReference", definition: &super::data_types::REFERENCE, targets: &[] },
-                ElementType { property: "valueId", definition: &super::primitives::ID, targets: &[] },
             ],
-            is_choice: true,
-            is_summary: true,
-            ..super::REQUIRED
-        },
-        ElementDefinition {
-            name: "offset",
-            types: &[ElementType {
-                property: "offset",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            binding: Some(&super::bindings::CHARACTERISTIC_OFFSET_EXAMPLE),
-            ..super::OPTIONAL
-        },
-    ],
-};
-/// `EvidenceVariable.characteristic.definitionByCombination`
-pub static EVIDENCE_VARIABLE_CHARACTERISTIC_DEFINITION_BY_COMBINATION: TypeDefinition = TypeDefinition {
-    name: "EvidenceVariable.characteristic.definitionByCombination",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
-            binding: Some(&super::bindings::CHARACTERISTIC_COMBINATION_REQUIRED),
-            ..super::REQUIRED
-        },
-        ElementDefinition {
-            name: "threshold",
-            types: &[ElementType { property: "threshold", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "characteristic",
-            types: &[ElementType {
-                property: "characteristic",
-                definition: &EVIDENCE_VARIABLE_CHARACTERISTIC,
-                targets: &[],
-            }],
-            ..super::REQUIRED_REPEATED
-        },
-    ],
-};
-/// `EvidenceVariable.characteristic.timeFromEvent`
-pub static EVIDENCE_VARIABLE_CHARACTERISTIC_TIME_FROM_EVENT: TypeDefinition = TypeDefinition {
-    name: "EvidenceVariable.characteristic.timeFromEvent",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "event",
-            types: &[
-                ElementType {
-                    property: "eventCodeableConcept",
-                    definition: &super::data_types::CODEABLE_CONCEPT,
-                    targets: &[],
-                },
-                ElementType { property: "eventReference", definition: &super::data_types::REFERENCE, targets: &[] },
-                ElementType { property: "eventDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "eventId", definition: &super::primitives::ID, targets: &[] },
-            ],
-            is_choice: true,
-            binding: Some(&super::bindings::EVIDENCE_VARIABLE_EVENT_EXAMPLE),
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "range",
-            types: &[ElementType { property: "range", definition: &super::data_types::RANGE, targets: &[] }],
             ..super::OPTIONAL
         },
     ],

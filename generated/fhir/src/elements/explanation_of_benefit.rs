@@ -12,62 +12,118 @@ pub static EXPLANATION_OF_BENEFIT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::EXPLANATIONOFBENEFIT_STATUS_CODES),
@@ -75,317 +131,471 @@ pub static EXPLANATION_OF_BENEFIT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLAIM_TYPE_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "subType",
-            types: &[ElementType {
-                property: "subType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_SUBTYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLAIM_USE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "patient",
-            types: &[ElementType {
-                property: "patient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient"],
-            }],
+            types: &[
+                ElementType {
+                    property: "patient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "billablePeriod",
-            types: &[ElementType { property: "billablePeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "billablePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "created",
-            types: &[ElementType { property: "created", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "created",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "enterer",
-            types: &[ElementType {
-                property: "enterer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "enterer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "insurer",
-            types: &[ElementType {
-                property: "insurer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "insurer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "provider",
-            types: &[ElementType {
-                property: "provider",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "provider",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType {
-                property: "priority",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PROCESSPRIORITY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "fundsReserveRequested",
-            types: &[ElementType {
-                property: "fundsReserveRequested",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "fundsReserveRequested",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::FUNDSRESERVE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "fundsReserve",
-            types: &[ElementType {
-                property: "fundsReserve",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "fundsReserve",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::FUNDSRESERVE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "related",
-            types: &[ElementType { property: "related", definition: &EXPLANATION_OF_BENEFIT_RELATED, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "related",
+                    definition: &EXPLANATION_OF_BENEFIT_RELATED,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "prescription",
-            types: &[ElementType {
-                property: "prescription",
-                definition: &super::data_types::REFERENCE,
-                targets: &["MedicationRequest", "VisionPrescription"],
-            }],
+            types: &[
+                ElementType {
+                    property: "prescription",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["MedicationRequest", "VisionPrescription"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "originalPrescription",
-            types: &[ElementType {
-                property: "originalPrescription",
-                definition: &super::data_types::REFERENCE,
-                targets: &["MedicationRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "originalPrescription",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["MedicationRequest"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "payee",
-            types: &[ElementType { property: "payee", definition: &EXPLANATION_OF_BENEFIT_PAYEE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "payee",
+                    definition: &EXPLANATION_OF_BENEFIT_PAYEE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "referral",
-            types: &[ElementType {
-                property: "referral",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ServiceRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "referral",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ServiceRequest"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "facility",
-            types: &[ElementType {
-                property: "facility",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "facility",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "claim",
-            types: &[ElementType { property: "claim", definition: &super::data_types::REFERENCE, targets: &["Claim"] }],
+            types: &[
+                ElementType {
+                    property: "claim",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Claim"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "claimResponse",
-            types: &[ElementType {
-                property: "claimResponse",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ClaimResponse"],
-            }],
+            types: &[
+                ElementType {
+                    property: "claimResponse",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ClaimResponse"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "outcome",
-            types: &[ElementType { property: "outcome", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "outcome",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::REMITTANCE_OUTCOME_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "disposition",
-            types: &[ElementType { property: "disposition", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "disposition",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "preAuthRef",
-            types: &[ElementType { property: "preAuthRef", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "preAuthRef",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "preAuthRefPeriod",
-            types: &[ElementType {
-                property: "preAuthRefPeriod",
-                definition: &super::data_types::PERIOD,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "preAuthRefPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "careTeam",
-            types: &[ElementType { property: "careTeam", definition: &EXPLANATION_OF_BENEFIT_CARE_TEAM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "careTeam",
+                    definition: &EXPLANATION_OF_BENEFIT_CARE_TEAM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "supportingInfo",
-            types: &[ElementType {
-                property: "supportingInfo",
-                definition: &EXPLANATION_OF_BENEFIT_SUPPORTING_INFO,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "supportingInfo",
+                    definition: &EXPLANATION_OF_BENEFIT_SUPPORTING_INFO,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "diagnosis",
-            types: &[ElementType {
-                property: "diagnosis",
-                definition: &EXPLANATION_OF_BENEFIT_DIAGNOSIS,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "diagnosis",
+                    definition: &EXPLANATION_OF_BENEFIT_DIAGNOSIS,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "procedure",
-            types: &[ElementType {
-                property: "procedure",
-                definition: &EXPLANATION_OF_BENEFIT_PROCEDURE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "procedure",
+                    definition: &EXPLANATION_OF_BENEFIT_PROCEDURE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "precedence",
-            types: &[ElementType {
-                property: "precedence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "precedence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "insurance",
-            types: &[ElementType {
-                property: "insurance",
-                definition: &EXPLANATION_OF_BENEFIT_INSURANCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "insurance",
+                    definition: &EXPLANATION_OF_BENEFIT_INSURANCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "accident",
-            types: &[ElementType { property: "accident", definition: &EXPLANATION_OF_BENEFIT_ACCIDENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "accident",
+                    definition: &EXPLANATION_OF_BENEFIT_ACCIDENT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType { property: "item", definition: &EXPLANATION_OF_BENEFIT_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "addItem",
-            types: &[ElementType { property: "addItem", definition: &EXPLANATION_OF_BENEFIT_ADD_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "addItem",
+                    definition: &EXPLANATION_OF_BENEFIT_ADD_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "total",
-            types: &[ElementType { property: "total", definition: &EXPLANATION_OF_BENEFIT_TOTAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "total",
+                    definition: &EXPLANATION_OF_BENEFIT_TOTAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "payment",
-            types: &[ElementType { property: "payment", definition: &EXPLANATION_OF_BENEFIT_PAYMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "payment",
+                    definition: &EXPLANATION_OF_BENEFIT_PAYMENT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "formCode",
-            types: &[ElementType {
-                property: "formCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "formCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::FORMS_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "form",
-            types: &[ElementType { property: "form", definition: &super::data_types::ATTACHMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "form",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "processNote",
-            types: &[ElementType {
-                property: "processNote",
-                definition: &EXPLANATION_OF_BENEFIT_PROCESS_NOTE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "processNote",
+                    definition: &EXPLANATION_OF_BENEFIT_PROCESS_NOTE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "benefitPeriod",
-            types: &[ElementType { property: "benefitPeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "benefitPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "benefitBalance",
-            types: &[ElementType {
-                property: "benefitBalance",
-                definition: &EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "benefitBalance",
+                    definition: &EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -399,43 +609,71 @@ pub static EXPLANATION_OF_BENEFIT_RELATED: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "claim",
-            types: &[ElementType { property: "claim", definition: &super::data_types::REFERENCE, targets: &["Claim"] }],
+            types: &[
+                ElementType {
+                    property: "claim",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Claim"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "relationship",
-            types: &[ElementType {
-                property: "relationship",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relationship",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::RELATED_CLAIM_RELATIONSHIP_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reference",
-            types: &[ElementType { property: "reference", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reference",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -449,38 +687,66 @@ pub static EXPLANATION_OF_BENEFIT_PAYEE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PAYEETYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "party",
-            types: &[ElementType {
-                property: "party",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "party",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "Patient",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -494,57 +760,93 @@ pub static EXPLANATION_OF_BENEFIT_CARE_TEAM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "provider",
-            types: &[ElementType {
-                property: "provider",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "provider",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "responsible",
-            types: &[ElementType { property: "responsible", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "responsible",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "role",
-            types: &[ElementType { property: "role", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "role",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_CARETEAMROLE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "qualification",
-            types: &[ElementType {
-                property: "qualification",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "qualification",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PROVIDER_QUALIFICATION_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -559,51 +861,87 @@ pub static EXPLANATION_OF_BENEFIT_SUPPORTING_INFO: TypeDefinition = TypeDefiniti
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_INFORMATIONCATEGORY_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_EXCEPTION_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "timing",
             types: &[
-                ElementType { property: "timingDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "timingPeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "timingDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -611,18 +949,44 @@ pub static EXPLANATION_OF_BENEFIT_SUPPORTING_INFO: TypeDefinition = TypeDefiniti
         ElementDefinition {
             name: "value",
             types: &[
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &super::data_types::ATTACHMENT, targets: &[] },
-                ElementType { property: "valueReference", definition: &super::data_types::REFERENCE, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType { property: "reason", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MISSING_TOOTH_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -637,28 +1001,48 @@ pub static EXPLANATION_OF_BENEFIT_DIAGNOSIS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
@@ -681,27 +1065,37 @@ pub static EXPLANATION_OF_BENEFIT_DIAGNOSIS: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_DIAGNOSISTYPE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "onAdmission",
-            types: &[ElementType {
-                property: "onAdmission",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "onAdmission",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_DIAGNOSIS_ON_ADMISSION_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "packageCode",
-            types: &[ElementType {
-                property: "packageCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "packageCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_DIAGNOSISRELATEDGROUP_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -716,39 +1110,71 @@ pub static EXPLANATION_OF_BENEFIT_PROCEDURE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROCEDURE_TYPE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
@@ -771,7 +1197,13 @@ pub static EXPLANATION_OF_BENEFIT_PROCEDURE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -785,44 +1217,72 @@ pub static EXPLANATION_OF_BENEFIT_INSURANCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "focal",
-            types: &[ElementType { property: "focal", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "focal",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "coverage",
-            types: &[ElementType {
-                property: "coverage",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Coverage"],
-            }],
+            types: &[
+                ElementType {
+                    property: "coverage",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Coverage"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "preAuthRef",
-            types: &[ElementType { property: "preAuthRef", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "preAuthRef",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -836,40 +1296,70 @@ pub static EXPLANATION_OF_BENEFIT_ACCIDENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::V3_ACT_INCIDENT_CODE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "location",
             types: &[
-                ElementType { property: "locationAddress", definition: &super::data_types::ADDRESS, targets: &[] },
+                ElementType {
+                    property: "locationAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
                 ElementType {
                     property: "locationReference",
                     definition: &super::data_types::REFERENCE,
@@ -890,121 +1380,167 @@ pub static EXPLANATION_OF_BENEFIT_ITEM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "careTeamSequence",
-            types: &[ElementType {
-                property: "careTeamSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "careTeamSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "diagnosisSequence",
-            types: &[ElementType {
-                property: "diagnosisSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "diagnosisSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "procedureSequence",
-            types: &[ElementType {
-                property: "procedureSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "procedureSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "informationSequence",
-            types: &[ElementType {
-                property: "informationSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "informationSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "revenue",
-            types: &[ElementType {
-                property: "revenue",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "revenue",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_REVENUE_CENTER_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_BENEFITCATEGORY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "serviced",
             types: &[
-                ElementType { property: "servicedDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "servicedPeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "servicedDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "servicedPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -1017,7 +1553,11 @@ pub static EXPLANATION_OF_BENEFIT_ITEM: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "locationAddress", definition: &super::data_types::ADDRESS, targets: &[] },
+                ElementType {
+                    property: "locationAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
                 ElementType {
                     property: "locationReference",
                     definition: &super::data_types::REFERENCE,
@@ -1030,79 +1570,125 @@ pub static EXPLANATION_OF_BENEFIT_ITEM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType {
-                property: "bodySite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::TOOTH_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subSite",
-            types: &[ElementType {
-                property: "subSite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subSite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SURFACE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "detail",
-            types: &[ElementType { property: "detail", definition: &EXPLANATION_OF_BENEFIT_ITEM_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "detail",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1116,53 +1702,83 @@ pub static EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION: TypeDefinition = TypeDefini
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ADJUDICATION_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType {
-                property: "reason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ADJUDICATION_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -1176,130 +1792,196 @@ pub static EXPLANATION_OF_BENEFIT_ITEM_DETAIL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "revenue",
-            types: &[ElementType {
-                property: "revenue",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "revenue",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_REVENUE_CENTER_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_BENEFITCATEGORY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subDetail",
-            types: &[ElementType {
-                property: "subDetail",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_DETAIL_SUB_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subDetail",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_DETAIL_SUB_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1313,121 +1995,185 @@ pub static EXPLANATION_OF_BENEFIT_ITEM_DETAIL_SUB_DETAIL: TypeDefinition = TypeD
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "sequence",
-            types: &[ElementType { property: "sequence", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "revenue",
-            types: &[ElementType {
-                property: "revenue",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "revenue",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_REVENUE_CENTER_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_BENEFITCATEGORY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "udi",
-            types: &[ElementType { property: "udi", definition: &super::data_types::REFERENCE, targets: &["Device"] }],
+            types: &[
+                ElementType {
+                    property: "udi",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1441,96 +2187,132 @@ pub static EXPLANATION_OF_BENEFIT_ADD_ITEM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "itemSequence",
-            types: &[ElementType {
-                property: "itemSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "itemSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "detailSequence",
-            types: &[ElementType {
-                property: "detailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "detailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subDetailSequence",
-            types: &[ElementType {
-                property: "subDetailSequence",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subDetailSequence",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "provider",
-            types: &[ElementType {
-                property: "provider",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "provider",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programCode",
-            types: &[ElementType {
-                property: "programCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PROGRAM_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "serviced",
             types: &[
-                ElementType { property: "servicedDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "servicedPeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "servicedDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "servicedPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -1543,7 +2325,11 @@ pub static EXPLANATION_OF_BENEFIT_ADD_ITEM: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "locationAddress", definition: &super::data_types::ADDRESS, targets: &[] },
+                ElementType {
+                    property: "locationAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
                 ElementType {
                     property: "locationReference",
                     definition: &super::data_types::REFERENCE,
@@ -1556,69 +2342,103 @@ pub static EXPLANATION_OF_BENEFIT_ADD_ITEM: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType {
-                property: "bodySite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::TOOTH_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subSite",
-            types: &[ElementType {
-                property: "subSite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subSite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SURFACE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "detail",
-            types: &[ElementType {
-                property: "detail",
-                definition: &EXPLANATION_OF_BENEFIT_ADD_ITEM_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "detail",
+                    definition: &EXPLANATION_OF_BENEFIT_ADD_ITEM_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1632,90 +2452,138 @@ pub static EXPLANATION_OF_BENEFIT_ADD_ITEM_DETAIL: TypeDefinition = TypeDefiniti
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subDetail",
-            types: &[ElementType {
-                property: "subDetail",
-                definition: &EXPLANATION_OF_BENEFIT_ADD_ITEM_DETAIL_SUB_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subDetail",
+                    definition: &EXPLANATION_OF_BENEFIT_ADD_ITEM_DETAIL_SUB_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1729,81 +2597,127 @@ pub static EXPLANATION_OF_BENEFIT_ADD_ITEM_DETAIL_SUB_DETAIL: TypeDefinition = T
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productOrService",
-            types: &[ElementType {
-                property: "productOrService",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productOrService",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SERVICE_USCLS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "modifier",
-            types: &[ElementType {
-                property: "modifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifier",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLAIM_MODIFIERS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unitPrice",
-            types: &[ElementType { property: "unitPrice", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unitPrice",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "factor",
-            types: &[ElementType { property: "factor", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "factor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "net",
-            types: &[ElementType { property: "net", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "net",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "noteNumber",
-            types: &[ElementType {
-                property: "noteNumber",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "noteNumber",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "adjudication",
-            types: &[ElementType {
-                property: "adjudication",
-                definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjudication",
+                    definition: &EXPLANATION_OF_BENEFIT_ITEM_ADJUDICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -1817,39 +2731,61 @@ pub static EXPLANATION_OF_BENEFIT_TOTAL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ADJUDICATION_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -1864,59 +2800,105 @@ pub static EXPLANATION_OF_BENEFIT_PAYMENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_PAYMENTTYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "adjustment",
-            types: &[ElementType { property: "adjustment", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "adjustment",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "adjustmentReason",
-            types: &[ElementType {
-                property: "adjustmentReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "adjustmentReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PAYMENT_ADJUSTMENT_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -1930,48 +2912,82 @@ pub static EXPLANATION_OF_BENEFIT_PROCESS_NOTE: TypeDefinition = TypeDefinition 
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "number",
-            types: &[ElementType { property: "number", definition: &super::primitives::POSITIVE_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "number",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::NOTE_TYPE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType {
-                property: "language",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
@@ -1986,79 +3002,129 @@ pub static EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE: TypeDefinition = TypeDefiniti
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::EX_BENEFITCATEGORY_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "excluded",
-            types: &[ElementType { property: "excluded", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "excluded",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "network",
-            types: &[ElementType {
-                property: "network",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "network",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::BENEFIT_NETWORK_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unit",
-            types: &[ElementType { property: "unit", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unit",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::BENEFIT_UNIT_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "term",
-            types: &[ElementType { property: "term", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "term",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::BENEFIT_TERM_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "financial",
-            types: &[ElementType {
-                property: "financial",
-                definition: &EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE_FINANCIAL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "financial",
+                    definition: &EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE_FINANCIAL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -2072,28 +3138,48 @@ pub static EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE_FINANCIAL: TypeDefinition = Ty
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::BENEFIT_TYPE_EXAMPLE),
             ..super::REQUIRED
         },
@@ -2105,8 +3191,16 @@ pub static EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE_FINANCIAL: TypeDefinition = Ty
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "allowedString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "allowedMoney", definition: &super::data_types::MONEY, targets: &[] },
+                ElementType {
+                    property: "allowedString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "allowedMoney",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -2114,8 +3208,16 @@ pub static EXPLANATION_OF_BENEFIT_BENEFIT_BALANCE_FINANCIAL: TypeDefinition = Ty
         ElementDefinition {
             name: "used",
             types: &[
-                ElementType { property: "usedUnsignedInt", definition: &super::primitives::UNSIGNED_INT, targets: &[] },
-                ElementType { property: "usedMoney", definition: &super::data_types::MONEY, targets: &[] },
+                ElementType {
+                    property: "usedUnsignedInt",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "usedMoney",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL

@@ -12,79 +12,149 @@ pub static FAMILY_MEMBER_HISTORY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instantiatesCanonical",
-            types: &[ElementType {
-                property: "instantiatesCanonical",
-                definition: &super::primitives::CANONICAL,
-                targets: &["PlanDefinition", "Questionnaire", "ActivityDefinition", "Measure", "OperationDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "instantiatesCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[
+                        "PlanDefinition",
+                        "Questionnaire",
+                        "ActivityDefinition",
+                        "Measure",
+                        "OperationDefinition",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instantiatesUri",
-            types: &[ElementType { property: "instantiatesUri", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "instantiatesUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::HISTORY_STATUS_CODES),
@@ -92,51 +162,75 @@ pub static FAMILY_MEMBER_HISTORY: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "dataAbsentReason",
-            types: &[ElementType {
-                property: "dataAbsentReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dataAbsentReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::HISTORY_ABSENT_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "patient",
-            types: &[ElementType {
-                property: "patient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient"],
-            }],
+            types: &[
+                ElementType {
+                    property: "patient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "relationship",
-            types: &[ElementType {
-                property: "relationship",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relationship",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::V3_FAMILY_MEMBER_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "sex",
-            types: &[ElementType { property: "sex", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sex",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::ADMINISTRATIVE_GENDER_EXTENSIBLE),
             ..super::OPTIONAL
@@ -144,9 +238,21 @@ pub static FAMILY_MEMBER_HISTORY: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "born",
             types: &[
-                ElementType { property: "bornPeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "bornDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "bornString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "bornPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "bornDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "bornString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -154,9 +260,21 @@ pub static FAMILY_MEMBER_HISTORY: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "age",
             types: &[
-                ElementType { property: "ageAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "ageRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "ageString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "ageAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "ageRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "ageString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -164,18 +282,44 @@ pub static FAMILY_MEMBER_HISTORY: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "estimatedAge",
-            types: &[ElementType { property: "estimatedAge", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "estimatedAge",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "deceased",
             types: &[
-                ElementType { property: "deceasedBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "deceasedAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "deceasedRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "deceasedDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "deceasedString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "deceasedBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "deceasedAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "deceasedRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "deceasedDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "deceasedString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -183,40 +327,56 @@ pub static FAMILY_MEMBER_HISTORY: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLINICAL_FINDINGS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Condition",
-                    "Observation",
-                    "AllergyIntolerance",
-                    "QuestionnaireResponse",
-                    "DiagnosticReport",
-                    "DocumentReference",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Observation",
+                        "AllergyIntolerance",
+                        "QuestionnaireResponse",
+                        "DiagnosticReport",
+                        "DocumentReference",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType { property: "condition", definition: &FAMILY_MEMBER_HISTORY_CONDITION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &FAMILY_MEMBER_HISTORY_CONDITION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -230,64 +390,110 @@ pub static FAMILY_MEMBER_HISTORY_CONDITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CONDITION_CODE_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "outcome",
-            types: &[ElementType {
-                property: "outcome",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "outcome",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CONDITION_OUTCOME_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contributedToDeath",
-            types: &[ElementType {
-                property: "contributedToDeath",
-                definition: &super::primitives::BOOLEAN,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "contributedToDeath",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "onset",
             types: &[
-                ElementType { property: "onsetAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "onsetRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "onsetPeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "onsetString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "onsetAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "onsetRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "onsetPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "onsetString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],

@@ -12,62 +12,118 @@ pub static GOAL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "lifecycleStatus",
-            types: &[ElementType { property: "lifecycleStatus", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lifecycleStatus",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::GOAL_STATUS_CODES),
@@ -75,62 +131,76 @@ pub static GOAL: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "achievementStatus",
-            types: &[ElementType {
-                property: "achievementStatus",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "achievementStatus",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::GOAL_ACHIEVEMENT_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::GOAL_CATEGORY_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType {
-                property: "priority",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::GOAL_PRIORITY_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType {
-                property: "description",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CLINICAL_FINDINGS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group", "Organization"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "start",
             types: &[
-                ElementType { property: "startDate", definition: &super::primitives::DATE, targets: &[] },
+                ElementType {
+                    property: "startDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "startCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
@@ -144,68 +214,105 @@ pub static GOAL: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "target",
-            types: &[ElementType { property: "target", definition: &GOAL_TARGET, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "target",
+                    definition: &GOAL_TARGET,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "statusDate",
-            types: &[ElementType { property: "statusDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "statusDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "statusReason",
-            types: &[ElementType { property: "statusReason", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "statusReason",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "expressedBy",
-            types: &[ElementType {
-                property: "expressedBy",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Practitioner", "PractitionerRole", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "expressedBy",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "addresses",
-            types: &[ElementType {
-                property: "addresses",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Condition",
-                    "Observation",
-                    "MedicationStatement",
-                    "NutritionOrder",
-                    "ServiceRequest",
-                    "RiskAssessment",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "addresses",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Observation",
+                        "MedicationStatement",
+                        "NutritionOrder",
+                        "ServiceRequest",
+                        "RiskAssessment",
+                    ],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "outcomeCode",
-            types: &[ElementType {
-                property: "outcomeCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "outcomeCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLINICAL_FINDINGS_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "outcomeReference",
-            types: &[ElementType {
-                property: "outcomeReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Observation"],
-            }],
+            types: &[
+                ElementType {
+                    property: "outcomeReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Observation"],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -219,32 +326,48 @@ pub static GOAL_TARGET: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "measure",
-            types: &[ElementType {
-                property: "measure",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "measure",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::OBSERVATION_CODES_EXAMPLE),
             ..super::OPTIONAL
@@ -252,17 +375,41 @@ pub static GOAL_TARGET: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "detail",
             types: &[
-                ElementType { property: "detailQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "detailRange", definition: &super::data_types::RANGE, targets: &[] },
+                ElementType {
+                    property: "detailQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "detailRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "detailCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "detailString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "detailBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "detailInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "detailRatio", definition: &super::data_types::RATIO, targets: &[] },
+                ElementType {
+                    property: "detailString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "detailBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "detailInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "detailRatio",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -271,8 +418,16 @@ pub static GOAL_TARGET: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "due",
             types: &[
-                ElementType { property: "dueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "dueDuration", definition: &super::data_types::DURATION, targets: &[] },
+                ElementType {
+                    property: "dueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "dueDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,

@@ -12,75 +12,135 @@ pub static GUIDANCE_RESPONSE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "requestIdentifier",
-            types: &[ElementType {
-                property: "requestIdentifier",
-                definition: &super::data_types::IDENTIFIER,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "requestIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "module",
             types: &[
-                ElementType { property: "moduleUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "moduleCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
+                ElementType {
+                    property: "moduleUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "moduleCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
                 ElementType {
                     property: "moduleCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
@@ -93,7 +153,13 @@ pub static GUIDANCE_RESPONSE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::GUIDANCE_RESPONSE_STATUS_CODES),
@@ -101,97 +167,128 @@ pub static GUIDANCE_RESPONSE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "occurrenceDateTime",
-            types: &[ElementType {
-                property: "occurrenceDateTime",
-                definition: &super::primitives::DATE_TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "occurrenceDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performer",
-            types: &[ElementType {
-                property: "performer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "performer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Device"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation", "DiagnosticReport", "DocumentReference"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Observation",
+                        "DiagnosticReport",
+                        "DocumentReference",
+                    ],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "evaluationMessage",
-            types: &[ElementType {
-                property: "evaluationMessage",
-                definition: &super::data_types::REFERENCE,
-                targets: &["OperationOutcome"],
-            }],
+            types: &[
+                ElementType {
+                    property: "evaluationMessage",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["OperationOutcome"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "outputParameters",
-            types: &[ElementType {
-                property: "outputParameters",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Parameters"],
-            }],
+            types: &[
+                ElementType {
+                    property: "outputParameters",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Parameters"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "result",
-            types: &[ElementType {
-                property: "result",
-                definition: &super::data_types::REFERENCE,
-                targets: &["CarePlan", "RequestGroup"],
-            }],
+            types: &[
+                ElementType {
+                    property: "result",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["CarePlan", "RequestGroup"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dataRequirement",
-            types: &[ElementType {
-                property: "dataRequirement",
-                definition: &super::data_types::DATA_REQUIREMENT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dataRequirement",
+                    definition: &super::data_types::DATA_REQUIREMENT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],

@@ -12,63 +12,119 @@ pub static IMAGING_STUDY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::IMAGINGSTUDY_STATUS_CODES),
@@ -76,164 +132,232 @@ pub static IMAGING_STUDY: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "modality",
-            types: &[ElementType { property: "modality", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modality",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SECT_CID_29_HTML_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Device", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Device", "Group"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "started",
-            types: &[ElementType { property: "started", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "started",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType {
-                property: "basedOn",
-                definition: &super::data_types::REFERENCE,
-                targets: &["CarePlan", "ServiceRequest", "Appointment", "AppointmentResponse", "Task"],
-            }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "CarePlan",
+                        "ServiceRequest",
+                        "Appointment",
+                        "AppointmentResponse",
+                        "Task",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "referrer",
-            types: &[ElementType {
-                property: "referrer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "referrer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "interpreter",
-            types: &[ElementType {
-                property: "interpreter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "interpreter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "endpoint",
-            types: &[ElementType {
-                property: "endpoint",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Endpoint"],
-            }],
+            types: &[
+                ElementType {
+                    property: "endpoint",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Endpoint"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "numberOfSeries",
-            types: &[ElementType {
-                property: "numberOfSeries",
-                definition: &super::primitives::UNSIGNED_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "numberOfSeries",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "numberOfInstances",
-            types: &[ElementType {
-                property: "numberOfInstances",
-                definition: &super::primitives::UNSIGNED_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "numberOfInstances",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "procedureReference",
-            types: &[ElementType {
-                property: "procedureReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Procedure"],
-            }],
+            types: &[
+                ElementType {
+                    property: "procedureReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Procedure"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "procedureCode",
-            types: &[ElementType {
-                property: "procedureCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "procedureCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RAD_LEX_PLAYBOOK_ASPX_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROCEDURE_REASON_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation", "Media", "DiagnosticReport", "DocumentReference"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Observation",
+                        "Media",
+                        "DiagnosticReport",
+                        "DocumentReference",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "series",
-            types: &[ElementType { property: "series", definition: &IMAGING_STUDY_SERIES, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "series",
+                    definition: &IMAGING_STUDY_SERIES,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -248,109 +372,183 @@ pub static IMAGING_STUDY_SERIES: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "uid",
-            types: &[ElementType { property: "uid", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "uid",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "number",
-            types: &[ElementType { property: "number", definition: &super::primitives::UNSIGNED_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "number",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "modality",
-            types: &[ElementType { property: "modality", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "modality",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SECT_CID_29_HTML_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "numberOfInstances",
-            types: &[ElementType {
-                property: "numberOfInstances",
-                definition: &super::primitives::UNSIGNED_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "numberOfInstances",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "endpoint",
-            types: &[ElementType {
-                property: "endpoint",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Endpoint"],
-            }],
+            types: &[
+                ElementType {
+                    property: "endpoint",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Endpoint"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType { property: "bodySite", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::BODY_SITE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "laterality",
-            types: &[ElementType { property: "laterality", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "laterality",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::BODYSITE_LATERALITY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "specimen",
-            types: &[ElementType {
-                property: "specimen",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Specimen"],
-            }],
+            types: &[
+                ElementType {
+                    property: "specimen",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Specimen"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "started",
-            types: &[ElementType { property: "started", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "started",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performer",
-            types: &[ElementType { property: "performer", definition: &IMAGING_STUDY_SERIES_PERFORMER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "performer",
+                    definition: &IMAGING_STUDY_SERIES_PERFORMER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instance",
-            types: &[ElementType { property: "instance", definition: &IMAGING_STUDY_SERIES_INSTANCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "instance",
+                    definition: &IMAGING_STUDY_SERIES_INSTANCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -364,51 +562,69 @@ pub static IMAGING_STUDY_SERIES_PERFORMER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "function",
-            types: &[ElementType {
-                property: "function",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "function",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SERIES_PERFORMER_FUNCTION_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "actor",
-            types: &[ElementType {
-                property: "actor",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Practitioner",
-                    "PractitionerRole",
-                    "Organization",
-                    "CareTeam",
-                    "Patient",
-                    "Device",
-                    "RelatedPerson",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "actor",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "CareTeam",
+                        "Patient",
+                        "Device",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -423,44 +639,82 @@ pub static IMAGING_STUDY_SERIES_INSTANCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "uid",
-            types: &[ElementType { property: "uid", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "uid",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "sopClass",
-            types: &[ElementType { property: "sopClass", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "sopClass",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SECT_B_5_HTML_TABLE_B_5_1_EXTENSIBLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "number",
-            types: &[ElementType { property: "number", definition: &super::primitives::UNSIGNED_INT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "number",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

@@ -12,62 +12,118 @@ pub static IMMUNIZATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::IMMUNIZATION_STATUS_CODES),
@@ -75,49 +131,65 @@ pub static IMMUNIZATION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "statusReason",
-            types: &[ElementType {
-                property: "statusReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "statusReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_STATUS_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "vaccineCode",
-            types: &[ElementType {
-                property: "vaccineCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "vaccineCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::VACCINE_CODE_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "patient",
-            types: &[ElementType {
-                property: "patient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient"],
-            }],
+            types: &[
+                ElementType {
+                    property: "patient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "occurrence",
             types: &[
-                ElementType { property: "occurrenceDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "occurrenceString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "occurrenceDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "occurrenceString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -125,155 +197,245 @@ pub static IMMUNIZATION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "recorded",
-            types: &[ElementType { property: "recorded", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "recorded",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "primarySource",
-            types: &[ElementType { property: "primarySource", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "primarySource",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reportOrigin",
-            types: &[ElementType {
-                property: "reportOrigin",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reportOrigin",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_ORIGIN_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "manufacturer",
-            types: &[ElementType {
-                property: "manufacturer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "manufacturer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lotNumber",
-            types: &[ElementType { property: "lotNumber", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lotNumber",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "expirationDate",
-            types: &[ElementType { property: "expirationDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expirationDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "site",
-            types: &[ElementType { property: "site", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "site",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_SITE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "route",
-            types: &[ElementType { property: "route", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "route",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_ROUTE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "doseQuantity",
-            types: &[ElementType { property: "doseQuantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "doseQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performer",
-            types: &[ElementType { property: "performer", definition: &IMMUNIZATION_PERFORMER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "performer",
+                    definition: &IMMUNIZATION_PERFORMER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_REASON_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation", "DiagnosticReport"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Condition", "Observation", "DiagnosticReport"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "isSubpotent",
-            types: &[ElementType { property: "isSubpotent", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "isSubpotent",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subpotentReason",
-            types: &[ElementType {
-                property: "subpotentReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "subpotentReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_SUBPOTENT_REASON_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "education",
-            types: &[ElementType { property: "education", definition: &IMMUNIZATION_EDUCATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "education",
+                    definition: &IMMUNIZATION_EDUCATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "programEligibility",
-            types: &[ElementType {
-                property: "programEligibility",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "programEligibility",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_PROGRAM_ELIGIBILITY_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "fundingSource",
-            types: &[ElementType {
-                property: "fundingSource",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "fundingSource",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_FUNDING_SOURCE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reaction",
-            types: &[ElementType { property: "reaction", definition: &IMMUNIZATION_REACTION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reaction",
+                    definition: &IMMUNIZATION_REACTION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "protocolApplied",
-            types: &[ElementType {
-                property: "protocolApplied",
-                definition: &IMMUNIZATION_PROTOCOL_APPLIED,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "protocolApplied",
+                    definition: &IMMUNIZATION_PROTOCOL_APPLIED,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -287,43 +449,61 @@ pub static IMMUNIZATION_PERFORMER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "function",
-            types: &[ElementType {
-                property: "function",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "function",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::IMMUNIZATION_FUNCTION_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "actor",
-            types: &[ElementType {
-                property: "actor",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "actor",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -338,51 +518,81 @@ pub static IMMUNIZATION_EDUCATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "documentType",
-            types: &[ElementType { property: "documentType", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "documentType",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reference",
-            types: &[ElementType { property: "reference", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reference",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "publicationDate",
-            types: &[ElementType {
-                property: "publicationDate",
-                definition: &super::primitives::DATE_TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "publicationDate",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "presentationDate",
-            types: &[ElementType {
-                property: "presentationDate",
-                definition: &super::primitives::DATE_TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "presentationDate",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -396,42 +606,70 @@ pub static IMMUNIZATION_REACTION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "detail",
-            types: &[ElementType {
-                property: "detail",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Observation"],
-            }],
+            types: &[
+                ElementType {
+                    property: "detail",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Observation"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reported",
-            types: &[ElementType { property: "reported", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "reported",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -445,46 +683,70 @@ pub static IMMUNIZATION_PROTOCOL_APPLIED: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "series",
-            types: &[ElementType { property: "series", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "series",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "authority",
-            types: &[ElementType {
-                property: "authority",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "authority",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "targetDisease",
-            types: &[ElementType {
-                property: "targetDisease",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "targetDisease",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::IMMUNIZATION_TARGET_DISEASE_EXAMPLE),
             ..super::REPEATED
         },
@@ -496,7 +758,11 @@ pub static IMMUNIZATION_PROTOCOL_APPLIED: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "doseNumberString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "doseNumberString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::REQUIRED
@@ -509,7 +775,11 @@ pub static IMMUNIZATION_PROTOCOL_APPLIED: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "seriesDosesString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "seriesDosesString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL

@@ -12,92 +12,154 @@ pub static IMMUNIZATION_RECOMMENDATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "patient",
-            types: &[ElementType {
-                property: "patient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient"],
-            }],
+            types: &[
+                ElementType {
+                    property: "patient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "authority",
-            types: &[ElementType {
-                property: "authority",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "authority",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "recommendation",
-            types: &[ElementType {
-                property: "recommendation",
-                definition: &IMMUNIZATION_RECOMMENDATION_RECOMMENDATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "recommendation",
+                    definition: &IMMUNIZATION_RECOMMENDATION_RECOMMENDATION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
@@ -112,65 +174,89 @@ pub static IMMUNIZATION_RECOMMENDATION_RECOMMENDATION: TypeDefinition = TypeDefi
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "vaccineCode",
-            types: &[ElementType {
-                property: "vaccineCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "vaccineCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::VACCINE_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "targetDisease",
-            types: &[ElementType {
-                property: "targetDisease",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "targetDisease",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::IMMUNIZATION_RECOMMENDATION_TARGET_DISEASE_EXAMPLE),
+            binding: Some(
+                &super::bindings::IMMUNIZATION_RECOMMENDATION_TARGET_DISEASE_EXAMPLE,
+            ),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contraindicatedVaccineCode",
-            types: &[ElementType {
-                property: "contraindicatedVaccineCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "contraindicatedVaccineCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::VACCINE_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "forecastStatus",
-            types: &[ElementType {
-                property: "forecastStatus",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "forecastStatus",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::IMMUNIZATION_RECOMMENDATION_STATUS_EXAMPLE),
@@ -178,32 +264,48 @@ pub static IMMUNIZATION_RECOMMENDATION_RECOMMENDATION: TypeDefinition = TypeDefi
         },
         ElementDefinition {
             name: "forecastReason",
-            types: &[ElementType {
-                property: "forecastReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "forecastReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::IMMUNIZATION_RECOMMENDATION_REASON_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "dateCriterion",
-            types: &[ElementType {
-                property: "dateCriterion",
-                definition: &IMMUNIZATION_RECOMMENDATION_RECOMMENDATION_DATE_CRITERION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dateCriterion",
+                    definition: &IMMUNIZATION_RECOMMENDATION_RECOMMENDATION_DATE_CRITERION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "series",
-            types: &[ElementType { property: "series", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "series",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
@@ -214,7 +316,11 @@ pub static IMMUNIZATION_RECOMMENDATION_RECOMMENDATION: TypeDefinition = TypeDefi
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "doseNumberString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "doseNumberString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -228,27 +334,35 @@ pub static IMMUNIZATION_RECOMMENDATION_RECOMMENDATION: TypeDefinition = TypeDefi
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "seriesDosesString", definition: &super::primitives::STRING, targets: &[] },
+                ElementType {
+                    property: "seriesDosesString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "supportingImmunization",
-            types: &[ElementType {
-                property: "supportingImmunization",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Immunization", "ImmunizationEvaluation"],
-            }],
+            types: &[
+                ElementType {
+                    property: "supportingImmunization",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Immunization", "ImmunizationEvaluation"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "supportingPatientInformation",
-            types: &[ElementType {
-                property: "supportingPatientInformation",
-                definition: &super::data_types::REFERENCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "supportingPatientInformation",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -262,34 +376,62 @@ pub static IMMUNIZATION_RECOMMENDATION_RECOMMENDATION_DATE_CRITERION: TypeDefini
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
-            binding: Some(&super::bindings::IMMUNIZATION_RECOMMENDATION_DATE_CRITERION_EXAMPLE),
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
+            binding: Some(
+                &super::bindings::IMMUNIZATION_RECOMMENDATION_DATE_CRITERION_EXAMPLE,
+            ),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],

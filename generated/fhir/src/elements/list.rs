@@ -12,62 +12,118 @@ pub static LIST: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::LIST_STATUS_CODES),
@@ -75,7 +131,13 @@ pub static LIST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "mode",
-            types: &[ElementType { property: "mode", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "mode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::LIST_MODE_CODES),
@@ -83,79 +145,119 @@ pub static LIST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::LIST_EXAMPLE_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group", "Device", "Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group", "Device", "Location"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType {
-                property: "source",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Patient", "Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Patient", "Device"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "orderedBy",
-            types: &[ElementType {
-                property: "orderedBy",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "orderedBy",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LIST_ORDER_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "entry",
-            types: &[ElementType { property: "entry", definition: &LIST_ENTRY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "entry",
+                    definition: &LIST_ENTRY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "emptyReason",
-            types: &[ElementType {
-                property: "emptyReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "emptyReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LIST_EMPTY_REASON_PREFERRED),
             ..super::OPTIONAL
         },
@@ -170,45 +272,83 @@ pub static LIST_ENTRY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "flag",
-            types: &[ElementType { property: "flag", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "flag",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LIST_ITEM_FLAG_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "deleted",
-            types: &[ElementType { property: "deleted", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "deleted",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType { property: "item", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],

@@ -12,63 +12,119 @@ pub static LOCATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::LOCATION_STATUS_CODES),
@@ -76,116 +132,180 @@ pub static LOCATION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "operationalStatus",
-            types: &[ElementType {
-                property: "operationalStatus",
-                definition: &super::data_types::CODING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "operationalStatus",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::V2_0116_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "alias",
-            types: &[ElementType { property: "alias", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "alias",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "mode",
-            types: &[ElementType { property: "mode", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "mode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::LOCATION_MODE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::V3_SERVICE_DELIVERY_LOCATION_ROLE_TYPE_EXTENSIBLE),
+            binding: Some(
+                &super::bindings::V3_SERVICE_DELIVERY_LOCATION_ROLE_TYPE_EXTENSIBLE,
+            ),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "telecom",
-            types: &[ElementType { property: "telecom", definition: &super::data_types::CONTACT_POINT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "telecom",
+                    definition: &super::data_types::CONTACT_POINT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "address",
-            types: &[ElementType { property: "address", definition: &super::data_types::ADDRESS, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "address",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "physicalType",
-            types: &[ElementType {
-                property: "physicalType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "physicalType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::LOCATION_PHYSICAL_TYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "position",
-            types: &[ElementType { property: "position", definition: &LOCATION_POSITION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "position",
+                    definition: &LOCATION_POSITION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "managingOrganization",
-            types: &[ElementType {
-                property: "managingOrganization",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "managingOrganization",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "partOf",
-            types: &[ElementType {
-                property: "partOf",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "partOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "hoursOfOperation",
-            types: &[ElementType {
-                property: "hoursOfOperation",
-                definition: &LOCATION_HOURS_OF_OPERATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "hoursOfOperation",
+                    definition: &LOCATION_HOURS_OF_OPERATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "availabilityExceptions",
-            types: &[ElementType {
-                property: "availabilityExceptions",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "availabilityExceptions",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "endpoint",
-            types: &[ElementType {
-                property: "endpoint",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Endpoint"],
-            }],
+            types: &[
+                ElementType {
+                    property: "endpoint",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Endpoint"],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -199,38 +319,70 @@ pub static LOCATION_POSITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "longitude",
-            types: &[ElementType { property: "longitude", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "longitude",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "latitude",
-            types: &[ElementType { property: "latitude", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "latitude",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "altitude",
-            types: &[ElementType { property: "altitude", definition: &super::primitives::DECIMAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "altitude",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -244,44 +396,82 @@ pub static LOCATION_HOURS_OF_OPERATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "daysOfWeek",
-            types: &[ElementType { property: "daysOfWeek", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "daysOfWeek",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::DAYS_OF_WEEK_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "allDay",
-            types: &[ElementType { property: "allDay", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "allDay",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "openingTime",
-            types: &[ElementType { property: "openingTime", definition: &super::primitives::TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "openingTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "closingTime",
-            types: &[ElementType { property: "closingTime", definition: &super::primitives::TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "closingTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

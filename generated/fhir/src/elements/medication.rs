@@ -12,70 +12,132 @@ pub static MEDICATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MEDICATION_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::MEDICATION_STATUS_CODES),
@@ -83,34 +145,60 @@ pub static MEDICATION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "manufacturer",
-            types: &[ElementType {
-                property: "manufacturer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "manufacturer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "form",
-            types: &[ElementType { property: "form", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "form",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MEDICATION_FORM_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::RATIO, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "ingredient",
-            types: &[ElementType { property: "ingredient", definition: &MEDICATION_INGREDIENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "ingredient",
+                    definition: &MEDICATION_INGREDIENT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "batch",
-            types: &[ElementType { property: "batch", definition: &MEDICATION_BATCH, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "batch",
+                    definition: &MEDICATION_BATCH,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -124,21 +212,35 @@ pub static MEDICATION_INGREDIENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -162,12 +264,24 @@ pub static MEDICATION_INGREDIENT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "isActive",
-            types: &[ElementType { property: "isActive", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "isActive",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "strength",
-            types: &[ElementType { property: "strength", definition: &super::data_types::RATIO, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "strength",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -181,37 +295,59 @@ pub static MEDICATION_BATCH: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "lotNumber",
-            types: &[ElementType { property: "lotNumber", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lotNumber",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "expirationDate",
-            types: &[ElementType {
-                property: "expirationDate",
-                definition: &super::primitives::DATE_TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "expirationDate",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

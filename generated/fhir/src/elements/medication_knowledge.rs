@@ -12,64 +12,120 @@ pub static MEDICATION_KNOWLEDGE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MEDICATION_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::MEDICATIONKNOWLEDGE_STATUS_CODES),
@@ -77,163 +133,227 @@ pub static MEDICATION_KNOWLEDGE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "manufacturer",
-            types: &[ElementType {
-                property: "manufacturer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "manufacturer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "doseForm",
-            types: &[ElementType {
-                property: "doseForm",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "doseForm",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MEDICATION_FORM_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "amount",
-            types: &[ElementType { property: "amount", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "amount",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "synonym",
-            types: &[ElementType { property: "synonym", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "synonym",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "relatedMedicationKnowledge",
-            types: &[ElementType {
-                property: "relatedMedicationKnowledge",
-                definition: &MEDICATION_KNOWLEDGE_RELATED_MEDICATION_KNOWLEDGE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relatedMedicationKnowledge",
+                    definition: &MEDICATION_KNOWLEDGE_RELATED_MEDICATION_KNOWLEDGE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "associatedMedication",
-            types: &[ElementType {
-                property: "associatedMedication",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Medication"],
-            }],
+            types: &[
+                ElementType {
+                    property: "associatedMedication",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Medication"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "productType",
-            types: &[ElementType {
-                property: "productType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "productType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "monograph",
-            types: &[ElementType { property: "monograph", definition: &MEDICATION_KNOWLEDGE_MONOGRAPH, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "monograph",
+                    definition: &MEDICATION_KNOWLEDGE_MONOGRAPH,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "ingredient",
-            types: &[ElementType {
-                property: "ingredient",
-                definition: &MEDICATION_KNOWLEDGE_INGREDIENT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "ingredient",
+                    definition: &MEDICATION_KNOWLEDGE_INGREDIENT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "preparationInstruction",
-            types: &[ElementType {
-                property: "preparationInstruction",
-                definition: &super::primitives::MARKDOWN,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "preparationInstruction",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "intendedRoute",
-            types: &[ElementType {
-                property: "intendedRoute",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "intendedRoute",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ROUTE_CODES_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "cost",
-            types: &[ElementType { property: "cost", definition: &MEDICATION_KNOWLEDGE_COST, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "cost",
+                    definition: &MEDICATION_KNOWLEDGE_COST,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "monitoringProgram",
-            types: &[ElementType {
-                property: "monitoringProgram",
-                definition: &MEDICATION_KNOWLEDGE_MONITORING_PROGRAM,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "monitoringProgram",
+                    definition: &MEDICATION_KNOWLEDGE_MONITORING_PROGRAM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "administrationGuidelines",
-            types: &[ElementType {
-                property: "administrationGuidelines",
-                definition: &MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "administrationGuidelines",
+                    definition: &MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "medicineClassification",
-            types: &[ElementType {
-                property: "medicineClassification",
-                definition: &MEDICATION_KNOWLEDGE_MEDICINE_CLASSIFICATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "medicineClassification",
+                    definition: &MEDICATION_KNOWLEDGE_MEDICINE_CLASSIFICATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "packaging",
-            types: &[ElementType { property: "packaging", definition: &MEDICATION_KNOWLEDGE_PACKAGING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "packaging",
+                    definition: &MEDICATION_KNOWLEDGE_PACKAGING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "drugCharacteristic",
-            types: &[ElementType {
-                property: "drugCharacteristic",
-                definition: &MEDICATION_KNOWLEDGE_DRUG_CHARACTERISTIC,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "drugCharacteristic",
+                    definition: &MEDICATION_KNOWLEDGE_DRUG_CHARACTERISTIC,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "contraindication",
-            types: &[ElementType {
-                property: "contraindication",
-                definition: &super::data_types::REFERENCE,
-                targets: &["DetectedIssue"],
-            }],
+            types: &[
+                ElementType {
+                    property: "contraindication",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["DetectedIssue"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "regulatory",
-            types: &[ElementType {
-                property: "regulatory",
-                definition: &MEDICATION_KNOWLEDGE_REGULATORY,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "regulatory",
+                    definition: &MEDICATION_KNOWLEDGE_REGULATORY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "kinetics",
-            types: &[ElementType { property: "kinetics", definition: &MEDICATION_KNOWLEDGE_KINETICS, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "kinetics",
+                    definition: &MEDICATION_KNOWLEDGE_KINETICS,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -247,37 +367,59 @@ pub static MEDICATION_KNOWLEDGE_RELATED_MEDICATION_KNOWLEDGE: TypeDefinition = T
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "reference",
-            types: &[ElementType {
-                property: "reference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["MedicationKnowledge"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["MedicationKnowledge"],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
     ],
@@ -291,37 +433,59 @@ pub static MEDICATION_KNOWLEDGE_MONOGRAPH: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType {
-                property: "source",
-                definition: &super::data_types::REFERENCE,
-                targets: &["DocumentReference", "Media"],
-            }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["DocumentReference", "Media"],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -335,21 +499,35 @@ pub static MEDICATION_KNOWLEDGE_INGREDIENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -373,12 +551,24 @@ pub static MEDICATION_KNOWLEDGE_INGREDIENT: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "isActive",
-            types: &[ElementType { property: "isActive", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "isActive",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "strength",
-            types: &[ElementType { property: "strength", definition: &super::data_types::RATIO, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "strength",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -392,38 +582,70 @@ pub static MEDICATION_KNOWLEDGE_COST: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType { property: "source", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "cost",
-            types: &[ElementType { property: "cost", definition: &super::data_types::MONEY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "cost",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],
@@ -437,33 +659,59 @@ pub static MEDICATION_KNOWLEDGE_MONITORING_PROGRAM: TypeDefinition = TypeDefinit
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -477,32 +725,48 @@ pub static MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES: TypeDefinition = Type
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "dosage",
-            types: &[ElementType {
-                property: "dosage",
-                definition: &MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES_DOSAGE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dosage",
+                    definition: &MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES_DOSAGE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
@@ -524,11 +788,13 @@ pub static MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES: TypeDefinition = Type
         },
         ElementDefinition {
             name: "patientCharacteristics",
-            types: &[ElementType {
-                property: "patientCharacteristics",
-                definition: &MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES_PATIENT_CHARACTERISTICS,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "patientCharacteristics",
+                    definition: &MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES_PATIENT_CHARACTERISTICS,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -542,33 +808,59 @@ pub static MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES_DOSAGE: TypeDefinition
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "dosage",
-            types: &[ElementType { property: "dosage", definition: &super::data_types::DOSAGE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "dosage",
+                    definition: &super::data_types::DOSAGE,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
     ],
@@ -582,21 +874,35 @@ pub static MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES_PATIENT_CHARACTERISTIC
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -620,7 +926,13 @@ pub static MEDICATION_KNOWLEDGE_ADMINISTRATION_GUIDELINES_PATIENT_CHARACTERISTIC
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -634,37 +946,59 @@ pub static MEDICATION_KNOWLEDGE_MEDICINE_CLASSIFICATION: TypeDefinition = TypeDe
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "classification",
-            types: &[ElementType {
-                property: "classification",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "classification",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -678,34 +1012,60 @@ pub static MEDICATION_KNOWLEDGE_PACKAGING: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MEDICATIONKNOWLEDGE_PACKAGE_TYPE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -719,28 +1079,48 @@ pub static MEDICATION_KNOWLEDGE_DRUG_CHARACTERISTIC: TypeDefinition = TypeDefini
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MEDICATIONKNOWLEDGE_CHARACTERISTIC_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -752,8 +1132,16 @@ pub static MEDICATION_KNOWLEDGE_DRUG_CHARACTERISTIC: TypeDefinition = TypeDefini
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueBase64Binary",
                     definition: &super::primitives::BASE64_BINARY,
@@ -774,59 +1162,81 @@ pub static MEDICATION_KNOWLEDGE_REGULATORY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "regulatoryAuthority",
-            types: &[ElementType {
-                property: "regulatoryAuthority",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "regulatoryAuthority",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "substitution",
-            types: &[ElementType {
-                property: "substitution",
-                definition: &MEDICATION_KNOWLEDGE_REGULATORY_SUBSTITUTION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "substitution",
+                    definition: &MEDICATION_KNOWLEDGE_REGULATORY_SUBSTITUTION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "schedule",
-            types: &[ElementType {
-                property: "schedule",
-                definition: &MEDICATION_KNOWLEDGE_REGULATORY_SCHEDULE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "schedule",
+                    definition: &MEDICATION_KNOWLEDGE_REGULATORY_SCHEDULE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "maxDispense",
-            types: &[ElementType {
-                property: "maxDispense",
-                definition: &MEDICATION_KNOWLEDGE_REGULATORY_MAX_DISPENSE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "maxDispense",
+                    definition: &MEDICATION_KNOWLEDGE_REGULATORY_MAX_DISPENSE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -840,33 +1250,59 @@ pub static MEDICATION_KNOWLEDGE_REGULATORY_SUBSTITUTION: TypeDefinition = TypeDe
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "allowed",
-            types: &[ElementType { property: "allowed", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "allowed",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],
@@ -880,32 +1316,48 @@ pub static MEDICATION_KNOWLEDGE_REGULATORY_SCHEDULE: TypeDefinition = TypeDefini
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "schedule",
-            types: &[ElementType {
-                property: "schedule",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "schedule",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],
@@ -919,33 +1371,59 @@ pub static MEDICATION_KNOWLEDGE_REGULATORY_MAX_DISPENSE: TypeDefinition = TypeDe
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::DURATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -959,46 +1437,70 @@ pub static MEDICATION_KNOWLEDGE_KINETICS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "areaUnderCurve",
-            types: &[ElementType {
-                property: "areaUnderCurve",
-                definition: &super::data_types::QUANTITY,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "areaUnderCurve",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "lethalDose50",
-            types: &[ElementType { property: "lethalDose50", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lethalDose50",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "halfLifePeriod",
-            types: &[ElementType {
-                property: "halfLifePeriod",
-                definition: &super::data_types::DURATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "halfLifePeriod",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

@@ -12,62 +12,118 @@ pub static MEDICATION_REQUEST: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::MEDICATIONREQUEST_STATUS_CODES),
@@ -75,17 +131,25 @@ pub static MEDICATION_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "statusReason",
-            types: &[ElementType {
-                property: "statusReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "statusReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MEDICATIONREQUEST_STATUS_REASON_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "intent",
-            types: &[ElementType { property: "intent", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "intent",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::MEDICATIONREQUEST_INTENT_CODES),
@@ -93,24 +157,38 @@ pub static MEDICATION_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MEDICATIONREQUEST_CATEGORY_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType { property: "priority", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::REQUEST_PRIORITY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "doNotPerform",
-            types: &[ElementType { property: "doNotPerform", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "doNotPerform",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
@@ -118,11 +196,21 @@ pub static MEDICATION_REQUEST: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "reported",
             types: &[
-                ElementType { property: "reportedBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
+                ElementType {
+                    property: "reportedBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
                 ElementType {
                     property: "reportedReference",
                     definition: &super::data_types::REFERENCE,
-                    targets: &["Patient", "Practitioner", "PractitionerRole", "RelatedPerson", "Organization"],
+                    targets: &[
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "Organization",
+                    ],
                 },
             ],
             is_choice: true,
@@ -150,216 +238,286 @@ pub static MEDICATION_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "supportingInformation",
-            types: &[ElementType {
-                property: "supportingInformation",
-                definition: &super::data_types::REFERENCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "supportingInformation",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "authoredOn",
-            types: &[ElementType { property: "authoredOn", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "authoredOn",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "requester",
-            types: &[ElementType {
-                property: "requester",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "requester",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "Patient",
+                        "RelatedPerson",
+                        "Device",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performer",
-            types: &[ElementType {
-                property: "performer",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Practitioner",
-                    "PractitionerRole",
-                    "Organization",
-                    "Patient",
-                    "Device",
-                    "RelatedPerson",
-                    "CareTeam",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "performer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "Patient",
+                        "Device",
+                        "RelatedPerson",
+                        "CareTeam",
+                    ],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performerType",
-            types: &[ElementType {
-                property: "performerType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "performerType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PERFORMER_ROLE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "recorder",
-            types: &[ElementType {
-                property: "recorder",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "recorder",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CONDITION_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Condition", "Observation"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instantiatesCanonical",
-            types: &[ElementType {
-                property: "instantiatesCanonical",
-                definition: &super::primitives::CANONICAL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "instantiatesCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instantiatesUri",
-            types: &[ElementType { property: "instantiatesUri", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "instantiatesUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType {
-                property: "basedOn",
-                definition: &super::data_types::REFERENCE,
-                targets: &["CarePlan", "MedicationRequest", "ServiceRequest", "ImmunizationRecommendation"],
-            }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "CarePlan",
+                        "MedicationRequest",
+                        "ServiceRequest",
+                        "ImmunizationRecommendation",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "groupIdentifier",
-            types: &[ElementType {
-                property: "groupIdentifier",
-                definition: &super::data_types::IDENTIFIER,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "groupIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "courseOfTherapyType",
-            types: &[ElementType {
-                property: "courseOfTherapyType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "courseOfTherapyType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::MEDICATIONREQUEST_COURSE_OF_THERAPY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "insurance",
-            types: &[ElementType {
-                property: "insurance",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Coverage", "ClaimResponse"],
-            }],
+            types: &[
+                ElementType {
+                    property: "insurance",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Coverage", "ClaimResponse"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "dosageInstruction",
-            types: &[ElementType {
-                property: "dosageInstruction",
-                definition: &super::data_types::DOSAGE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dosageInstruction",
+                    definition: &super::data_types::DOSAGE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "dispenseRequest",
-            types: &[ElementType {
-                property: "dispenseRequest",
-                definition: &MEDICATION_REQUEST_DISPENSE_REQUEST,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dispenseRequest",
+                    definition: &MEDICATION_REQUEST_DISPENSE_REQUEST,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "substitution",
-            types: &[ElementType {
-                property: "substitution",
-                definition: &MEDICATION_REQUEST_SUBSTITUTION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "substitution",
+                    definition: &MEDICATION_REQUEST_SUBSTITUTION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "priorPrescription",
-            types: &[ElementType {
-                property: "priorPrescription",
-                definition: &super::data_types::REFERENCE,
-                targets: &["MedicationRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "priorPrescription",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["MedicationRequest"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "detectedIssue",
-            types: &[ElementType {
-                property: "detectedIssue",
-                definition: &super::data_types::REFERENCE,
-                targets: &["DetectedIssue"],
-            }],
+            types: &[
+                ElementType {
+                    property: "detectedIssue",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["DetectedIssue"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "eventHistory",
-            types: &[ElementType {
-                property: "eventHistory",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Provenance"],
-            }],
+            types: &[
+                ElementType {
+                    property: "eventHistory",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Provenance"],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -373,78 +531,114 @@ pub static MEDICATION_REQUEST_DISPENSE_REQUEST: TypeDefinition = TypeDefinition 
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "initialFill",
-            types: &[ElementType {
-                property: "initialFill",
-                definition: &MEDICATION_REQUEST_DISPENSE_REQUEST_INITIAL_FILL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "initialFill",
+                    definition: &MEDICATION_REQUEST_DISPENSE_REQUEST_INITIAL_FILL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dispenseInterval",
-            types: &[ElementType {
-                property: "dispenseInterval",
-                definition: &super::data_types::DURATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dispenseInterval",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "validityPeriod",
-            types: &[ElementType { property: "validityPeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "validityPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "numberOfRepeatsAllowed",
-            types: &[ElementType {
-                property: "numberOfRepeatsAllowed",
-                definition: &super::primitives::UNSIGNED_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "numberOfRepeatsAllowed",
+                    definition: &super::primitives::UNSIGNED_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "expectedSupplyDuration",
-            types: &[ElementType {
-                property: "expectedSupplyDuration",
-                definition: &super::data_types::DURATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "expectedSupplyDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performer",
-            types: &[ElementType {
-                property: "performer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "performer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -458,33 +652,59 @@ pub static MEDICATION_REQUEST_DISPENSE_REQUEST_INITIAL_FILL: TypeDefinition = Ty
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "quantity",
-            types: &[ElementType { property: "quantity", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "quantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "duration",
-            types: &[ElementType { property: "duration", definition: &super::data_types::DURATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "duration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -498,21 +718,35 @@ pub static MEDICATION_REQUEST_SUBSTITUTION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -520,7 +754,11 @@ pub static MEDICATION_REQUEST_SUBSTITUTION: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "allowed",
             types: &[
-                ElementType { property: "allowedBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
+                ElementType {
+                    property: "allowedBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
                 ElementType {
                     property: "allowedCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
@@ -528,17 +766,23 @@ pub static MEDICATION_REQUEST_SUBSTITUTION: TypeDefinition = TypeDefinition {
                 },
             ],
             is_choice: true,
-            binding: Some(&super::bindings::V3_ACT_SUBSTANCE_ADMIN_SUBSTITUTION_CODE_EXAMPLE),
+            binding: Some(
+                &super::bindings::V3_ACT_SUBSTANCE_ADMIN_SUBSTITUTION_CODE_EXAMPLE,
+            ),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType {
-                property: "reason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            binding: Some(&super::bindings::V3_SUBSTANCE_ADMIN_SUBSTITUTION_REASON_EXAMPLE),
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
+            binding: Some(
+                &super::bindings::V3_SUBSTANCE_ADMIN_SUBSTITUTION_REASON_EXAMPLE,
+            ),
             ..super::OPTIONAL
         },
     ],

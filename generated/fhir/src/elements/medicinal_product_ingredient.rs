@@ -12,103 +12,167 @@ pub static MEDICINAL_PRODUCT_INGREDIENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "role",
-            types: &[ElementType { property: "role", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "role",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "allergenicIndicator",
-            types: &[ElementType {
-                property: "allergenicIndicator",
-                definition: &super::primitives::BOOLEAN,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "allergenicIndicator",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "manufacturer",
-            types: &[ElementType {
-                property: "manufacturer",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "manufacturer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "specifiedSubstance",
-            types: &[ElementType {
-                property: "specifiedSubstance",
-                definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "specifiedSubstance",
+                    definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "substance",
-            types: &[ElementType {
-                property: "substance",
-                definition: &MEDICINAL_PRODUCT_INGREDIENT_SUBSTANCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "substance",
+                    definition: &MEDICINAL_PRODUCT_INGREDIENT_SUBSTANCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -123,54 +187,84 @@ pub static MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE: TypeDefinition = Ty
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "group",
-            types: &[ElementType { property: "group", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "group",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "confidentiality",
-            types: &[ElementType {
-                property: "confidentiality",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "confidentiality",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "strength",
-            types: &[ElementType {
-                property: "strength",
-                definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "strength",
+                    definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -185,172 +279,231 @@ pub static MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH: TypeDefini
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "presentation",
-            types: &[ElementType { property: "presentation", definition: &super::data_types::RATIO, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "presentation",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "presentationLowLimit",
-            types: &[ElementType {
-                property: "presentationLowLimit",
-                definition: &super::data_types::RATIO,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "presentationLowLimit",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "concentration",
-            types: &[ElementType { property: "concentration", definition: &super::data_types::RATIO, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "concentration",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "concentrationLowLimit",
-            types: &[ElementType {
-                property: "concentrationLowLimit",
-                definition: &super::data_types::RATIO,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "concentrationLowLimit",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "measurementPoint",
-            types: &[ElementType {
-                property: "measurementPoint",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "measurementPoint",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "country",
-            types: &[ElementType {
-                property: "country",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "country",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "referenceStrength",
-            types: &[ElementType {
-                property: "referenceStrength",
-                definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH_REFERENCE_STRENGTH,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "referenceStrength",
+                    definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH_REFERENCE_STRENGTH,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
     ],
 };
 /// `MedicinalProductIngredient.specifiedSubstance.strength.referenceStrength`
-pub static MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH_REFERENCE_STRENGTH: TypeDefinition =
-    TypeDefinition {
-        name: "MedicinalProductIngredient.specifiedSubstance.strength.referenceStrength",
-        kind: Kind::Backbone,
-        base: Some(&super::data_types::BACKBONE_ELEMENT),
-        is_abstract: false,
-        elements: &[
-            ElementDefinition {
-                name: "id",
-                types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-                ..super::OPTIONAL
-            },
-            ElementDefinition {
-                name: "extension",
-                types: &[ElementType {
+pub static MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH_REFERENCE_STRENGTH: TypeDefinition = TypeDefinition {
+    name: "MedicinalProductIngredient.specifiedSubstance.strength.referenceStrength",
+    kind: Kind::Backbone,
+    base: Some(&super::data_types::BACKBONE_ELEMENT),
+    is_abstract: false,
+    elements: &[
+        ElementDefinition {
+            name: "id",
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
+            ..super::OPTIONAL
+        },
+        ElementDefinition {
+            name: "extension",
+            types: &[
+                ElementType {
                     property: "extension",
                     definition: &super::data_types::EXTENSION,
                     targets: &[],
-                }],
-                ..super::REPEATED
-            },
-            ElementDefinition {
-                name: "modifierExtension",
-                types: &[ElementType {
+                },
+            ],
+            ..super::REPEATED
+        },
+        ElementDefinition {
+            name: "modifierExtension",
+            types: &[
+                ElementType {
                     property: "modifierExtension",
                     definition: &super::data_types::EXTENSION,
                     targets: &[],
-                }],
-                is_summary: true,
-                is_modifier: true,
-                ..super::REPEATED
-            },
-            ElementDefinition {
-                name: "substance",
-                types: &[ElementType {
+                },
+            ],
+            is_summary: true,
+            is_modifier: true,
+            ..super::REPEATED
+        },
+        ElementDefinition {
+            name: "substance",
+            types: &[
+                ElementType {
                     property: "substance",
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
-                }],
-                is_summary: true,
-                ..super::OPTIONAL
-            },
-            ElementDefinition {
-                name: "strength",
-                types: &[ElementType { property: "strength", definition: &super::data_types::RATIO, targets: &[] }],
-                is_summary: true,
-                ..super::REQUIRED
-            },
-            ElementDefinition {
-                name: "strengthLowLimit",
-                types: &[ElementType {
+                },
+            ],
+            is_summary: true,
+            ..super::OPTIONAL
+        },
+        ElementDefinition {
+            name: "strength",
+            types: &[
+                ElementType {
+                    property: "strength",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
+            is_summary: true,
+            ..super::REQUIRED
+        },
+        ElementDefinition {
+            name: "strengthLowLimit",
+            types: &[
+                ElementType {
                     property: "strengthLowLimit",
                     definition: &super::data_types::RATIO,
                     targets: &[],
-                }],
-                is_summary: true,
-                ..super::OPTIONAL
-            },
-            ElementDefinition {
-                name: "measurementPoint",
-                types: &[ElementType {
+                },
+            ],
+            is_summary: true,
+            ..super::OPTIONAL
+        },
+        ElementDefinition {
+            name: "measurementPoint",
+            types: &[
+                ElementType {
                     property: "measurementPoint",
                     definition: &super::primitives::STRING,
                     targets: &[],
-                }],
-                is_summary: true,
-                ..super::OPTIONAL
-            },
-            ElementDefinition {
-                name: "country",
-                types: &[ElementType {
+                },
+            ],
+            is_summary: true,
+            ..super::OPTIONAL
+        },
+        ElementDefinition {
+            name: "country",
+            types: &[
+                ElementType {
                     property: "country",
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
-                }],
-                is_summary: true,
-                ..super::REPEATED
-            },
-        ],
-    };
+                },
+            ],
+            is_summary: true,
+            ..super::REPEATED
+        },
+    ],
+};
 /// `MedicinalProductIngredient.substance`
 pub static MEDICINAL_PRODUCT_INGREDIENT_SUBSTANCE: TypeDefinition = TypeDefinition {
     name: "MedicinalProductIngredient.substance",
@@ -360,38 +513,60 @@ pub static MEDICINAL_PRODUCT_INGREDIENT_SUBSTANCE: TypeDefinition = TypeDefiniti
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "strength",
-            types: &[ElementType {
-                property: "strength",
-                definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "strength",
+                    definition: &MEDICINAL_PRODUCT_INGREDIENT_SPECIFIED_SUBSTANCE_STRENGTH,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },

@@ -12,117 +12,179 @@ pub static MEDICINAL_PRODUCT_PHARMACEUTICAL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "administrableDoseForm",
-            types: &[ElementType {
-                property: "administrableDoseForm",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "administrableDoseForm",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "unitOfPresentation",
-            types: &[ElementType {
-                property: "unitOfPresentation",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "unitOfPresentation",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "ingredient",
-            types: &[ElementType {
-                property: "ingredient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["MedicinalProductIngredient"],
-            }],
+            types: &[
+                ElementType {
+                    property: "ingredient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["MedicinalProductIngredient"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "device",
-            types: &[ElementType {
-                property: "device",
-                definition: &super::data_types::REFERENCE,
-                targets: &["DeviceDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "device",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["DeviceDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "characteristics",
-            types: &[ElementType {
-                property: "characteristics",
-                definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_CHARACTERISTICS,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "characteristics",
+                    definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_CHARACTERISTICS,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "routeOfAdministration",
-            types: &[ElementType {
-                property: "routeOfAdministration",
-                definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "routeOfAdministration",
+                    definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
@@ -137,38 +199,60 @@ pub static MEDICINAL_PRODUCT_PHARMACEUTICAL_CHARACTERISTICS: TypeDefinition = Ty
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType {
-                property: "status",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -183,76 +267,120 @@ pub static MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION: TypeDefinit
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "firstDose",
-            types: &[ElementType { property: "firstDose", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "firstDose",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "maxSingleDose",
-            types: &[ElementType { property: "maxSingleDose", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "maxSingleDose",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "maxDosePerDay",
-            types: &[ElementType { property: "maxDosePerDay", definition: &super::data_types::QUANTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "maxDosePerDay",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "maxDosePerTreatmentPeriod",
-            types: &[ElementType {
-                property: "maxDosePerTreatmentPeriod",
-                definition: &super::data_types::RATIO,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "maxDosePerTreatmentPeriod",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "maxTreatmentPeriod",
-            types: &[ElementType {
-                property: "maxTreatmentPeriod",
-                definition: &super::data_types::DURATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "maxTreatmentPeriod",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "targetSpecies",
-            types: &[ElementType {
-                property: "targetSpecies",
-                definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION_TARGET_SPECIES,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "targetSpecies",
+                    definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION_TARGET_SPECIES,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -267,101 +395,142 @@ pub static MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION_TARGET_SPECI
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "withdrawalPeriod",
-            types: &[ElementType {
-                property: "withdrawalPeriod",
-                definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION_TARGET_SPECIES_WITHDRAWAL_PERIOD,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "withdrawalPeriod",
+                    definition: &MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION_TARGET_SPECIES_WITHDRAWAL_PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
     ],
 };
 /// `MedicinalProductPharmaceutical.routeOfAdministration.targetSpecies.withdrawalPeriod`
-pub static MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION_TARGET_SPECIES_WITHDRAWAL_PERIOD: TypeDefinition =
-    TypeDefinition {
-        name: "MedicinalProductPharmaceutical.routeOfAdministration.targetSpecies.withdrawalPeriod",
-        kind: Kind::Backbone,
-        base: Some(&super::data_types::BACKBONE_ELEMENT),
-        is_abstract: false,
-        elements: &[
-            ElementDefinition {
-                name: "id",
-                types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-                ..super::OPTIONAL
-            },
-            ElementDefinition {
-                name: "extension",
-                types: &[ElementType {
+pub static MEDICINAL_PRODUCT_PHARMACEUTICAL_ROUTE_OF_ADMINISTRATION_TARGET_SPECIES_WITHDRAWAL_PERIOD: TypeDefinition = TypeDefinition {
+    name: "MedicinalProductPharmaceutical.routeOfAdministration.targetSpecies.withdrawalPeriod",
+    kind: Kind::Backbone,
+    base: Some(&super::data_types::BACKBONE_ELEMENT),
+    is_abstract: false,
+    elements: &[
+        ElementDefinition {
+            name: "id",
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
+            ..super::OPTIONAL
+        },
+        ElementDefinition {
+            name: "extension",
+            types: &[
+                ElementType {
                     property: "extension",
                     definition: &super::data_types::EXTENSION,
                     targets: &[],
-                }],
-                ..super::REPEATED
-            },
-            ElementDefinition {
-                name: "modifierExtension",
-                types: &[ElementType {
+                },
+            ],
+            ..super::REPEATED
+        },
+        ElementDefinition {
+            name: "modifierExtension",
+            types: &[
+                ElementType {
                     property: "modifierExtension",
                     definition: &super::data_types::EXTENSION,
                     targets: &[],
-                }],
-                is_summary: true,
-                is_modifier: true,
-                ..super::REPEATED
-            },
-            ElementDefinition {
-                name: "tissue",
-                types: &[ElementType {
+                },
+            ],
+            is_summary: true,
+            is_modifier: true,
+            ..super::REPEATED
+        },
+        ElementDefinition {
+            name: "tissue",
+            types: &[
+                ElementType {
                     property: "tissue",
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
-                }],
-                is_summary: true,
-                ..super::REQUIRED
-            },
-            ElementDefinition {
-                name: "value",
-                types: &[ElementType { property: "value", definition: &super::data_types::QUANTITY, targets: &[] }],
-                is_summary: true,
-                ..super::REQUIRED
-            },
-            ElementDefinition {
-                name: "supportingInformation",
-                types: &[ElementType {
+                },
+            ],
+            is_summary: true,
+            ..super::REQUIRED
+        },
+        ElementDefinition {
+            name: "value",
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+            ],
+            is_summary: true,
+            ..super::REQUIRED
+        },
+        ElementDefinition {
+            name: "supportingInformation",
+            types: &[
+                ElementType {
                     property: "supportingInformation",
                     definition: &super::primitives::STRING,
                     targets: &[],
-                }],
-                is_summary: true,
-                ..super::OPTIONAL
-            },
-        ],
-    };
+                },
+            ],
+            is_summary: true,
+            ..super::OPTIONAL
+        },
+    ],
+};

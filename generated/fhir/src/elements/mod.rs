@@ -3,6 +3,7 @@
 //! The element tables of R4. A resource has its own module; data types and primitives share one each.
 
 use vesta_runtime::schema::{ElementDefinition, Schema};
+mod bindings;
 pub mod account;
 pub mod activity_definition;
 pub mod adverse_event;
@@ -12,7 +13,6 @@ pub mod appointment_response;
 pub mod audit_event;
 pub mod basic;
 pub mod binary;
-mod bindings;
 pub mod biologically_derived_product;
 pub mod body_structure;
 pub mod bundle;
@@ -392,9 +392,6 @@ pub static SCHEMA: Schema = Schema {
         &evidence::EVIDENCE,
         &evidence_variable::EVIDENCE_VARIABLE,
         &evidence_variable::EVIDENCE_VARIABLE_CHARACTERISTIC,
-        &evidence_variable::EVIDENCE_VARIABLE_CHARACTERISTIC_DEFINITION_BY_COMBINATION,
-        &evidence_variable::EVIDENCE_VARIABLE_CHARACTERISTIC_DEFINITION_BY_TYPE_AND_VALUE,
-        &evidence_variable::EVIDENCE_VARIABLE_CHARACTERISTIC_TIME_FROM_EVENT,
         &example_scenario::EXAMPLE_SCENARIO,
         &example_scenario::EXAMPLE_SCENARIO_ACTOR,
         &example_scenario::EXAMPLE_SCENARIO_INSTANCE,
@@ -673,13 +670,7 @@ pub static SCHEMA: Schema = Schema {
         &research_element_definition::RESEARCH_ELEMENT_DEFINITION_CHARACTERISTIC,
         &research_study::RESEARCH_STUDY,
         &research_study::RESEARCH_STUDY_ARM,
-        &research_study::RESEARCH_STUDY_ASSOCIATED_PARTY,
-        &research_study::RESEARCH_STUDY_COMPARISON_GROUP,
-        &research_study::RESEARCH_STUDY_LABEL,
         &research_study::RESEARCH_STUDY_OBJECTIVE,
-        &research_study::RESEARCH_STUDY_OUTCOME_MEASURE,
-        &research_study::RESEARCH_STUDY_PROGRESS_STATUS,
-        &research_study::RESEARCH_STUDY_RECRUITMENT,
         &research_subject::RESEARCH_SUBJECT,
         &resource::RESOURCE,
         &risk_assessment::RISK_ASSESSMENT,
@@ -861,6 +852,15 @@ const OPTIONAL: ElementDefinition = ElementDefinition {
     is_modifier: false,
     binding: None,
 };
-const REQUIRED: ElementDefinition = ElementDefinition { min: 1, ..OPTIONAL };
-const REPEATED: ElementDefinition = ElementDefinition { max: u32::MAX, ..OPTIONAL };
-const REQUIRED_REPEATED: ElementDefinition = ElementDefinition { min: 1, ..REPEATED };
+const REQUIRED: ElementDefinition = ElementDefinition {
+    min: 1,
+    ..OPTIONAL
+};
+const REPEATED: ElementDefinition = ElementDefinition {
+    max: u32::MAX,
+    ..OPTIONAL
+};
+const REQUIRED_REPEATED: ElementDefinition = ElementDefinition {
+    min: 1,
+    ..REPEATED
+};

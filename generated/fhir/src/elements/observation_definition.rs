@@ -12,173 +12,246 @@ pub static OBSERVATION_DEFINITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
-            name: "publisher",
-            types: &[ElementType {
-                property: "publisher",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::OBSERVATION_CATEGORY_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::OBSERVATION_CODES_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "permittedDataType",
-            types: &[ElementType { property: "permittedDataType", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "permittedDataType",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PERMITTED_DATA_TYPE_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "multipleResultsAllowed",
-            types: &[ElementType {
-                property: "multipleResultsAllowed",
-                definition: &super::primitives::BOOLEAN,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "multipleResultsAllowed",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "method",
-            types: &[ElementType {
-                property: "method",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "method",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::OBSERVATION_METHODS_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "preferredReportName",
-            types: &[ElementType {
-                property: "preferredReportName",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "preferredReportName",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "quantitativeDetails",
-            types: &[ElementType {
-                property: "quantitativeDetails",
-                definition: &OBSERVATION_DEFINITION_QUANTITATIVE_DETAILS,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "quantitativeDetails",
+                    definition: &OBSERVATION_DEFINITION_QUANTITATIVE_DETAILS,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "qualifiedInterval",
-            types: &[ElementType {
-                property: "qualifiedInterval",
-                definition: &OBSERVATION_DEFINITION_QUALIFIED_INTERVAL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "qualifiedInterval",
+                    definition: &OBSERVATION_DEFINITION_QUALIFIED_INTERVAL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "validCodedValueSet",
-            types: &[ElementType {
-                property: "validCodedValueSet",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ValueSet"],
-            }],
+            types: &[
+                ElementType {
+                    property: "validCodedValueSet",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ValueSet"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "normalCodedValueSet",
-            types: &[ElementType {
-                property: "normalCodedValueSet",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ValueSet"],
-            }],
+            types: &[
+                ElementType {
+                    property: "normalCodedValueSet",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ValueSet"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "abnormalCodedValueSet",
-            types: &[ElementType {
-                property: "abnormalCodedValueSet",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ValueSet"],
-            }],
+            types: &[
+                ElementType {
+                    property: "abnormalCodedValueSet",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ValueSet"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "criticalCodedValueSet",
-            types: &[ElementType {
-                property: "criticalCodedValueSet",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ValueSet"],
-            }],
+            types: &[
+                ElementType {
+                    property: "criticalCodedValueSet",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ValueSet"],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -192,57 +265,83 @@ pub static OBSERVATION_DEFINITION_QUANTITATIVE_DETAILS: TypeDefinition = TypeDef
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "customaryUnit",
-            types: &[ElementType {
-                property: "customaryUnit",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "customaryUnit",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::UCUM_UNITS_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "unit",
-            types: &[ElementType { property: "unit", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "unit",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::UCUM_UNITS_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "conversionFactor",
-            types: &[ElementType {
-                property: "conversionFactor",
-                definition: &super::primitives::DECIMAL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "conversionFactor",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "decimalPrecision",
-            types: &[ElementType {
-                property: "decimalPrecision",
-                definition: &super::primitives::INTEGER,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "decimalPrecision",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -256,75 +355,129 @@ pub static OBSERVATION_DEFINITION_QUALIFIED_INTERVAL: TypeDefinition = TypeDefin
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType { property: "category", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::OBSERVATION_RANGE_CATEGORY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "range",
-            types: &[ElementType { property: "range", definition: &super::data_types::RANGE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "range",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "context",
-            types: &[ElementType {
-                property: "context",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "context",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::REFERENCERANGE_MEANING_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "appliesTo",
-            types: &[ElementType {
-                property: "appliesTo",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "appliesTo",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::REFERENCERANGE_APPLIESTO_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "gender",
-            types: &[ElementType { property: "gender", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "gender",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ADMINISTRATIVE_GENDER_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "age",
-            types: &[ElementType { property: "age", definition: &super::data_types::RANGE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "age",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "gestationalAge",
-            types: &[ElementType { property: "gestationalAge", definition: &super::data_types::RANGE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "gestationalAge",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType { property: "condition", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

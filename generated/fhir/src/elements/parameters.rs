@@ -12,32 +12,62 @@ pub static PARAMETERS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "parameter",
-            types: &[ElementType { property: "parameter", definition: &PARAMETERS_PARAMETER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "parameter",
+                    definition: &PARAMETERS_PARAMETER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -52,28 +82,48 @@ pub static PARAMETERS_PARAMETER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -85,77 +135,221 @@ pub static PARAMETERS_PARAMETER: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
-                ElementType { property: "valueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "valueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "valueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "valueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueMarkdown", definition: &super::primitives::MARKDOWN, targets: &[] },
-                ElementType { property: "valueOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMarkdown",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "valueUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "valueUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "valueAddress", definition: &super::data_types::ADDRESS, targets: &[] },
-                ElementType { property: "valueAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "valueAnnotation", definition: &super::data_types::ANNOTATION, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &super::data_types::ATTACHMENT, targets: &[] },
+                ElementType {
+                    property: "valueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAnnotation",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "valueCoding", definition: &super::data_types::CODING, targets: &[] },
+                ElementType {
+                    property: "valueCoding",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueContactPoint",
                     definition: &super::data_types::CONTACT_POINT,
                     targets: &[],
                 },
-                ElementType { property: "valueCount", definition: &super::data_types::COUNT, targets: &[] },
-                ElementType { property: "valueDistance", definition: &super::data_types::DISTANCE, targets: &[] },
-                ElementType { property: "valueDuration", definition: &super::data_types::DURATION, targets: &[] },
-                ElementType { property: "valueHumanName", definition: &super::data_types::HUMAN_NAME, targets: &[] },
-                ElementType { property: "valueIdentifier", definition: &super::data_types::IDENTIFIER, targets: &[] },
-                ElementType { property: "valueMoney", definition: &super::data_types::MONEY, targets: &[] },
-                ElementType { property: "valuePeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "valueRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "valueRatio", definition: &super::data_types::RATIO, targets: &[] },
-                ElementType { property: "valueReference", definition: &super::data_types::REFERENCE, targets: &[] },
+                ElementType {
+                    property: "valueCount",
+                    definition: &super::data_types::COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDistance",
+                    definition: &super::data_types::DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueHumanName",
+                    definition: &super::data_types::HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMoney",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valuePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRatio",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueSampledData",
                     definition: &super::data_types::SAMPLED_DATA,
                     targets: &[],
                 },
-                ElementType { property: "valueSignature", definition: &super::data_types::SIGNATURE, targets: &[] },
-                ElementType { property: "valueTiming", definition: &super::data_types::TIMING, targets: &[] },
+                ElementType {
+                    property: "valueSignature",
+                    definition: &super::data_types::SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueContactDetail",
                     definition: &super::data_types::CONTACT_DETAIL,
                     targets: &[],
                 },
-                ElementType { property: "valueContributor", definition: &super::data_types::CONTRIBUTOR, targets: &[] },
+                ElementType {
+                    property: "valueContributor",
+                    definition: &super::data_types::CONTRIBUTOR,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueDataRequirement",
                     definition: &super::data_types::DATA_REQUIREMENT,
                     targets: &[],
                 },
-                ElementType { property: "valueExpression", definition: &super::data_types::EXPRESSION, targets: &[] },
+                ElementType {
+                    property: "valueExpression",
+                    definition: &super::data_types::EXPRESSION,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueParameterDefinition",
                     definition: &super::data_types::PARAMETER_DEFINITION,
@@ -176,8 +370,16 @@ pub static PARAMETERS_PARAMETER: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::USAGE_CONTEXT,
                     targets: &[],
                 },
-                ElementType { property: "valueDosage", definition: &super::data_types::DOSAGE, targets: &[] },
-                ElementType { property: "valueMeta", definition: &super::data_types::META, targets: &[] },
+                ElementType {
+                    property: "valueDosage",
+                    definition: &super::data_types::DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMeta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -185,13 +387,25 @@ pub static PARAMETERS_PARAMETER: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "resource",
-            types: &[ElementType { property: "resource", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "resource",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "part",
-            types: &[ElementType { property: "part", definition: &PARAMETERS_PARAMETER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "part",
+                    definition: &PARAMETERS_PARAMETER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },

@@ -12,99 +12,191 @@ pub static PLAN_DEFINITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "subtitle",
-            types: &[ElementType { property: "subtitle", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "subtitle",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PLAN_DEFINITION_TYPE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::PUBLICATION_STATUS_CODES),
@@ -112,7 +204,13 @@ pub static PLAN_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "experimental",
-            types: &[ElementType { property: "experimental", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "experimental",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -136,140 +234,242 @@ pub static PLAN_DEFINITION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "publisher",
-            types: &[ElementType { property: "publisher", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "publisher",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "useContext",
-            types: &[ElementType {
-                property: "useContext",
-                definition: &super::data_types::USAGE_CONTEXT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "useContext",
+                    definition: &super::data_types::USAGE_CONTEXT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "jurisdiction",
-            types: &[ElementType {
-                property: "jurisdiction",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "jurisdiction",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "purpose",
-            types: &[ElementType { property: "purpose", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "purpose",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "usage",
-            types: &[ElementType { property: "usage", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "usage",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "copyright",
-            types: &[ElementType { property: "copyright", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "copyright",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "approvalDate",
-            types: &[ElementType { property: "approvalDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "approvalDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lastReviewDate",
-            types: &[ElementType { property: "lastReviewDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lastReviewDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "effectivePeriod",
-            types: &[ElementType { property: "effectivePeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "effectivePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "topic",
-            types: &[ElementType { property: "topic", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "topic",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::DEFINITION_TOPIC_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "author",
-            types: &[ElementType { property: "author", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "author",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "editor",
-            types: &[ElementType { property: "editor", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "editor",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reviewer",
-            types: &[ElementType {
-                property: "reviewer",
-                definition: &super::data_types::CONTACT_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reviewer",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "endorser",
-            types: &[ElementType {
-                property: "endorser",
-                definition: &super::data_types::CONTACT_DETAIL,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "endorser",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "relatedArtifact",
-            types: &[ElementType {
-                property: "relatedArtifact",
-                definition: &super::data_types::RELATED_ARTIFACT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relatedArtifact",
+                    definition: &super::data_types::RELATED_ARTIFACT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "library",
-            types: &[ElementType {
-                property: "library",
-                definition: &super::primitives::CANONICAL,
-                targets: &["Library"],
-            }],
+            types: &[
+                ElementType {
+                    property: "library",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["Library"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "goal",
-            types: &[ElementType { property: "goal", definition: &PLAN_DEFINITION_GOAL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "goal",
+                    definition: &PLAN_DEFINITION_GOAL,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "action",
-            types: &[ElementType { property: "action", definition: &PLAN_DEFINITION_ACTION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "action",
+                    definition: &PLAN_DEFINITION_ACTION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -283,83 +483,119 @@ pub static PLAN_DEFINITION_GOAL: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::GOAL_CATEGORY_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType {
-                property: "description",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CLINICAL_FINDINGS_EXAMPLE),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType {
-                property: "priority",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::GOAL_PRIORITY_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "start",
-            types: &[ElementType { property: "start", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "start",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::GOAL_START_EVENT_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "addresses",
-            types: &[ElementType {
-                property: "addresses",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "addresses",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::CONDITION_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "documentation",
-            types: &[ElementType {
-                property: "documentation",
-                definition: &super::data_types::RELATED_ARTIFACT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "documentation",
+                    definition: &super::data_types::RELATED_ARTIFACT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "target",
-            types: &[ElementType { property: "target", definition: &PLAN_DEFINITION_GOAL_TARGET, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "target",
+                    definition: &PLAN_DEFINITION_GOAL_TARGET,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -373,40 +609,64 @@ pub static PLAN_DEFINITION_GOAL_TARGET: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "measure",
-            types: &[ElementType {
-                property: "measure",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "measure",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::OBSERVATION_CODES_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "detail",
             types: &[
-                ElementType { property: "detailQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "detailRange", definition: &super::data_types::RANGE, targets: &[] },
+                ElementType {
+                    property: "detailQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "detailRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "detailCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
@@ -418,7 +678,13 @@ pub static PLAN_DEFINITION_GOAL_TARGET: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "due",
-            types: &[ElementType { property: "due", definition: &super::data_types::DURATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "due",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -432,77 +698,137 @@ pub static PLAN_DEFINITION_ACTION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "prefix",
-            types: &[ElementType { property: "prefix", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "prefix",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "textEquivalent",
-            types: &[ElementType { property: "textEquivalent", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "textEquivalent",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType { property: "priority", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::REQUEST_PRIORITY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType {
-                property: "reason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "documentation",
-            types: &[ElementType {
-                property: "documentation",
-                definition: &super::data_types::RELATED_ARTIFACT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "documentation",
+                    definition: &super::data_types::RELATED_ARTIFACT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "goalId",
-            types: &[ElementType { property: "goalId", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "goalId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
@@ -525,104 +851,176 @@ pub static PLAN_DEFINITION_ACTION: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "trigger",
-            types: &[ElementType {
-                property: "trigger",
-                definition: &super::data_types::TRIGGER_DEFINITION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "trigger",
+                    definition: &super::data_types::TRIGGER_DEFINITION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType {
-                property: "condition",
-                definition: &PLAN_DEFINITION_ACTION_CONDITION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &PLAN_DEFINITION_ACTION_CONDITION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "input",
-            types: &[ElementType { property: "input", definition: &super::data_types::DATA_REQUIREMENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "input",
+                    definition: &super::data_types::DATA_REQUIREMENT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "output",
-            types: &[ElementType {
-                property: "output",
-                definition: &super::data_types::DATA_REQUIREMENT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "output",
+                    definition: &super::data_types::DATA_REQUIREMENT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "relatedAction",
-            types: &[ElementType {
-                property: "relatedAction",
-                definition: &PLAN_DEFINITION_ACTION_RELATED_ACTION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relatedAction",
+                    definition: &PLAN_DEFINITION_ACTION_RELATED_ACTION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "timing",
             types: &[
-                ElementType { property: "timingDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "timingAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "timingPeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "timingDuration", definition: &super::data_types::DURATION, targets: &[] },
-                ElementType { property: "timingRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "timingTiming", definition: &super::data_types::TIMING, targets: &[] },
+                ElementType {
+                    property: "timingDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "timingTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "participant",
-            types: &[ElementType {
-                property: "participant",
-                definition: &PLAN_DEFINITION_ACTION_PARTICIPANT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "participant",
+                    definition: &PLAN_DEFINITION_ACTION_PARTICIPANT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_TYPE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "groupingBehavior",
-            types: &[ElementType { property: "groupingBehavior", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "groupingBehavior",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_GROUPING_BEHAVIOR_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "selectionBehavior",
-            types: &[ElementType { property: "selectionBehavior", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "selectionBehavior",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_SELECTION_BEHAVIOR_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "requiredBehavior",
-            types: &[ElementType { property: "requiredBehavior", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "requiredBehavior",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_REQUIRED_BEHAVIOR_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "precheckBehavior",
-            types: &[ElementType { property: "precheckBehavior", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "precheckBehavior",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_PRECHECK_BEHAVIOR_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "cardinalityBehavior",
-            types: &[ElementType {
-                property: "cardinalityBehavior",
-                definition: &super::primitives::CODE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "cardinalityBehavior",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_CARDINALITY_BEHAVIOR_CODES),
             ..super::OPTIONAL
         },
@@ -634,32 +1032,46 @@ pub static PLAN_DEFINITION_ACTION: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::CANONICAL,
                     targets: &["ActivityDefinition", "PlanDefinition", "Questionnaire"],
                 },
-                ElementType { property: "definitionUri", definition: &super::primitives::URI, targets: &[] },
+                ElementType {
+                    property: "definitionUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "transform",
-            types: &[ElementType {
-                property: "transform",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureMap"],
-            }],
+            types: &[
+                ElementType {
+                    property: "transform",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureMap"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "dynamicValue",
-            types: &[ElementType {
-                property: "dynamicValue",
-                definition: &PLAN_DEFINITION_ACTION_DYNAMIC_VALUE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dynamicValue",
+                    definition: &PLAN_DEFINITION_ACTION_DYNAMIC_VALUE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "action",
-            types: &[ElementType { property: "action", definition: &PLAN_DEFINITION_ACTION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "action",
+                    definition: &PLAN_DEFINITION_ACTION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -673,34 +1085,60 @@ pub static PLAN_DEFINITION_ACTION_CONDITION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "kind",
-            types: &[ElementType { property: "kind", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "kind",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_CONDITION_KIND_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "expression",
-            types: &[ElementType { property: "expression", definition: &super::data_types::EXPRESSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expression",
+                    definition: &super::data_types::EXPRESSION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -714,41 +1152,75 @@ pub static PLAN_DEFINITION_ACTION_RELATED_ACTION: TypeDefinition = TypeDefinitio
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "actionId",
-            types: &[ElementType { property: "actionId", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "actionId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "relationship",
-            types: &[ElementType { property: "relationship", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "relationship",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_RELATIONSHIP_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "offset",
             types: &[
-                ElementType { property: "offsetDuration", definition: &super::data_types::DURATION, targets: &[] },
-                ElementType { property: "offsetRange", definition: &super::data_types::RANGE, targets: &[] },
+                ElementType {
+                    property: "offsetDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "offsetRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -764,34 +1236,60 @@ pub static PLAN_DEFINITION_ACTION_PARTICIPANT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_PARTICIPANT_TYPE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "role",
-            types: &[ElementType { property: "role", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "role",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::ACTION_PARTICIPANT_ROLE_EXAMPLE),
             ..super::OPTIONAL
         },
@@ -806,33 +1304,59 @@ pub static PLAN_DEFINITION_ACTION_DYNAMIC_VALUE: TypeDefinition = TypeDefinition
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "path",
-            types: &[ElementType { property: "path", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "path",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "expression",
-            types: &[ElementType { property: "expression", definition: &super::data_types::EXPRESSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expression",
+                    definition: &super::data_types::EXPRESSION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

@@ -12,169 +12,261 @@ pub static PRACTITIONER_ROLE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "active",
-            types: &[ElementType { property: "active", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "active",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "practitioner",
-            types: &[ElementType {
-                property: "practitioner",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner"],
-            }],
+            types: &[
+                ElementType {
+                    property: "practitioner",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "organization",
-            types: &[ElementType {
-                property: "organization",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "organization",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PRACTITIONER_ROLE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "specialty",
-            types: &[ElementType {
-                property: "specialty",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "specialty",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::C80_PRACTICE_CODES_PREFERRED),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "healthcareService",
-            types: &[ElementType {
-                property: "healthcareService",
-                definition: &super::data_types::REFERENCE,
-                targets: &["HealthcareService"],
-            }],
+            types: &[
+                ElementType {
+                    property: "healthcareService",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["HealthcareService"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "telecom",
-            types: &[ElementType { property: "telecom", definition: &super::data_types::CONTACT_POINT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "telecom",
+                    definition: &super::data_types::CONTACT_POINT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "availableTime",
-            types: &[ElementType {
-                property: "availableTime",
-                definition: &PRACTITIONER_ROLE_AVAILABLE_TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "availableTime",
+                    definition: &PRACTITIONER_ROLE_AVAILABLE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "notAvailable",
-            types: &[ElementType {
-                property: "notAvailable",
-                definition: &PRACTITIONER_ROLE_NOT_AVAILABLE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "notAvailable",
+                    definition: &PRACTITIONER_ROLE_NOT_AVAILABLE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "availabilityExceptions",
-            types: &[ElementType {
-                property: "availabilityExceptions",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "availabilityExceptions",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "endpoint",
-            types: &[ElementType {
-                property: "endpoint",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Endpoint"],
-            }],
+            types: &[
+                ElementType {
+                    property: "endpoint",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Endpoint"],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -188,48 +280,82 @@ pub static PRACTITIONER_ROLE_AVAILABLE_TIME: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "daysOfWeek",
-            types: &[ElementType { property: "daysOfWeek", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "daysOfWeek",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::DAYS_OF_WEEK_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "allDay",
-            types: &[ElementType { property: "allDay", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "allDay",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "availableStartTime",
-            types: &[ElementType {
-                property: "availableStartTime",
-                definition: &super::primitives::TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "availableStartTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "availableEndTime",
-            types: &[ElementType { property: "availableEndTime", definition: &super::primitives::TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "availableEndTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -243,33 +369,59 @@ pub static PRACTITIONER_ROLE_NOT_AVAILABLE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "during",
-            types: &[ElementType { property: "during", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "during",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],

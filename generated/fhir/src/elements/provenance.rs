@@ -12,122 +12,216 @@ pub static PROVENANCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "target",
-            types: &[ElementType { property: "target", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "target",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "occurred",
             types: &[
-                ElementType { property: "occurredPeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "occurredDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
+                ElementType {
+                    property: "occurredPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "occurredDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "recorded",
-            types: &[ElementType { property: "recorded", definition: &super::primitives::INSTANT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "recorded",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "policy",
-            types: &[ElementType { property: "policy", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "policy",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reason",
-            types: &[ElementType {
-                property: "reason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::V3_PURPOSE_OF_USE_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "activity",
-            types: &[ElementType {
-                property: "activity",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "activity",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PROVENANCE_ACTIVITY_TYPE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "agent",
-            types: &[ElementType { property: "agent", definition: &PROVENANCE_AGENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "agent",
+                    definition: &PROVENANCE_AGENT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "entity",
-            types: &[ElementType { property: "entity", definition: &PROVENANCE_ENTITY, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "entity",
+                    definition: &PROVENANCE_ENTITY,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "signature",
-            types: &[ElementType { property: "signature", definition: &super::data_types::SIGNATURE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "signature",
+                    definition: &super::data_types::SIGNATURE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -141,55 +235,99 @@ pub static PROVENANCE_AGENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROVENANCE_AGENT_TYPE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "role",
-            types: &[ElementType { property: "role", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "role",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::SECURITY_ROLE_TYPE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "who",
-            types: &[ElementType {
-                property: "who",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "who",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "Patient",
+                        "Device",
+                        "Organization",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "onBehalfOf",
-            types: &[ElementType {
-                property: "onBehalfOf",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "onBehalfOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "Patient",
+                        "Device",
+                        "Organization",
+                    ],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -203,41 +341,73 @@ pub static PROVENANCE_ENTITY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "role",
-            types: &[ElementType { property: "role", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "role",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROVENANCE_ENTITY_ROLE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "what",
-            types: &[ElementType { property: "what", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "what",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "agent",
-            types: &[ElementType { property: "agent", definition: &PROVENANCE_AGENT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "agent",
+                    definition: &PROVENANCE_AGENT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],

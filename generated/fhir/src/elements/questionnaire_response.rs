@@ -12,93 +12,155 @@ pub static QUESTIONNAIRE_RESPONSE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType {
-                property: "basedOn",
-                definition: &super::data_types::REFERENCE,
-                targets: &["CarePlan", "ServiceRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["CarePlan", "ServiceRequest"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "partOf",
-            types: &[ElementType {
-                property: "partOf",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Observation", "Procedure"],
-            }],
+            types: &[
+                ElementType {
+                    property: "partOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Observation", "Procedure"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "questionnaire",
-            types: &[ElementType {
-                property: "questionnaire",
-                definition: &super::primitives::CANONICAL,
-                targets: &["Questionnaire"],
-            }],
+            types: &[
+                ElementType {
+                    property: "questionnaire",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["Questionnaire"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::QUESTIONNAIRE_ANSWERS_STATUS_CODES),
@@ -106,49 +168,85 @@ pub static QUESTIONNAIRE_RESPONSE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType { property: "subject", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "authored",
-            types: &[ElementType { property: "authored", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "authored",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "author",
-            types: &[ElementType {
-                property: "author",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Device", "Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "author",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Device",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Patient",
+                        "RelatedPerson",
+                        "Organization",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType {
-                property: "source",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Practitioner", "PractitionerRole", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType { property: "item", definition: &QUESTIONNAIRE_RESPONSE_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &QUESTIONNAIRE_RESPONSE_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -162,48 +260,92 @@ pub static QUESTIONNAIRE_RESPONSE_ITEM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "linkId",
-            types: &[ElementType { property: "linkId", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "linkId",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "definition",
-            types: &[ElementType { property: "definition", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "definition",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "answer",
-            types: &[ElementType { property: "answer", definition: &QUESTIONNAIRE_RESPONSE_ITEM_ANSWER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "answer",
+                    definition: &QUESTIONNAIRE_RESPONSE_ITEM_ANSWER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType { property: "item", definition: &QUESTIONNAIRE_RESPONSE_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &QUESTIONNAIRE_RESPONSE_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -217,21 +359,35 @@ pub static QUESTIONNAIRE_RESPONSE_ITEM_ANSWER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -239,18 +395,66 @@ pub static QUESTIONNAIRE_RESPONSE_ITEM_ANSWER: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "value",
             types: &[
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "valueTime", definition: &super::primitives::TIME, targets: &[] },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &super::data_types::ATTACHMENT, targets: &[] },
-                ElementType { property: "valueCoding", definition: &super::data_types::CODING, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "valueReference", definition: &super::data_types::REFERENCE, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCoding",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             binding: Some(&super::bindings::QUESTIONNAIRE_ANSWERS_EXAMPLE),
@@ -258,7 +462,13 @@ pub static QUESTIONNAIRE_RESPONSE_ITEM_ANSWER: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "item",
-            types: &[ElementType { property: "item", definition: &QUESTIONNAIRE_RESPONSE_ITEM, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "item",
+                    definition: &QUESTIONNAIRE_RESPONSE_ITEM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],

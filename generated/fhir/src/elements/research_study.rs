@@ -12,99 +12,155 @@ pub static RESEARCH_STUDY: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
-            name: "label",
-            types: &[ElementType { property: "label", definition: &RESEARCH_STUDY_LABEL, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
             name: "protocol",
-            types: &[ElementType {
-                property: "protocol",
-                definition: &super::data_types::REFERENCE,
-                targets: &["PlanDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "protocol",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["PlanDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "partOf",
-            types: &[ElementType {
-                property: "partOf",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ResearchStudy"],
-            }],
+            types: &[
+                ElementType {
+                    property: "partOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ResearchStudy"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::RESEARCH_STUDY_STATUS_CODES),
@@ -112,306 +168,231 @@ pub static RESEARCH_STUDY: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "primaryPurposeType",
-            types: &[ElementType {
-                property: "primaryPurposeType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "primaryPurposeType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RESEARCH_STUDY_PRIM_PURP_TYPE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "phase",
-            types: &[ElementType { property: "phase", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "phase",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RESEARCH_STUDY_PHASE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
-            name: "studyDesign",
-            types: &[ElementType {
-                property: "studyDesign",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            is_summary: true,
-            binding: Some(&super::bindings::STUDY_DESIGN_PREFERRED),
-            ..super::REPEATED
-        },
-        ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "focus",
-            types: &[ElementType { property: "focus", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "focus",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType {
-                property: "condition",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::CONDITION_CODE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "relatedArtifact",
-            types: &[ElementType {
-                property: "relatedArtifact",
-                definition: &super::data_types::RELATED_ARTIFACT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "relatedArtifact",
+                    definition: &super::data_types::RELATED_ARTIFACT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "keyword",
-            types: &[ElementType {
-                property: "keyword",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "keyword",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
             ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "region",
-            types: &[ElementType {
-                property: "region",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            is_summary: true,
-            binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "descriptionSummary",
-            types: &[ElementType {
-                property: "descriptionSummary",
-                definition: &super::primitives::MARKDOWN,
-                targets: &[],
-            }],
-            ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "enrollment",
-            types: &[ElementType {
-                property: "enrollment",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "enrollment",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Group"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "sponsor",
-            types: &[ElementType {
-                property: "sponsor",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "sponsor",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "principalInvestigator",
-            types: &[ElementType {
-                property: "principalInvestigator",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "principalInvestigator",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "site",
-            types: &[ElementType {
-                property: "site",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location", "ResearchStudy", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "site",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonStopped",
-            types: &[ElementType {
-                property: "reasonStopped",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonStopped",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::RESEARCH_STUDY_REASON_STOPPED_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "arm",
-            types: &[ElementType { property: "arm", definition: &RESEARCH_STUDY_ARM, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "classifier",
-            types: &[ElementType {
-                property: "classifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            binding: Some(&super::bindings::RESEARCH_STUDY_CLASSIFIERS_EXAMPLE),
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "associatedParty",
-            types: &[ElementType {
-                property: "associatedParty",
-                definition: &RESEARCH_STUDY_ASSOCIATED_PARTY,
-                targets: &[],
-            }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "progressStatus",
-            types: &[ElementType {
-                property: "progressStatus",
-                definition: &RESEARCH_STUDY_PROGRESS_STATUS,
-                targets: &[],
-            }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "whyStopped",
-            types: &[ElementType {
-                property: "whyStopped",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            is_summary: true,
-            binding: Some(&super::bindings::RESEARCH_STUDY_REASON_STOPPED_EXAMPLE),
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "recruitment",
-            types: &[ElementType { property: "recruitment", definition: &RESEARCH_STUDY_RECRUITMENT, targets: &[] }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "comparisonGroup",
-            types: &[ElementType {
-                property: "comparisonGroup",
-                definition: &RESEARCH_STUDY_COMPARISON_GROUP,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "arm",
+                    definition: &RESEARCH_STUDY_ARM,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "objective",
-            types: &[ElementType { property: "objective", definition: &RESEARCH_STUDY_OBJECTIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "objective",
+                    definition: &RESEARCH_STUDY_OBJECTIVE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "outcomeMeasure",
-            types: &[ElementType {
-                property: "outcomeMeasure",
-                definition: &RESEARCH_STUDY_OUTCOME_MEASURE,
-                targets: &[],
-            }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "result",
-            types: &[ElementType {
-                property: "result",
-                definition: &super::data_types::REFERENCE,
-                targets: &["DiagnosticReport"],
-            }],
-            is_summary: true,
-            ..super::REPEATED
-        },
-    ],
-};
-/// `ResearchStudy.label`
-pub static RESEARCH_STUDY_LABEL: TypeDefinition = TypeDefinition {
-    name: "ResearchStudy.label",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
-            binding: Some(&super::bindings::TITLE_TYPE_EXTENSIBLE),
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
         },
     ],
 };
@@ -424,285 +405,70 @@ pub static RESEARCH_STUDY_ARM: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-    ],
-};
-/// `ResearchStudy.associatedParty`
-pub static RESEARCH_STUDY_ASSOCIATED_PARTY: TypeDefinition = TypeDefinition {
-    name: "ResearchStudy.associatedParty",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "role",
-            types: &[ElementType { property: "role", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
-            binding: Some(&super::bindings::RESEARCH_STUDY_PARTY_ROLE_EXTENSIBLE),
-            ..super::REQUIRED
-        },
-        ElementDefinition {
-            name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "classifier",
-            types: &[ElementType {
-                property: "classifier",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            binding: Some(&super::bindings::RESEARCH_STUDY_PARTY_ORGANIZATION_TYPE_EXAMPLE),
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "party",
-            types: &[ElementType {
-                property: "party",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
-            ..super::OPTIONAL
-        },
-    ],
-};
-/// `ResearchStudy.progressStatus`
-pub static RESEARCH_STUDY_PROGRESS_STATUS: TypeDefinition = TypeDefinition {
-    name: "ResearchStudy.progressStatus",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "state",
-            types: &[ElementType { property: "state", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
-            binding: Some(&super::bindings::RESEARCH_STUDY_STATUS_EXTENSIBLE),
-            ..super::REQUIRED
-        },
-        ElementDefinition {
-            name: "actual",
-            types: &[ElementType { property: "actual", definition: &super::primitives::BOOLEAN, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
-            ..super::OPTIONAL
-        },
-    ],
-};
-/// `ResearchStudy.recruitment`
-pub static RESEARCH_STUDY_RECRUITMENT: TypeDefinition = TypeDefinition {
-    name: "ResearchStudy.recruitment",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "targetNumber",
-            types: &[ElementType {
-                property: "targetNumber",
-                definition: &super::primitives::UNSIGNED_INT,
-                targets: &[],
-            }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "actualNumber",
-            types: &[ElementType {
-                property: "actualNumber",
-                definition: &super::primitives::UNSIGNED_INT,
-                targets: &[],
-            }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "eligibility",
-            types: &[ElementType {
-                property: "eligibility",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Group", "EvidenceVariable"],
-            }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "actualGroup",
-            types: &[ElementType {
-                property: "actualGroup",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Group"],
-            }],
-            is_summary: true,
-            ..super::OPTIONAL
-        },
-    ],
-};
-/// `ResearchStudy.comparisonGroup`
-pub static RESEARCH_STUDY_COMPARISON_GROUP: TypeDefinition = TypeDefinition {
-    name: "ResearchStudy.comparisonGroup",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "linkId",
-            types: &[ElementType { property: "linkId", definition: &super::primitives::ID, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::REQUIRED
-        },
-        ElementDefinition {
-            name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
-            binding: Some(&super::bindings::RESEARCH_STUDY_ARM_TYPE_EXTENSIBLE),
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "intendedExposure",
-            types: &[ElementType {
-                property: "intendedExposure",
-                definition: &super::data_types::REFERENCE,
-                targets: &["EvidenceVariable"],
-            }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "observedGroup",
-            types: &[ElementType {
-                property: "observedGroup",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Group"],
-            }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -716,94 +482,60 @@ pub static RESEARCH_STUDY_OBJECTIVE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::RESEARCH_STUDY_OBJECTIVE_TYPE_PREFERRED),
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
-            ..super::OPTIONAL
-        },
-    ],
-};
-/// `ResearchStudy.outcomeMeasure`
-pub static RESEARCH_STUDY_OUTCOME_MEASURE: TypeDefinition = TypeDefinition {
-    name: "ResearchStudy.outcomeMeasure",
-    kind: Kind::Backbone,
-    base: Some(&super::data_types::BACKBONE_ELEMENT),
-    is_abstract: false,
-    elements: &[
-        ElementDefinition {
-            name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
-            is_summary: true,
-            is_modifier: true,
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
-            binding: Some(&super::bindings::RESEARCH_STUDY_OBJECTIVE_TYPE_PREFERRED),
-            ..super::REPEATED
-        },
-        ElementDefinition {
-            name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
-            ..super::OPTIONAL
-        },
-        ElementDefinition {
-            name: "reference",
-            types: &[ElementType {
-                property: "reference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["EvidenceVariable"],
-            }],
             ..super::OPTIONAL
         },
     ],

@@ -12,105 +12,179 @@ pub static SERVICE_REQUEST: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instantiatesCanonical",
-            types: &[ElementType {
-                property: "instantiatesCanonical",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ActivityDefinition", "PlanDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "instantiatesCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ActivityDefinition", "PlanDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instantiatesUri",
-            types: &[ElementType { property: "instantiatesUri", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "instantiatesUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType {
-                property: "basedOn",
-                definition: &super::data_types::REFERENCE,
-                targets: &["CarePlan", "ServiceRequest", "MedicationRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["CarePlan", "ServiceRequest", "MedicationRequest"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "replaces",
-            types: &[ElementType {
-                property: "replaces",
-                definition: &super::data_types::REFERENCE,
-                targets: &["ServiceRequest"],
-            }],
+            types: &[
+                ElementType {
+                    property: "replaces",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["ServiceRequest"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "requisition",
-            types: &[ElementType { property: "requisition", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "requisition",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::REQUEST_STATUS_CODES),
@@ -118,7 +192,13 @@ pub static SERVICE_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "intent",
-            types: &[ElementType { property: "intent", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "intent",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::REQUEST_INTENT_CODES),
@@ -126,43 +206,65 @@ pub static SERVICE_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "category",
-            types: &[ElementType {
-                property: "category",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "category",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SERVICEREQUEST_CATEGORY_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType { property: "priority", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::REQUEST_PRIORITY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "doNotPerform",
-            types: &[ElementType { property: "doNotPerform", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "doNotPerform",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROCEDURE_CODE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "orderDetail",
-            types: &[ElementType {
-                property: "orderDetail",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "orderDetail",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::SERVICEREQUEST_ORDERDETAIL_EXAMPLE),
             ..super::REPEATED
@@ -170,9 +272,21 @@ pub static SERVICE_REQUEST: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "quantity",
             types: &[
-                ElementType { property: "quantityQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "quantityRatio", definition: &super::data_types::RATIO, targets: &[] },
-                ElementType { property: "quantityRange", definition: &super::data_types::RANGE, targets: &[] },
+                ElementType {
+                    property: "quantityQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "quantityRatio",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "quantityRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -180,30 +294,46 @@ pub static SERVICE_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "subject",
-            types: &[ElementType {
-                property: "subject",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Group", "Location", "Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "subject",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Patient", "Group", "Location", "Device"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "occurrence",
             types: &[
-                ElementType { property: "occurrenceDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "occurrencePeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "occurrenceTiming", definition: &super::data_types::TIMING, targets: &[] },
+                ElementType {
+                    property: "occurrenceDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "occurrencePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "occurrenceTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -212,7 +342,11 @@ pub static SERVICE_REQUEST: TypeDefinition = TypeDefinition {
         ElementDefinition {
             name: "asNeeded",
             types: &[
-                ElementType { property: "asNeededBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
+                ElementType {
+                    property: "asNeededBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
                 ElementType {
                     property: "asNeededCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
@@ -226,153 +360,205 @@ pub static SERVICE_REQUEST: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "authoredOn",
-            types: &[ElementType { property: "authoredOn", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "authoredOn",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "requester",
-            types: &[ElementType {
-                property: "requester",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"],
-            }],
+            types: &[
+                ElementType {
+                    property: "requester",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "Patient",
+                        "RelatedPerson",
+                        "Device",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performerType",
-            types: &[ElementType {
-                property: "performerType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "performerType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PARTICIPANT_ROLE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performer",
-            types: &[ElementType {
-                property: "performer",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Practitioner",
-                    "PractitionerRole",
-                    "Organization",
-                    "CareTeam",
-                    "HealthcareService",
-                    "Patient",
-                    "Device",
-                    "RelatedPerson",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "performer",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "CareTeam",
+                        "HealthcareService",
+                        "Patient",
+                        "Device",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "locationCode",
-            types: &[ElementType {
-                property: "locationCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "locationCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::V3_SERVICE_DELIVERY_LOCATION_ROLE_TYPE_EXAMPLE),
+            binding: Some(
+                &super::bindings::V3_SERVICE_DELIVERY_LOCATION_ROLE_TYPE_EXAMPLE,
+            ),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "locationReference",
-            types: &[ElementType {
-                property: "locationReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "locationReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::PROCEDURE_REASON_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Condition", "Observation", "DiagnosticReport", "DocumentReference"],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Condition",
+                        "Observation",
+                        "DiagnosticReport",
+                        "DocumentReference",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "insurance",
-            types: &[ElementType {
-                property: "insurance",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Coverage", "ClaimResponse"],
-            }],
+            types: &[
+                ElementType {
+                    property: "insurance",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Coverage", "ClaimResponse"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "supportingInfo",
-            types: &[ElementType {
-                property: "supportingInfo",
-                definition: &super::data_types::REFERENCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "supportingInfo",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "specimen",
-            types: &[ElementType {
-                property: "specimen",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Specimen"],
-            }],
+            types: &[
+                ElementType {
+                    property: "specimen",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Specimen"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "bodySite",
-            types: &[ElementType {
-                property: "bodySite",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "bodySite",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::BODY_SITE_EXAMPLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "patientInstruction",
-            types: &[ElementType {
-                property: "patientInstruction",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "patientInstruction",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "relevantHistory",
-            types: &[ElementType {
-                property: "relevantHistory",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Provenance"],
-            }],
+            types: &[
+                ElementType {
+                    property: "relevantHistory",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Provenance"],
+                },
+            ],
             ..super::REPEATED
         },
     ],

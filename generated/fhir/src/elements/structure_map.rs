@@ -12,87 +12,167 @@ pub static STRUCTURE_MAP: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::PUBLICATION_STATUS_CODES),
@@ -100,83 +180,143 @@ pub static STRUCTURE_MAP: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "experimental",
-            types: &[ElementType { property: "experimental", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "experimental",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "publisher",
-            types: &[ElementType { property: "publisher", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "publisher",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "useContext",
-            types: &[ElementType {
-                property: "useContext",
-                definition: &super::data_types::USAGE_CONTEXT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "useContext",
+                    definition: &super::data_types::USAGE_CONTEXT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "jurisdiction",
-            types: &[ElementType {
-                property: "jurisdiction",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "jurisdiction",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "purpose",
-            types: &[ElementType { property: "purpose", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "purpose",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "copyright",
-            types: &[ElementType { property: "copyright", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "copyright",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "structure",
-            types: &[ElementType { property: "structure", definition: &STRUCTURE_MAP_STRUCTURE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "structure",
+                    definition: &STRUCTURE_MAP_STRUCTURE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "import",
-            types: &[ElementType {
-                property: "import",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureMap"],
-            }],
+            types: &[
+                ElementType {
+                    property: "import",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureMap"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "group",
-            types: &[ElementType { property: "group", definition: &STRUCTURE_MAP_GROUP, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "group",
+                    definition: &STRUCTURE_MAP_GROUP,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
@@ -191,51 +331,85 @@ pub static STRUCTURE_MAP_STRUCTURE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType {
-                property: "url",
-                definition: &super::primitives::CANONICAL,
-                targets: &["StructureDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["StructureDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "mode",
-            types: &[ElementType { property: "mode", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "mode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MAP_MODEL_MODE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "alias",
-            types: &[ElementType { property: "alias", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "alias",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "documentation",
-            types: &[ElementType { property: "documentation", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "documentation",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -249,59 +423,109 @@ pub static STRUCTURE_MAP_GROUP: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "extends",
-            types: &[ElementType { property: "extends", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extends",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "typeMode",
-            types: &[ElementType { property: "typeMode", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "typeMode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MAP_GROUP_TYPE_MODE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "documentation",
-            types: &[ElementType { property: "documentation", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "documentation",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "input",
-            types: &[ElementType { property: "input", definition: &STRUCTURE_MAP_GROUP_INPUT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "input",
+                    definition: &STRUCTURE_MAP_GROUP_INPUT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "rule",
-            types: &[ElementType { property: "rule", definition: &STRUCTURE_MAP_GROUP_RULE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "rule",
+                    definition: &STRUCTURE_MAP_GROUP_RULE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
@@ -316,47 +540,85 @@ pub static STRUCTURE_MAP_GROUP_INPUT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "mode",
-            types: &[ElementType { property: "mode", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "mode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MAP_INPUT_MODE_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "documentation",
-            types: &[ElementType { property: "documentation", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "documentation",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -370,62 +632,108 @@ pub static STRUCTURE_MAP_GROUP_RULE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "source",
-            types: &[ElementType { property: "source", definition: &STRUCTURE_MAP_GROUP_RULE_SOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "source",
+                    definition: &STRUCTURE_MAP_GROUP_RULE_SOURCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "target",
-            types: &[ElementType { property: "target", definition: &STRUCTURE_MAP_GROUP_RULE_TARGET, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "target",
+                    definition: &STRUCTURE_MAP_GROUP_RULE_TARGET,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "rule",
-            types: &[ElementType { property: "rule", definition: &STRUCTURE_MAP_GROUP_RULE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "rule",
+                    definition: &STRUCTURE_MAP_GROUP_RULE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "dependent",
-            types: &[ElementType {
-                property: "dependent",
-                definition: &STRUCTURE_MAP_GROUP_RULE_DEPENDENT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "dependent",
+                    definition: &STRUCTURE_MAP_GROUP_RULE_DEPENDENT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "documentation",
-            types: &[ElementType { property: "documentation", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "documentation",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -439,46 +747,84 @@ pub static STRUCTURE_MAP_GROUP_RULE_SOURCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "context",
-            types: &[ElementType { property: "context", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "context",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "min",
-            types: &[ElementType { property: "min", definition: &super::primitives::INTEGER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "min",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "max",
-            types: &[ElementType { property: "max", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "max",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -490,46 +836,106 @@ pub static STRUCTURE_MAP_GROUP_RULE_SOURCE: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
+                ElementType {
+                    property: "defaultValueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueCanonical",
                     definition: &super::primitives::CANONICAL,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "defaultValueDate", definition: &super::primitives::DATE, targets: &[] },
+                ElementType {
+                    property: "defaultValueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueDateTime",
                     definition: &super::primitives::DATE_TIME,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "defaultValueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "defaultValueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "defaultValueInteger", definition: &super::primitives::INTEGER, targets: &[] },
+                ElementType {
+                    property: "defaultValueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueMarkdown",
                     definition: &super::primitives::MARKDOWN,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "defaultValueOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "defaultValueTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "defaultValueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "defaultValueUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "defaultValueUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "defaultValueAddress", definition: &super::data_types::ADDRESS, targets: &[] },
-                ElementType { property: "defaultValueAge", definition: &super::data_types::AGE, targets: &[] },
+                ElementType {
+                    property: "defaultValueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueAnnotation",
                     definition: &super::data_types::ANNOTATION,
@@ -545,13 +951,21 @@ pub static STRUCTURE_MAP_GROUP_RULE_SOURCE: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueCoding", definition: &super::data_types::CODING, targets: &[] },
+                ElementType {
+                    property: "defaultValueCoding",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueContactPoint",
                     definition: &super::data_types::CONTACT_POINT,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueCount", definition: &super::data_types::COUNT, targets: &[] },
+                ElementType {
+                    property: "defaultValueCount",
+                    definition: &super::data_types::COUNT,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueDistance",
                     definition: &super::data_types::DISTANCE,
@@ -572,15 +986,31 @@ pub static STRUCTURE_MAP_GROUP_RULE_SOURCE: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::IDENTIFIER,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueMoney", definition: &super::data_types::MONEY, targets: &[] },
-                ElementType { property: "defaultValuePeriod", definition: &super::data_types::PERIOD, targets: &[] },
+                ElementType {
+                    property: "defaultValueMoney",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValuePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueQuantity",
                     definition: &super::data_types::QUANTITY,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "defaultValueRatio", definition: &super::data_types::RATIO, targets: &[] },
+                ElementType {
+                    property: "defaultValueRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueRatio",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueReference",
                     definition: &super::data_types::REFERENCE,
@@ -596,7 +1026,11 @@ pub static STRUCTURE_MAP_GROUP_RULE_SOURCE: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::SIGNATURE,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueTiming", definition: &super::data_types::TIMING, targets: &[] },
+                ElementType {
+                    property: "defaultValueTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "defaultValueContactDetail",
                     definition: &super::data_types::CONTACT_DETAIL,
@@ -637,8 +1071,16 @@ pub static STRUCTURE_MAP_GROUP_RULE_SOURCE: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::USAGE_CONTEXT,
                     targets: &[],
                 },
-                ElementType { property: "defaultValueDosage", definition: &super::data_types::DOSAGE, targets: &[] },
-                ElementType { property: "defaultValueMeta", definition: &super::data_types::META, targets: &[] },
+                ElementType {
+                    property: "defaultValueDosage",
+                    definition: &super::data_types::DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "defaultValueMeta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -646,38 +1088,74 @@ pub static STRUCTURE_MAP_GROUP_RULE_SOURCE: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "element",
-            types: &[ElementType { property: "element", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "element",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "listMode",
-            types: &[ElementType { property: "listMode", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "listMode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MAP_SOURCE_LIST_MODE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "variable",
-            types: &[ElementType { property: "variable", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "variable",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "condition",
-            types: &[ElementType { property: "condition", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "condition",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "check",
-            types: &[ElementType { property: "check", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "check",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "logMessage",
-            types: &[ElementType { property: "logMessage", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "logMessage",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
@@ -692,77 +1170,135 @@ pub static STRUCTURE_MAP_GROUP_RULE_TARGET: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "context",
-            types: &[ElementType { property: "context", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "context",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contextType",
-            types: &[ElementType { property: "contextType", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contextType",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MAP_CONTEXT_TYPE_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "element",
-            types: &[ElementType { property: "element", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "element",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "variable",
-            types: &[ElementType { property: "variable", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "variable",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "listMode",
-            types: &[ElementType { property: "listMode", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "listMode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MAP_TARGET_LIST_MODE_CODES),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "listRuleId",
-            types: &[ElementType { property: "listRuleId", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "listRuleId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "transform",
-            types: &[ElementType { property: "transform", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "transform",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::MAP_TRANSFORM_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "parameter",
-            types: &[ElementType {
-                property: "parameter",
-                definition: &STRUCTURE_MAP_GROUP_RULE_TARGET_PARAMETER,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "parameter",
+                    definition: &STRUCTURE_MAP_GROUP_RULE_TARGET_PARAMETER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -777,21 +1313,35 @@ pub static STRUCTURE_MAP_GROUP_RULE_TARGET_PARAMETER: TypeDefinition = TypeDefin
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
@@ -799,11 +1349,31 @@ pub static STRUCTURE_MAP_GROUP_RULE_TARGET_PARAMETER: TypeDefinition = TypeDefin
         ElementDefinition {
             name: "value",
             types: &[
-                ElementType { property: "valueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
+                ElementType {
+                    property: "valueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             is_summary: true,
@@ -820,34 +1390,60 @@ pub static STRUCTURE_MAP_GROUP_RULE_DEPENDENT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "variable",
-            types: &[ElementType { property: "variable", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "variable",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },

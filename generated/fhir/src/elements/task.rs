@@ -12,100 +12,178 @@ pub static TASK: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "instantiatesCanonical",
-            types: &[ElementType {
-                property: "instantiatesCanonical",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ActivityDefinition"],
-            }],
+            types: &[
+                ElementType {
+                    property: "instantiatesCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ActivityDefinition"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "instantiatesUri",
-            types: &[ElementType { property: "instantiatesUri", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "instantiatesUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "basedOn",
-            types: &[ElementType { property: "basedOn", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "basedOn",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "groupIdentifier",
-            types: &[ElementType {
-                property: "groupIdentifier",
-                definition: &super::data_types::IDENTIFIER,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "groupIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "partOf",
-            types: &[ElementType { property: "partOf", definition: &super::data_types::REFERENCE, targets: &["Task"] }],
+            types: &[
+                ElementType {
+                    property: "partOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Task"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::TASK_STATUS_CODES),
@@ -113,192 +191,299 @@ pub static TASK: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "statusReason",
-            types: &[ElementType {
-                property: "statusReason",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "statusReason",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "businessStatus",
-            types: &[ElementType {
-                property: "businessStatus",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "businessStatus",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "intent",
-            types: &[ElementType { property: "intent", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "intent",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::TASK_INTENT_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "priority",
-            types: &[ElementType { property: "priority", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "priority",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::REQUEST_PRIORITY_CODES),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::TASK_CODE_EXAMPLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "focus",
-            types: &[ElementType { property: "focus", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "focus",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "for",
-            types: &[ElementType { property: "for", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "for",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "encounter",
-            types: &[ElementType {
-                property: "encounter",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Encounter"],
-            }],
+            types: &[
+                ElementType {
+                    property: "encounter",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Encounter"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "executionPeriod",
-            types: &[ElementType { property: "executionPeriod", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "executionPeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "authoredOn",
-            types: &[ElementType { property: "authoredOn", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "authoredOn",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lastModified",
-            types: &[ElementType { property: "lastModified", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lastModified",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "requester",
-            types: &[ElementType {
-                property: "requester",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Device", "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson"],
-            }],
+            types: &[
+                ElementType {
+                    property: "requester",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Device",
+                        "Organization",
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "performerType",
-            types: &[ElementType {
-                property: "performerType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "performerType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::PERFORMER_ROLE_PREFERRED),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "owner",
-            types: &[ElementType {
-                property: "owner",
-                definition: &super::data_types::REFERENCE,
-                targets: &[
-                    "Practitioner",
-                    "PractitionerRole",
-                    "Organization",
-                    "CareTeam",
-                    "HealthcareService",
-                    "Patient",
-                    "Device",
-                    "RelatedPerson",
-                ],
-            }],
+            types: &[
+                ElementType {
+                    property: "owner",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Practitioner",
+                        "PractitionerRole",
+                        "Organization",
+                        "CareTeam",
+                        "HealthcareService",
+                        "Patient",
+                        "Device",
+                        "RelatedPerson",
+                    ],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "location",
-            types: &[ElementType {
-                property: "location",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Location"],
-            }],
+            types: &[
+                ElementType {
+                    property: "location",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Location"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reasonCode",
-            types: &[ElementType {
-                property: "reasonCode",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonCode",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "reasonReference",
-            types: &[ElementType {
-                property: "reasonReference",
-                definition: &super::data_types::REFERENCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "reasonReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "insurance",
-            types: &[ElementType {
-                property: "insurance",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Coverage", "ClaimResponse"],
-            }],
+            types: &[
+                ElementType {
+                    property: "insurance",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Coverage", "ClaimResponse"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "note",
-            types: &[ElementType { property: "note", definition: &super::data_types::ANNOTATION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "note",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "relevantHistory",
-            types: &[ElementType {
-                property: "relevantHistory",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Provenance"],
-            }],
+            types: &[
+                ElementType {
+                    property: "relevantHistory",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Provenance"],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "restriction",
-            types: &[ElementType { property: "restriction", definition: &TASK_RESTRICTION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "restriction",
+                    definition: &TASK_RESTRICTION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "input",
-            types: &[ElementType { property: "input", definition: &TASK_INPUT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "input",
+                    definition: &TASK_INPUT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "output",
-            types: &[ElementType { property: "output", definition: &TASK_OUTPUT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "output",
+                    definition: &TASK_OUTPUT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -312,46 +497,77 @@ pub static TASK_RESTRICTION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "repetitions",
-            types: &[ElementType {
-                property: "repetitions",
-                definition: &super::primitives::POSITIVE_INT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "repetitions",
+                    definition: &super::primitives::POSITIVE_INT,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "period",
-            types: &[ElementType { property: "period", definition: &super::data_types::PERIOD, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "period",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "recipient",
-            types: &[ElementType {
-                property: "recipient",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Patient", "Practitioner", "PractitionerRole", "RelatedPerson", "Group", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "recipient",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[
+                        "Patient",
+                        "Practitioner",
+                        "PractitionerRole",
+                        "RelatedPerson",
+                        "Group",
+                        "Organization",
+                    ],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -365,28 +581,48 @@ pub static TASK_INPUT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
@@ -397,77 +633,221 @@ pub static TASK_INPUT: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
-                ElementType { property: "valueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "valueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "valueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "valueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueMarkdown", definition: &super::primitives::MARKDOWN, targets: &[] },
-                ElementType { property: "valueOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMarkdown",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "valueUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "valueUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "valueAddress", definition: &super::data_types::ADDRESS, targets: &[] },
-                ElementType { property: "valueAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "valueAnnotation", definition: &super::data_types::ANNOTATION, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &super::data_types::ATTACHMENT, targets: &[] },
+                ElementType {
+                    property: "valueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAnnotation",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "valueCoding", definition: &super::data_types::CODING, targets: &[] },
+                ElementType {
+                    property: "valueCoding",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueContactPoint",
                     definition: &super::data_types::CONTACT_POINT,
                     targets: &[],
                 },
-                ElementType { property: "valueCount", definition: &super::data_types::COUNT, targets: &[] },
-                ElementType { property: "valueDistance", definition: &super::data_types::DISTANCE, targets: &[] },
-                ElementType { property: "valueDuration", definition: &super::data_types::DURATION, targets: &[] },
-                ElementType { property: "valueHumanName", definition: &super::data_types::HUMAN_NAME, targets: &[] },
-                ElementType { property: "valueIdentifier", definition: &super::data_types::IDENTIFIER, targets: &[] },
-                ElementType { property: "valueMoney", definition: &super::data_types::MONEY, targets: &[] },
-                ElementType { property: "valuePeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "valueRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "valueRatio", definition: &super::data_types::RATIO, targets: &[] },
-                ElementType { property: "valueReference", definition: &super::data_types::REFERENCE, targets: &[] },
+                ElementType {
+                    property: "valueCount",
+                    definition: &super::data_types::COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDistance",
+                    definition: &super::data_types::DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueHumanName",
+                    definition: &super::data_types::HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMoney",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valuePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRatio",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueSampledData",
                     definition: &super::data_types::SAMPLED_DATA,
                     targets: &[],
                 },
-                ElementType { property: "valueSignature", definition: &super::data_types::SIGNATURE, targets: &[] },
-                ElementType { property: "valueTiming", definition: &super::data_types::TIMING, targets: &[] },
+                ElementType {
+                    property: "valueSignature",
+                    definition: &super::data_types::SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueContactDetail",
                     definition: &super::data_types::CONTACT_DETAIL,
                     targets: &[],
                 },
-                ElementType { property: "valueContributor", definition: &super::data_types::CONTRIBUTOR, targets: &[] },
+                ElementType {
+                    property: "valueContributor",
+                    definition: &super::data_types::CONTRIBUTOR,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueDataRequirement",
                     definition: &super::data_types::DATA_REQUIREMENT,
                     targets: &[],
                 },
-                ElementType { property: "valueExpression", definition: &super::data_types::EXPRESSION, targets: &[] },
+                ElementType {
+                    property: "valueExpression",
+                    definition: &super::data_types::EXPRESSION,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueParameterDefinition",
                     definition: &super::data_types::PARAMETER_DEFINITION,
@@ -488,8 +868,16 @@ pub static TASK_INPUT: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::USAGE_CONTEXT,
                     targets: &[],
                 },
-                ElementType { property: "valueDosage", definition: &super::data_types::DOSAGE, targets: &[] },
-                ElementType { property: "valueMeta", definition: &super::data_types::META, targets: &[] },
+                ElementType {
+                    property: "valueDosage",
+                    definition: &super::data_types::DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMeta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::REQUIRED
@@ -505,28 +893,48 @@ pub static TASK_OUTPUT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
@@ -537,77 +945,221 @@ pub static TASK_OUTPUT: TypeDefinition = TypeDefinition {
                     definition: &super::primitives::BASE64_BINARY,
                     targets: &[],
                 },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueCanonical", definition: &super::primitives::CANONICAL, targets: &[] },
-                ElementType { property: "valueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "valueDate", definition: &super::primitives::DATE, targets: &[] },
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "valueId", definition: &super::primitives::ID, targets: &[] },
-                ElementType { property: "valueInstant", definition: &super::primitives::INSTANT, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueMarkdown", definition: &super::primitives::MARKDOWN, targets: &[] },
-                ElementType { property: "valueOid", definition: &super::primitives::OID, targets: &[] },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCanonical",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueId",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInstant",
+                    definition: &super::primitives::INSTANT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMarkdown",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueOid",
+                    definition: &super::primitives::OID,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valuePositiveInt",
                     definition: &super::primitives::POSITIVE_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueTime", definition: &super::primitives::TIME, targets: &[] },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTime",
+                    definition: &super::primitives::TIME,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueUnsignedInt",
                     definition: &super::primitives::UNSIGNED_INT,
                     targets: &[],
                 },
-                ElementType { property: "valueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "valueUrl", definition: &super::primitives::URL, targets: &[] },
-                ElementType { property: "valueUuid", definition: &super::primitives::UUID, targets: &[] },
-                ElementType { property: "valueAddress", definition: &super::data_types::ADDRESS, targets: &[] },
-                ElementType { property: "valueAge", definition: &super::data_types::AGE, targets: &[] },
-                ElementType { property: "valueAnnotation", definition: &super::data_types::ANNOTATION, targets: &[] },
-                ElementType { property: "valueAttachment", definition: &super::data_types::ATTACHMENT, targets: &[] },
+                ElementType {
+                    property: "valueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUrl",
+                    definition: &super::primitives::URL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUuid",
+                    definition: &super::primitives::UUID,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAddress",
+                    definition: &super::data_types::ADDRESS,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAge",
+                    definition: &super::data_types::AGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAnnotation",
+                    definition: &super::data_types::ANNOTATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueAttachment",
+                    definition: &super::data_types::ATTACHMENT,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueCodeableConcept",
                     definition: &super::data_types::CODEABLE_CONCEPT,
                     targets: &[],
                 },
-                ElementType { property: "valueCoding", definition: &super::data_types::CODING, targets: &[] },
+                ElementType {
+                    property: "valueCoding",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueContactPoint",
                     definition: &super::data_types::CONTACT_POINT,
                     targets: &[],
                 },
-                ElementType { property: "valueCount", definition: &super::data_types::COUNT, targets: &[] },
-                ElementType { property: "valueDistance", definition: &super::data_types::DISTANCE, targets: &[] },
-                ElementType { property: "valueDuration", definition: &super::data_types::DURATION, targets: &[] },
-                ElementType { property: "valueHumanName", definition: &super::data_types::HUMAN_NAME, targets: &[] },
-                ElementType { property: "valueIdentifier", definition: &super::data_types::IDENTIFIER, targets: &[] },
-                ElementType { property: "valueMoney", definition: &super::data_types::MONEY, targets: &[] },
-                ElementType { property: "valuePeriod", definition: &super::data_types::PERIOD, targets: &[] },
-                ElementType { property: "valueQuantity", definition: &super::data_types::QUANTITY, targets: &[] },
-                ElementType { property: "valueRange", definition: &super::data_types::RANGE, targets: &[] },
-                ElementType { property: "valueRatio", definition: &super::data_types::RATIO, targets: &[] },
-                ElementType { property: "valueReference", definition: &super::data_types::REFERENCE, targets: &[] },
+                ElementType {
+                    property: "valueCount",
+                    definition: &super::data_types::COUNT,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDistance",
+                    definition: &super::data_types::DISTANCE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDuration",
+                    definition: &super::data_types::DURATION,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueHumanName",
+                    definition: &super::data_types::HUMAN_NAME,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueIdentifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMoney",
+                    definition: &super::data_types::MONEY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valuePeriod",
+                    definition: &super::data_types::PERIOD,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueQuantity",
+                    definition: &super::data_types::QUANTITY,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRange",
+                    definition: &super::data_types::RANGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueRatio",
+                    definition: &super::data_types::RATIO,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueReference",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueSampledData",
                     definition: &super::data_types::SAMPLED_DATA,
                     targets: &[],
                 },
-                ElementType { property: "valueSignature", definition: &super::data_types::SIGNATURE, targets: &[] },
-                ElementType { property: "valueTiming", definition: &super::data_types::TIMING, targets: &[] },
+                ElementType {
+                    property: "valueSignature",
+                    definition: &super::data_types::SIGNATURE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueTiming",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueContactDetail",
                     definition: &super::data_types::CONTACT_DETAIL,
                     targets: &[],
                 },
-                ElementType { property: "valueContributor", definition: &super::data_types::CONTRIBUTOR, targets: &[] },
+                ElementType {
+                    property: "valueContributor",
+                    definition: &super::data_types::CONTRIBUTOR,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueDataRequirement",
                     definition: &super::data_types::DATA_REQUIREMENT,
                     targets: &[],
                 },
-                ElementType { property: "valueExpression", definition: &super::data_types::EXPRESSION, targets: &[] },
+                ElementType {
+                    property: "valueExpression",
+                    definition: &super::data_types::EXPRESSION,
+                    targets: &[],
+                },
                 ElementType {
                     property: "valueParameterDefinition",
                     definition: &super::data_types::PARAMETER_DEFINITION,
@@ -628,8 +1180,16 @@ pub static TASK_OUTPUT: TypeDefinition = TypeDefinition {
                     definition: &super::data_types::USAGE_CONTEXT,
                     targets: &[],
                 },
-                ElementType { property: "valueDosage", definition: &super::data_types::DOSAGE, targets: &[] },
-                ElementType { property: "valueMeta", definition: &super::data_types::META, targets: &[] },
+                ElementType {
+                    property: "valueDosage",
+                    definition: &super::data_types::DOSAGE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueMeta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::REQUIRED

@@ -12,87 +12,167 @@ pub static VALUE_SET: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "url",
-            types: &[ElementType { property: "url", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "url",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::data_types::IDENTIFIER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::data_types::IDENTIFIER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "title",
-            types: &[ElementType { property: "title", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "title",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             binding: Some(&super::bindings::PUBLICATION_STATUS_CODES),
@@ -100,78 +180,142 @@ pub static VALUE_SET: TypeDefinition = TypeDefinition {
         },
         ElementDefinition {
             name: "experimental",
-            types: &[ElementType { property: "experimental", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "experimental",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "publisher",
-            types: &[ElementType { property: "publisher", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "publisher",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contact",
-            types: &[ElementType { property: "contact", definition: &super::data_types::CONTACT_DETAIL, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contact",
+                    definition: &super::data_types::CONTACT_DETAIL,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "description",
-            types: &[ElementType { property: "description", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "description",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "useContext",
-            types: &[ElementType {
-                property: "useContext",
-                definition: &super::data_types::USAGE_CONTEXT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "useContext",
+                    definition: &super::data_types::USAGE_CONTEXT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "jurisdiction",
-            types: &[ElementType {
-                property: "jurisdiction",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "jurisdiction",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::JURISDICTION_EXTENSIBLE),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "immutable",
-            types: &[ElementType { property: "immutable", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "immutable",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "purpose",
-            types: &[ElementType { property: "purpose", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "purpose",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "copyright",
-            types: &[ElementType { property: "copyright", definition: &super::primitives::MARKDOWN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "copyright",
+                    definition: &super::primitives::MARKDOWN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "compose",
-            types: &[ElementType { property: "compose", definition: &VALUE_SET_COMPOSE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "compose",
+                    definition: &VALUE_SET_COMPOSE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "expansion",
-            types: &[ElementType { property: "expansion", definition: &VALUE_SET_EXPANSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "expansion",
+                    definition: &VALUE_SET_EXPANSION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -185,46 +329,84 @@ pub static VALUE_SET_COMPOSE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "lockedDate",
-            types: &[ElementType { property: "lockedDate", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "lockedDate",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "inactive",
-            types: &[ElementType { property: "inactive", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "inactive",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "include",
-            types: &[ElementType { property: "include", definition: &VALUE_SET_COMPOSE_INCLUDE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "include",
+                    definition: &VALUE_SET_COMPOSE_INCLUDE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED_REPEATED
         },
         ElementDefinition {
             name: "exclude",
-            types: &[ElementType { property: "exclude", definition: &VALUE_SET_COMPOSE_INCLUDE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "exclude",
+                    definition: &VALUE_SET_COMPOSE_INCLUDE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -238,55 +420,95 @@ pub static VALUE_SET_COMPOSE_INCLUDE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "concept",
-            types: &[ElementType { property: "concept", definition: &VALUE_SET_COMPOSE_INCLUDE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "concept",
+                    definition: &VALUE_SET_COMPOSE_INCLUDE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "filter",
-            types: &[ElementType { property: "filter", definition: &VALUE_SET_COMPOSE_INCLUDE_FILTER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "filter",
+                    definition: &VALUE_SET_COMPOSE_INCLUDE_FILTER,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "valueSet",
-            types: &[ElementType {
-                property: "valueSet",
-                definition: &super::primitives::CANONICAL,
-                targets: &["ValueSet"],
-            }],
+            types: &[
+                ElementType {
+                    property: "valueSet",
+                    definition: &super::primitives::CANONICAL,
+                    targets: &["ValueSet"],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
@@ -301,42 +523,70 @@ pub static VALUE_SET_COMPOSE_INCLUDE_CONCEPT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "display",
-            types: &[ElementType { property: "display", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "display",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "designation",
-            types: &[ElementType {
-                property: "designation",
-                definition: &VALUE_SET_COMPOSE_INCLUDE_CONCEPT_DESIGNATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "designation",
+                    definition: &VALUE_SET_COMPOSE_INCLUDE_CONCEPT_DESIGNATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -350,40 +600,72 @@ pub static VALUE_SET_COMPOSE_INCLUDE_CONCEPT_DESIGNATION: TypeDefinition = TypeD
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "use",
-            types: &[ElementType { property: "use", definition: &super::data_types::CODING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "use",
+                    definition: &super::data_types::CODING,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::DESIGNATION_USE_EXTENSIBLE),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
     ],
@@ -397,41 +679,73 @@ pub static VALUE_SET_COMPOSE_INCLUDE_FILTER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "property",
-            types: &[ElementType { property: "property", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "property",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "op",
-            types: &[ElementType { property: "op", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "op",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::FILTER_OPERATOR_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "value",
-            types: &[ElementType { property: "value", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "value",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REQUIRED
         },
@@ -446,53 +760,103 @@ pub static VALUE_SET_EXPANSION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "identifier",
-            types: &[ElementType { property: "identifier", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "identifier",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "timestamp",
-            types: &[ElementType { property: "timestamp", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "timestamp",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "total",
-            types: &[ElementType { property: "total", definition: &super::primitives::INTEGER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "total",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "offset",
-            types: &[ElementType { property: "offset", definition: &super::primitives::INTEGER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "offset",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "parameter",
-            types: &[ElementType { property: "parameter", definition: &VALUE_SET_EXPANSION_PARAMETER, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "parameter",
+                    definition: &VALUE_SET_EXPANSION_PARAMETER,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "contains",
-            types: &[ElementType { property: "contains", definition: &VALUE_SET_EXPANSION_CONTAINS, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contains",
+                    definition: &VALUE_SET_EXPANSION_CONTAINS,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -506,40 +870,88 @@ pub static VALUE_SET_EXPANSION_PARAMETER: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "name",
-            types: &[ElementType { property: "name", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "name",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "value",
             types: &[
-                ElementType { property: "valueString", definition: &super::primitives::STRING, targets: &[] },
-                ElementType { property: "valueBoolean", definition: &super::primitives::BOOLEAN, targets: &[] },
-                ElementType { property: "valueInteger", definition: &super::primitives::INTEGER, targets: &[] },
-                ElementType { property: "valueDecimal", definition: &super::primitives::DECIMAL, targets: &[] },
-                ElementType { property: "valueUri", definition: &super::primitives::URI, targets: &[] },
-                ElementType { property: "valueCode", definition: &super::primitives::CODE, targets: &[] },
-                ElementType { property: "valueDateTime", definition: &super::primitives::DATE_TIME, targets: &[] },
+                ElementType {
+                    property: "valueString",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueBoolean",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueInteger",
+                    definition: &super::primitives::INTEGER,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDecimal",
+                    definition: &super::primitives::DECIMAL,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueUri",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueCode",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+                ElementType {
+                    property: "valueDateTime",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
             ],
             is_choice: true,
             ..super::OPTIONAL
@@ -555,67 +967,125 @@ pub static VALUE_SET_EXPANSION_CONTAINS: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "system",
-            types: &[ElementType { property: "system", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "system",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "abstract",
-            types: &[ElementType { property: "abstract", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "abstract",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "inactive",
-            types: &[ElementType { property: "inactive", definition: &super::primitives::BOOLEAN, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "inactive",
+                    definition: &super::primitives::BOOLEAN,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "version",
-            types: &[ElementType { property: "version", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "version",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "code",
-            types: &[ElementType { property: "code", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "code",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "display",
-            types: &[ElementType { property: "display", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "display",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "designation",
-            types: &[ElementType {
-                property: "designation",
-                definition: &VALUE_SET_COMPOSE_INCLUDE_CONCEPT_DESIGNATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "designation",
+                    definition: &VALUE_SET_COMPOSE_INCLUDE_CONCEPT_DESIGNATION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "contains",
-            types: &[ElementType { property: "contains", definition: &VALUE_SET_EXPANSION_CONTAINS, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contains",
+                    definition: &VALUE_SET_EXPANSION_CONTAINS,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],

@@ -12,159 +12,267 @@ pub static VERIFICATION_RESULT: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::ID, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::ID,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "meta",
-            types: &[ElementType { property: "meta", definition: &super::data_types::META, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "meta",
+                    definition: &super::data_types::META,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "implicitRules",
-            types: &[ElementType { property: "implicitRules", definition: &super::primitives::URI, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "implicitRules",
+                    definition: &super::primitives::URI,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "language",
-            types: &[ElementType { property: "language", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "language",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             binding: Some(&super::bindings::LANGUAGES_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "text",
-            types: &[ElementType { property: "text", definition: &super::data_types::NARRATIVE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "text",
+                    definition: &super::data_types::NARRATIVE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "contained",
-            types: &[ElementType { property: "contained", definition: &super::resource::RESOURCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "contained",
+                    definition: &super::resource::RESOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "target",
-            types: &[ElementType { property: "target", definition: &super::data_types::REFERENCE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "target",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "targetLocation",
-            types: &[ElementType { property: "targetLocation", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "targetLocation",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "need",
-            types: &[ElementType { property: "need", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "need",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::VERIFICATIONRESULT_NEED_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "status",
-            types: &[ElementType { property: "status", definition: &super::primitives::CODE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "status",
+                    definition: &super::primitives::CODE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::VERIFICATIONRESULT_STATUS_CODES),
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "statusDate",
-            types: &[ElementType { property: "statusDate", definition: &super::primitives::DATE_TIME, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "statusDate",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "validationType",
-            types: &[ElementType {
-                property: "validationType",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "validationType",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::VERIFICATIONRESULT_VALIDATION_TYPE_PREFERRED),
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_VALIDATION_TYPE_PREFERRED,
+            ),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "validationProcess",
-            types: &[ElementType {
-                property: "validationProcess",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "validationProcess",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::VERIFICATIONRESULT_VALIDATION_PROCESS_EXAMPLE),
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_VALIDATION_PROCESS_EXAMPLE,
+            ),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "frequency",
-            types: &[ElementType { property: "frequency", definition: &super::data_types::TIMING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "frequency",
+                    definition: &super::data_types::TIMING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "lastPerformed",
-            types: &[ElementType {
-                property: "lastPerformed",
-                definition: &super::primitives::DATE_TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "lastPerformed",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "nextScheduled",
-            types: &[ElementType { property: "nextScheduled", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "nextScheduled",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "failureAction",
-            types: &[ElementType {
-                property: "failureAction",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "failureAction",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             binding: Some(&super::bindings::VERIFICATIONRESULT_FAILURE_ACTION_PREFERRED),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "primarySource",
-            types: &[ElementType {
-                property: "primarySource",
-                definition: &VERIFICATION_RESULT_PRIMARY_SOURCE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "primarySource",
+                    definition: &VERIFICATION_RESULT_PRIMARY_SOURCE,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "attestation",
-            types: &[ElementType {
-                property: "attestation",
-                definition: &VERIFICATION_RESULT_ATTESTATION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "attestation",
+                    definition: &VERIFICATION_RESULT_ATTESTATION,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "validator",
-            types: &[ElementType { property: "validator", definition: &VERIFICATION_RESULT_VALIDATOR, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "validator",
+                    definition: &VERIFICATION_RESULT_VALIDATOR,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
     ],
@@ -178,90 +286,132 @@ pub static VERIFICATION_RESULT_PRIMARY_SOURCE: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "who",
-            types: &[ElementType {
-                property: "who",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization", "Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "who",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization", "Practitioner", "PractitionerRole"],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "type",
-            types: &[ElementType { property: "type", definition: &super::data_types::CODEABLE_CONCEPT, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "type",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::VERIFICATIONRESULT_PRIMARY_SOURCE_TYPE_EXAMPLE),
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_PRIMARY_SOURCE_TYPE_EXAMPLE,
+            ),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "communicationMethod",
-            types: &[ElementType {
-                property: "communicationMethod",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "communicationMethod",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::VERIFICATIONRESULT_COMMUNICATION_METHOD_EXAMPLE),
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_COMMUNICATION_METHOD_EXAMPLE,
+            ),
             ..super::REPEATED
         },
         ElementDefinition {
             name: "validationStatus",
-            types: &[ElementType {
-                property: "validationStatus",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            binding: Some(&super::bindings::VERIFICATIONRESULT_VALIDATION_STATUS_PREFERRED),
+            types: &[
+                ElementType {
+                    property: "validationStatus",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_VALIDATION_STATUS_PREFERRED,
+            ),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "validationDate",
-            types: &[ElementType {
-                property: "validationDate",
-                definition: &super::primitives::DATE_TIME,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "validationDate",
+                    definition: &super::primitives::DATE_TIME,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "canPushUpdates",
-            types: &[ElementType {
-                property: "canPushUpdates",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "canPushUpdates",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::VERIFICATIONRESULT_CAN_PUSH_UPDATES_PREFERRED),
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_CAN_PUSH_UPDATES_PREFERRED,
+            ),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "pushTypeAvailable",
-            types: &[ElementType {
-                property: "pushTypeAvailable",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
-            binding: Some(&super::bindings::VERIFICATIONRESULT_PUSH_TYPE_AVAILABLE_PREFERRED),
+            types: &[
+                ElementType {
+                    property: "pushTypeAvailable",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_PUSH_TYPE_AVAILABLE_PREFERRED,
+            ),
             ..super::REPEATED
         },
     ],
@@ -275,96 +425,132 @@ pub static VERIFICATION_RESULT_ATTESTATION: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "who",
-            types: &[ElementType {
-                property: "who",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Practitioner", "PractitionerRole", "Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "who",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Practitioner", "PractitionerRole", "Organization"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "onBehalfOf",
-            types: &[ElementType {
-                property: "onBehalfOf",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization", "Practitioner", "PractitionerRole"],
-            }],
+            types: &[
+                ElementType {
+                    property: "onBehalfOf",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization", "Practitioner", "PractitionerRole"],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "communicationMethod",
-            types: &[ElementType {
-                property: "communicationMethod",
-                definition: &super::data_types::CODEABLE_CONCEPT,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "communicationMethod",
+                    definition: &super::data_types::CODEABLE_CONCEPT,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
-            binding: Some(&super::bindings::VERIFICATIONRESULT_COMMUNICATION_METHOD_EXAMPLE),
+            binding: Some(
+                &super::bindings::VERIFICATIONRESULT_COMMUNICATION_METHOD_EXAMPLE,
+            ),
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "date",
-            types: &[ElementType { property: "date", definition: &super::primitives::DATE, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "date",
+                    definition: &super::primitives::DATE,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "sourceIdentityCertificate",
-            types: &[ElementType {
-                property: "sourceIdentityCertificate",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "sourceIdentityCertificate",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "proxyIdentityCertificate",
-            types: &[ElementType {
-                property: "proxyIdentityCertificate",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "proxyIdentityCertificate",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "proxySignature",
-            types: &[ElementType {
-                property: "proxySignature",
-                definition: &super::data_types::SIGNATURE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "proxySignature",
+                    definition: &super::data_types::SIGNATURE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "sourceSignature",
-            types: &[ElementType {
-                property: "sourceSignature",
-                definition: &super::data_types::SIGNATURE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "sourceSignature",
+                    definition: &super::data_types::SIGNATURE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
@@ -378,50 +564,70 @@ pub static VERIFICATION_RESULT_VALIDATOR: TypeDefinition = TypeDefinition {
     elements: &[
         ElementDefinition {
             name: "id",
-            types: &[ElementType { property: "id", definition: &super::primitives::STRING, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "id",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "extension",
-            types: &[ElementType { property: "extension", definition: &super::data_types::EXTENSION, targets: &[] }],
+            types: &[
+                ElementType {
+                    property: "extension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             ..super::REPEATED
         },
         ElementDefinition {
             name: "modifierExtension",
-            types: &[ElementType {
-                property: "modifierExtension",
-                definition: &super::data_types::EXTENSION,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "modifierExtension",
+                    definition: &super::data_types::EXTENSION,
+                    targets: &[],
+                },
+            ],
             is_summary: true,
             is_modifier: true,
             ..super::REPEATED
         },
         ElementDefinition {
             name: "organization",
-            types: &[ElementType {
-                property: "organization",
-                definition: &super::data_types::REFERENCE,
-                targets: &["Organization"],
-            }],
+            types: &[
+                ElementType {
+                    property: "organization",
+                    definition: &super::data_types::REFERENCE,
+                    targets: &["Organization"],
+                },
+            ],
             ..super::REQUIRED
         },
         ElementDefinition {
             name: "identityCertificate",
-            types: &[ElementType {
-                property: "identityCertificate",
-                definition: &super::primitives::STRING,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "identityCertificate",
+                    definition: &super::primitives::STRING,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
         ElementDefinition {
             name: "attestationSignature",
-            types: &[ElementType {
-                property: "attestationSignature",
-                definition: &super::data_types::SIGNATURE,
-                targets: &[],
-            }],
+            types: &[
+                ElementType {
+                    property: "attestationSignature",
+                    definition: &super::data_types::SIGNATURE,
+                    targets: &[],
+                },
+            ],
             ..super::OPTIONAL
         },
     ],
