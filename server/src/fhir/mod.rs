@@ -48,3 +48,6 @@ pub use conditions::ReadConditions;
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
 pub use service::{Request, Service};
+
+#[cfg(test)]
+mod tests;
