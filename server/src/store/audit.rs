@@ -1,6 +1,11 @@
 //! The audit log: one narrow, append-only table. AuditEvents are rendered from it when asked for.
 
 use jiff::Timestamp;
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
+
+use super::columns::{Columns, timestamp};
+use super::error::StoreError;
+use super::schema::{Audit, Names};
 
 /// Who did what, when, to which record, and how it ended. No content of a record stands in it.
 /// <https://hl7.org/fhir/R4/auditevent.html>
@@ -51,4 +56,82 @@ impl AuditAction {
             AuditAction::Execute => "E",
         }
     }
+}
+
+impl AuditAction {
+    fn from_code(code: &str) -> Option<Self> {
+        use AuditAction::{Create, Delete, Execute, Read, Update};
+        [Create, Read, Update, Delete, Execute].into_iter().find(|action| action.as_str() == code)
+    }
+}
+
+impl AuditOutcome {
+    fn from_code(code: i16) -> Option<Self> {
+        use AuditOutcome::{MajorFailure, MinorFailure, SeriousFailure, Success};
+        [Success, MinorFailure, SeriousFailure, MajorFailure].into_iter().find(|outcome| *outcome as i16 == code)
+    }
+}
+
+/// An entry as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// Which chain it belongs to: 0 on SQLite; on PostgreSQL each writer of each process has its own.
+    pub writer: i32,
+    pub sequence: i64,
+    pub entry: AuditEntry,
+    /// SHA-256 over the entry and the one before it.
+    pub chain: Vec<u8>,
+}
+
+pub(super) const COLUMNS: [Audit; 13] = [
+    Audit::Writer,
+    Audit::Sequence,
+    Audit::Time,
+    Audit::Actor,
+    Audit::Client,
+    Audit::Action,
+    Audit::Interaction,
+    Audit::Outcome,
+    Audit::Patient,
+    Audit::Type,
+    Audit::Id,
+    Audit::RequestId,
+    Audit::Chain,
+];
+
+/// The entries after a place, chain by chain.
+pub(super) fn select(names: &Names, after: Option<(i32, i64)>, count: usize) -> SelectStatement {
+    let mut statement = Query::select();
+    statement
+        .columns(COLUMNS)
+        .from(names.table(Audit::Table))
+        .order_by(Audit::Writer, Order::Asc)
+        .order_by(Audit::Sequence, Order::Asc)
+        .limit(count as u64);
+    if let Some((writer, sequence)) = after {
+        let place = Expr::tuple([Expr::col(Audit::Writer), Expr::col(Audit::Sequence)]);
+        statement.and_where(place.gt(Expr::tuple([Expr::val(writer), Expr::val(sequence)])));
+    }
+    statement
+}
+
+pub(super) fn audited(row: &dyn Columns) -> Result<Audited, StoreError> {
+    let unknown = |what: &str| StoreError::Inconsistent(format!("an audit row has an unknown {what}"));
+    Ok(Audited {
+        writer: row.integer32(0)?,
+        sequence: row.integer(1)?,
+        entry: AuditEntry {
+            time: timestamp(row.integer(2)?)?,
+            actor: row.text(3)?,
+            client: row.text(4)?,
+            action: AuditAction::from_code(&row.text(5)?).ok_or_else(|| unknown("action"))?,
+            interaction: row.text(6)?,
+            outcome: AuditOutcome::from_code(row.small(7)?).ok_or_else(|| unknown("outcome"))?,
+            patient: row.optional_text(8)?,
+            resource_type: row.optional_small(9)?.map(|resource_type| resource_type as u16),
+            resource_id: row.optional_text(10)?,
+            request_id: row.text(11)?,
+        },
+        chain: row.blob(12)?,
+    })
 }

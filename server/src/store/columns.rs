@@ -9,6 +9,7 @@ use super::record::{Found, SortValue, Stored};
 
 pub(super) trait Columns {
     fn integer(&self, column: usize) -> Result<i64, StoreError>;
+    fn integer32(&self, column: usize) -> Result<i32, StoreError>;
     fn small(&self, column: usize) -> Result<i16, StoreError>;
     fn boolean(&self, column: usize) -> Result<bool, StoreError>;
     fn text(&self, column: usize) -> Result<String, StoreError>;
@@ -21,6 +22,10 @@ pub(super) trait Columns {
 
 impl Columns for rusqlite::Row<'_> {
     fn integer(&self, column: usize) -> Result<i64, StoreError> {
+        Ok(self.get(column)?)
+    }
+
+    fn integer32(&self, column: usize) -> Result<i32, StoreError> {
         Ok(self.get(column)?)
     }
 
@@ -68,6 +73,10 @@ impl Columns for rusqlite::Row<'_> {
 
 impl Columns for QueryResult {
     fn integer(&self, column: usize) -> Result<i64, StoreError> {
+        Ok(self.try_get_by_index(column)?)
+    }
+
+    fn integer32(&self, column: usize) -> Result<i32, StoreError> {
         Ok(self.try_get_by_index(column)?)
     }
 

@@ -6,12 +6,15 @@
 
 mod audit;
 mod body;
+mod check;
 mod columns;
 mod compartment;
 mod dictionary;
 mod error;
 mod history;
 pub mod index;
+mod local;
+mod lock;
 mod migration;
 mod open;
 mod options;
@@ -26,10 +29,13 @@ mod tests;
 mod unit;
 mod write;
 
-pub use audit::{AuditAction, AuditEntry, AuditOutcome};
+pub use audit::{AuditAction, AuditEntry, AuditOutcome, Audited};
 pub use body::{Body, instant};
+pub use check::CheckReport;
 pub use compartment::CompartmentRow;
 pub use error::{Refusal, StoreError};
+pub use local::{Handler, LocalClient, LocalServer};
+pub use lock::FolderLock;
 pub use options::{Database, Limits, Options, PostgresPool};
 pub use parameters::{Dictionary, Indexer, ParameterDefinition, ParameterEntry};
 pub use record::{

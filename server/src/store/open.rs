@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, Statement,
+    TransactionOptions, TransactionTrait,
+};
 use sea_orm_migration::MigratorTrait;
 
 use super::columns::{Columns, timestamp};
 use super::error::StoreError;
+use super::lock::FolderLock;
 use super::migration::Migrator;
 use super::options::{Database, Limits, PostgresPool};
 use super::read::Reader;
@@ -18,26 +22,32 @@ use super::record::Visible;
 use super::schema::Names;
 use super::write::{WriteContext, one};
 
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
 pub(super) struct Opened {
     pub(super) connection: DatabaseConnection,
     pub(super) names: Names,
     pub(super) reader: Reader,
     pub(super) checkpoints: Option<Checkpoints>,
+    pub(super) lock: Option<FolderLock>,
 }
 
 pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened, StoreError> {
     match database {
         Database::Sqlite { file } => {
-            if let Some(folder) = file.parent() {
-                create_private(folder)?;
-            }
-            let connection = sqlite(file).await?;
+            let folder = file.parent().unwrap_or(Path::new("."));
+            create_private(folder)?;
+            // Numbers and stamps are counted in this process: a second writer would give them twice. One that is
+            // just being closed is waited for.
+            let lock = FolderLock::acquire_within(folder, LOCK_PATIENCE).await?;
+            let connection = sqlite(file, limits.mapped_bytes).await?;
             Migrator::up(&connection, None).await?;
             Ok(Opened {
                 connection,
                 names: Names::new("main"),
                 reader: Reader::Sqlite(SqliteReader::new(file.clone(), limits.clone())),
                 checkpoints: Some(Checkpoints::start(file.clone())?),
+                lock: Some(lock),
             })
         }
         Database::Postgres { pool, schema } => {
@@ -47,6 +57,7 @@ pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened,
                 names: Names::new(schema),
                 reader: Reader::Postgres(pool.connection.clone()),
                 checkpoints: None,
+                lock: None,
             })
         }
     }
@@ -63,8 +74,32 @@ fn create_private(folder: &Path) -> Result<(), StoreError> {
         .map_err(|error| StoreError::Unavailable(format!("the folder {} cannot be made: {error}", folder.display())))
 }
 
+/// A transaction that sees one state of the database throughout, for as long as it takes; with its connection.
+pub(super) async fn snapshot(
+    context: &WriteContext,
+    reader: &Reader,
+) -> Result<(DatabaseConnection, DatabaseTransaction), StoreError> {
+    let (connection, isolation) = match reader {
+        Reader::Sqlite(reader) => {
+            let file = reader.file().to_owned();
+            let mut options = ConnectOptions::new("sqlite://");
+            options.max_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
+                options.filename(&file).read_only(true).pragma("cache_size", "-4096")
+            });
+            (sea_orm::Database::connect(options).await?, None)
+        }
+        Reader::Postgres(connection) => (connection.clone(), Some(IsolationLevel::RepeatableRead)),
+    };
+    let mut options = TransactionOptions::default();
+    options.isolation_level = isolation;
+    let transaction = connection.begin_with_options(options).await?;
+    // On SQLite the state is that of the first read.
+    one(&transaction, format!("SELECT count(*) FROM {}", context.names.quoted("setting"))).await?;
+    Ok((connection, transaction))
+}
+
 /// The one connection that writes.
-async fn sqlite(file: &Path) -> Result<DatabaseConnection, StoreError> {
+async fn sqlite(file: &Path, mapped: i64) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new("sqlite://");
     let file = file.to_owned();
     options.max_connections(1).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
@@ -78,7 +113,8 @@ async fn sqlite(file: &Path) -> Result<DatabaseConnection, StoreError> {
             .pragma("synchronous", "FULL")
             // Checkpoints have their own thread: see `Checkpoints`.
             .pragma("wal_autocheckpoint", "0")
-            .pragma("cache_size", "-32768")
+            .pragma("cache_size", "-16384")
+            .pragma("mmap_size", mapped.to_string())
             .pragma("temp_store", "MEMORY")
             .pragma("foreign_keys", "OFF")
     });
@@ -136,17 +172,18 @@ pub(super) struct Checkpoints {
     stop: Arc<AtomicBool>,
 }
 
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
-/// The log is copied back when it is longer than the first, and cut when it is longer than the second.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// The log is copied back when it is longer than the first, and cut when it is longer than the second: while commits
+/// follow each other without a pause it never starts over by itself.
 const CHECKPOINT_AT: u64 = 16 << 20;
-const CUT_AT: u64 = 512 << 20;
+const CUT_AT: u64 = 96 << 20;
 
 impl Checkpoints {
     fn start(file: PathBuf) -> Result<Self, StoreError> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         let connection = rusqlite::Connection::open(&file)?;
-        connection.busy_timeout(Duration::from_millis(500))?;
+        connection.busy_timeout(Duration::from_millis(100))?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "cache_size", -256)?;
@@ -154,23 +191,23 @@ impl Checkpoints {
         log.push("-wal");
         let log = PathBuf::from(log);
         let checkpoint = move || {
-            let mut done = 0;
+            let mut done = None;
             while !stopped.load(Ordering::Acquire) {
                 std::thread::park_timeout(CHECKPOINT_EVERY);
-                let length = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
-                if length < CHECKPOINT_AT && length == done {
+                let Ok(metadata) = std::fs::metadata(&log) else { continue };
+                let written = metadata.modified().ok();
+                if metadata.len() < CHECKPOINT_AT || written == done {
                     continue;
                 }
-                if length < CHECKPOINT_AT {
-                    continue;
+                // What is left for the second, which holds up the writer, is little.
+                let modes = ["PASSIVE", "TRUNCATE"];
+                for mode in &modes[..if metadata.len() > CUT_AT { 2 } else { 1 }] {
+                    let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+                    match connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0)) {
+                        Ok(_) => done = written,
+                        Err(error) => tracing::warn!(%error, "a checkpoint failed"),
+                    }
                 }
-                let mode = if length > CUT_AT { "TRUNCATE" } else { "PASSIVE" };
-                let result =
-                    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(0));
-                if let Err(error) = result {
-                    tracing::warn!(%error, "a checkpoint failed");
-                }
-                done = length;
             }
         };
         std::thread::Builder::new()

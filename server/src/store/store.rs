@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::audit::AuditEntry;
+use super::audit::{self, AuditEntry, Audited};
 use super::columns::{Columns, found, stored, timestamp};
 use super::dictionary::{secret, synchronise};
 use super::error::StoreError;
@@ -44,7 +44,7 @@ impl Store {
         indexer: impl FnOnce(&Arc<Dictionary>, &Names) -> Arc<dyn Indexer>,
     ) -> Result<Arc<Self>, StoreError> {
         let Options { database, clock, parameters, limits } = options;
-        let Opened { connection, names, reader, checkpoints } = open::open(&database, &limits).await?;
+        let Opened { connection, names, reader, checkpoints, lock } = open::open(&database, &limits).await?;
         let hash_key = secret(&connection, &names, "hash-key").await?;
         let dictionary = Arc::new(synchronise(&connection, &names, parameters, hash_key).await?);
         let indexer = indexer(&dictionary, &names);
@@ -64,6 +64,7 @@ impl Store {
             indexer,
             dictionary,
             visible: std::sync::Mutex::new(visible),
+            lock: std::sync::Mutex::new(lock),
         });
         open::compare_clocks(&context, postgres.is_some(), visible).await?;
 
@@ -110,6 +111,7 @@ impl Store {
             // The pool of PostgreSQL is shared by all sites.
             let _ = self.context.connection.clone().close().await;
         }
+        self.context.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
     }
 
     pub fn names(&self) -> &Names {
@@ -137,6 +139,11 @@ impl Store {
     /// Keeps the record of a read, to be written within [`Limits::audit_delay`]. Waits while the buffer is full.
     pub async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.queue()?.audit(entry).await
+    }
+
+    /// Entries of the audit log after a place (writer and sequence), chain by chain.
+    pub async fn audit_page(&self, after: Option<(i32, i64)>, count: usize) -> Result<Vec<Audited>, StoreError> {
+        self.reader.query(&audit::select(self.names(), after, count), audit::audited).await
     }
 
     /// The current version, deletions included.

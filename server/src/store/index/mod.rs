@@ -9,7 +9,7 @@ mod derive;
 mod tables;
 mod value;
 
-use sea_orm::sea_query::{DeleteStatement, InsertStatement, Value};
+use sea_orm::sea_query::{DeleteStatement, InsertStatement, SelectStatement, Value};
 
 pub use self::derive::rows;
 pub(crate) use self::derive::{composite_hash, reference_hashes};
@@ -208,6 +208,32 @@ pub fn delete(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<DeleteStatement>
     }
     each_table!(delete);
     statements
+}
+
+/// For the check: statements that count how many of these rows are there, each with how many should be.
+pub(in crate::store) fn present(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<(SelectStatement, i64)> {
+    let mut statements = Vec::new();
+    macro_rules! present {
+        ($field:ident) => {
+            let all: Vec<_> = rows.iter().flat_map(|(key, rows)| rows.$field.iter().map(|row| (*key, row))).collect();
+            tables::present(names, &all, &mut statements);
+        };
+    }
+    each_table!(present);
+    statements
+}
+
+/// For the check: statements that count all rows of these parameters, one a table.
+pub(in crate::store) fn totals(names: &Names, parameters: &[i32]) -> Vec<SelectStatement> {
+    vec![
+        tables::total::<TokenRow>(names, parameters),
+        tables::total::<ReferenceRow>(names, parameters),
+        tables::total::<StringRow>(names, parameters),
+        tables::total::<UriRow>(names, parameters),
+        tables::total::<DateRow>(names, parameters),
+        tables::total::<NumberRow>(names, parameters),
+        tables::total::<QuantityRow>(names, parameters),
+    ]
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use sea_orm::sea_query::{
     ColumnDef, DeleteStatement, Expr, ExprTrait, Index, IndexCreateStatement, InsertStatement, OnConflict, Query,
-    Table, TableCreateStatement, Value,
+    SelectStatement, Table, TableCreateStatement, Value,
 };
 use sea_orm::{DbBackend, DeriveIden};
 
@@ -79,19 +79,41 @@ pub(super) fn insert<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut
 
 pub(super) fn delete<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut Vec<DeleteStatement>) {
     for run in chunks(rows, MOST_DELETED) {
-        let any = run
-            .iter()
-            .filter_map(|(resource, row)| {
-                R::COLUMNS[..R::KEY]
-                    .iter()
-                    .map(|column| Expr::col(*column).eq(row.value(*column, *resource)))
-                    .reduce(|all, one| all.and(one))
-            })
-            .reduce(|any, one| any.or(one));
+        let any = any_of(run);
         if let Some(any) = any {
             statements.push(Query::delete().from_table(names.table(R::TABLE)).and_where(any).to_owned());
         }
     }
+}
+
+/// Whether a row is one of these, by its key.
+fn any_of<R: Row>(rows: &[(i64, &R)]) -> Option<Expr> {
+    rows.iter()
+        .filter_map(|(resource, row)| {
+            R::COLUMNS[..R::KEY]
+                .iter()
+                .map(|column| Expr::col(*column).eq(row.value(*column, *resource)))
+                .reduce(|all, one| all.and(one))
+        })
+        .reduce(|any, one| any.or(one))
+}
+
+/// The statements that count how many of these rows are there, each with how many should be.
+pub(super) fn present<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut Vec<(SelectStatement, i64)>) {
+    for run in chunks(rows, MOST_DELETED) {
+        if let Some(any) = any_of(run) {
+            statements.push((count::<R>(names).and_where(any).to_owned(), run.len() as i64));
+        }
+    }
+}
+
+/// All rows of these parameters.
+pub(super) fn total<R: Row>(names: &Names, parameters: &[i32]) -> SelectStatement {
+    count::<R>(names).and_where(Expr::col(Column::Parameter).is_in(parameters.iter().copied())).to_owned()
+}
+
+fn count<R: Row>(names: &Names) -> SelectStatement {
+    Query::select().expr(Expr::col(Column::Resource).count()).from(names.table(R::TABLE)).to_owned()
 }
 
 /// The tables and their secondary indexes, without a schema: the migration runs with the site's schema in its path.

@@ -3,7 +3,7 @@
 //! bounded blocking pool under the site's time limit: one slow query must not hold a worker.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
@@ -62,6 +62,10 @@ impl SqliteReader {
         let slow = Arc::new(Semaphore::new(limits.slow_queries));
         let waiting = Semaphore::new(limits.slow_queries * 16);
         Arc::new(SqliteReader { file, limits, slow, waiting })
+    }
+
+    pub(in super::super) fn file(&self) -> &Path {
+        &self.file
     }
 
     pub(in super::super) async fn query<T, D>(

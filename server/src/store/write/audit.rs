@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{InsertStatement, Query};
 use sha2::{Digest, Sha256};
 
-use super::super::audit::AuditEntry;
+use super::super::audit::{AuditEntry, COLUMNS};
 use super::super::schema::{Audit, Names, chunks};
 
 /// The end of a writer's chain.
@@ -43,22 +43,6 @@ impl Chain {
         self.head.clone()
     }
 }
-
-const COLUMNS: [Audit; 13] = [
-    Audit::Writer,
-    Audit::Sequence,
-    Audit::Time,
-    Audit::Actor,
-    Audit::Client,
-    Audit::Action,
-    Audit::Interaction,
-    Audit::Outcome,
-    Audit::Patient,
-    Audit::Type,
-    Audit::Id,
-    Audit::RequestId,
-    Audit::Chain,
-];
 
 pub(super) fn insert(names: &Names, chain: &mut Chain, entries: &[&AuditEntry]) -> Vec<InsertStatement> {
     chunks(entries, 256)

@@ -115,16 +115,16 @@ pub(in super::super) async fn one(
 }
 
 /// The numbers and the stamp of one transaction.
-pub(super) struct Stamps<'a> {
+pub(in super::super) struct Stamps<'a> {
     order: &'a Order,
     /// Never earlier than this.
-    pub(super) stamp: Timestamp,
+    pub(in super::super) stamp: Timestamp,
     next: i64,
     drawn: std::collections::VecDeque<i64>,
 }
 
 impl<'a> Stamps<'a> {
-    pub(super) async fn begin(
+    pub(in super::super) async fn begin(
         order: &'a Order,
         now: Timestamp,
         transaction: &DatabaseTransaction,
@@ -142,7 +142,11 @@ impl<'a> Stamps<'a> {
 
     /// The next `count` numbers of the sequence, ascending. On PostgreSQL only after the rows that they are for have
     /// been locked.
-    pub(super) async fn reserve(&mut self, transaction: &DatabaseTransaction, count: usize) -> Result<(), StoreError> {
+    pub(in super::super) async fn reserve(
+        &mut self,
+        transaction: &DatabaseTransaction,
+        count: usize,
+    ) -> Result<(), StoreError> {
         if let Order::Postgres(order) = self.order {
             // Numbers drawn for an earlier unit would be too low for rows that this one has just waited for.
             self.drawn.clear();
@@ -153,7 +157,7 @@ impl<'a> Stamps<'a> {
         Ok(())
     }
 
-    pub(super) fn number(&mut self) -> Result<i64, StoreError> {
+    pub(in super::super) fn number(&mut self) -> Result<i64, StoreError> {
         match self.order {
             Order::Sqlite { .. } => {
                 self.next += 1;

@@ -103,7 +103,7 @@ pub(in super::super) struct CompartmentEntry<'a> {
     pub(in super::super) row: &'a CompartmentRow,
 }
 
-pub(in super::super) fn compartments(names: &Names, rows: &[CompartmentEntry<'_>]) -> Vec<InsertStatement> {
+pub(super) fn compartments(names: &Names, rows: &[CompartmentEntry<'_>]) -> Vec<InsertStatement> {
     chunks(rows, 128)
         .map(|rows| {
             let mut statement = Query::insert();
@@ -133,17 +133,20 @@ pub(in super::super) fn compartments(names: &Names, rows: &[CompartmentEntry<'_>
         .collect()
 }
 
+impl CompartmentEntry<'_> {
+    /// The condition that names this row by its key.
+    pub(in super::super) fn is_it(&self) -> Expr {
+        Expr::col(Compartment::Patient)
+            .eq(self.patient)
+            .and(Expr::col(Compartment::Type).eq(self.resource_type as i16))
+            .and(Expr::col(Compartment::High).eq(self.row.high))
+            .and(Expr::col(Compartment::Resource).eq(self.resource))
+    }
+}
+
 pub(super) fn remove_compartments(names: &Names, rows: &[CompartmentEntry<'_>]) -> Vec<DeleteStatement> {
     rows.iter()
-        .map(|entry| {
-            Query::delete()
-                .from_table(names.table(Compartment::Table))
-                .and_where(Expr::col(Compartment::Patient).eq(entry.patient))
-                .and_where(Expr::col(Compartment::Type).eq(entry.resource_type as i16))
-                .and_where(Expr::col(Compartment::High).eq(entry.row.high))
-                .and_where(Expr::col(Compartment::Resource).eq(entry.resource))
-                .take()
-        })
+        .map(|entry| Query::delete().from_table(names.table(Compartment::Table)).and_where(entry.is_it()).take())
         .collect()
 }
 

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::super::audit::AuditEntry;
 use super::super::error::StoreError;
 use super::super::index::IndexRows;
+use super::super::lock::FolderLock;
 use super::super::options::Limits;
 use super::super::parameters::{Dictionary, Indexer};
 use super::super::record::{Stored, Visible, Written};
@@ -36,6 +37,8 @@ pub(in super::super) struct WriteContext {
     pub(in super::super) dictionary: Arc<Dictionary>,
     /// How far a reader of SQLite may look.
     pub(in super::super) visible: std::sync::Mutex<Visible>,
+    /// Held until the store is closed and the last writer has ended.
+    pub(in super::super) lock: std::sync::Mutex<Option<FolderLock>>,
 }
 
 impl WriteContext {
