@@ -1,12 +1,27 @@
 //! The search language: parse, resolve, plan; SQL and in-memory back ends.
 //! <https://hl7.org/fhir/R4/search.html>
 //!
-//! [`Search::parse`] reads names and values against a [`ParameterTable`]; [`plan`] makes the SQL of a page, a count or
+//! [`Search::parse`] reads names and values against a [`ParameterTable`]; a [`Planner`] makes the SQL of a page, a count or
 //! the includes; [`Search::matches`] decides the same for one resource in memory. Both back ends compare the index values
 //! that the parameters' extractors yield, and nothing else in the server matches resources.
 
+mod cursor;
+mod escape;
+mod matching;
+mod parse;
 mod paths;
+mod plan;
+mod query;
+mod results;
 mod table;
+mod values;
 
+pub use self::cursor::{CursorError, CursorKey};
+pub use self::escape::escape;
 pub use self::paths::Systems;
+pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position};
+pub use self::query::{
+    Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort, StringMode, Summary,
+    Test, Total, Unit, UriMode, ValueTest,
+};
 pub use self::table::{Parameter, ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};

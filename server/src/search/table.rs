@@ -180,6 +180,45 @@ impl ParameterTable {
         Some((self.entry(name)?, Node { value: Some(resource), primitive_element: None, definition }))
     }
 
+    /// Whether resources of the type have a row for themselves, which a chain finds them by. Only those that others
+    /// name, and that are few: such a row for every Observation would cost more than it gives.
+    pub(crate) fn can_be_chained_to(resource_type: &str) -> bool {
+        matches!(
+            resource_type,
+            "Device"
+                | "Endpoint"
+                | "Group"
+                | "HealthcareService"
+                | "Location"
+                | "Medication"
+                | "Organization"
+                | "Patient"
+                | "Practitioner"
+                | "PractitionerRole"
+                | "Questionnaire"
+                | "RelatedPerson"
+        )
+    }
+
+    /// Stands in place of a parameter's id in that row: one a type, below every parameter.
+    pub(crate) fn self_parameter(&self, resource_type: &str) -> Option<i32> {
+        let entry = self.entry(resource_type).filter(|entry| Self::can_be_chained_to(entry.name))?;
+        Some(-1 - i32::from(entry.number))
+    }
+
+    /// The bit by which compartment rows tell that this parameter names the patient.
+    pub(crate) fn compartment_bit(&self, resource_type: &str, code: &str) -> Option<usize> {
+        let contributing = &self.entry(resource_type)?.boundary.parameters;
+        contributing.iter().position(|known| *known == code).or_else(|| {
+            // `patient` is the `subject` that is a Patient: the same bit.
+            let asked = self.parameter(resource_type, code)?.definition.expression;
+            let of = asked.strip_suffix(".where(resolve() is Patient)")?;
+            contributing.iter().position(|known| {
+                self.parameter(resource_type, known).is_some_and(|known| known.definition.expression == of)
+            })
+        })
+    }
+
     /// What a Provenance's target is joined by, since the boundary asks for it from the target's side: the number of
     /// the type, and the id.
     pub(crate) fn provenance_target(&self, parameter: &Parameter, reference: &Reference) -> Option<String> {

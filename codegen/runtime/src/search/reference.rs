@@ -42,17 +42,17 @@ impl Reference {
         Some(Reference { url: Some(url.to_owned()), target_version: version, ..Reference::default() })
     }
 
-    /// An element of type Reference: literal, logical or both.
+    /// An element of type Reference: literal, logical, both, or only a name to display. None for what is contained.
     pub(super) fn element(value: &Value) -> Option<Reference> {
-        let literal = value.get("reference").and_then(Value::as_str).and_then(Reference::parse);
+        let literal = match value.get("reference").and_then(Value::as_str) {
+            Some(text) => Reference::parse(text)?,
+            None => Reference::default(),
+        };
         let identifier = value.get("identifier").and_then(|identifier| {
             let part = |name| identifier.get(name).and_then(Value::as_str).map(str::to_owned);
             part("value").map(|value| (part("system"), Some(value)))
         });
-        if literal.is_none() && identifier.is_none() {
-            return None;
-        }
-        Some(Reference { identifier, ..literal.unwrap_or_default() })
+        Some(Reference { identifier, ..literal })
     }
 }
 

@@ -21,6 +21,10 @@ pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
             add(table, key, parameter, value, &mut rows);
         }
     }
+    if let (Some(parameter), Some(id)) = (table.self_parameter(entry.name), resource.get("id").and_then(Value::as_str))
+    {
+        rows.references.push(ReferenceRow { parameter, value: key.hash(Meaning::Resource, &[entry.name, id]) });
+    }
     compartments(table, entry, node, resource, &mut rows);
     rows.sort();
     rows
@@ -92,6 +96,10 @@ fn token_hashes(key: HashKey, token: &IndexValue, systems: Systems) -> Vec<i64> 
             if !system.is_empty() {
                 hashes.push(key.hash(Meaning::System, &[system]));
             }
+            // Text alone: nothing finds it, but it is not missing.
+            if hashes.is_empty() {
+                hashes.push(key.hash(Meaning::Code, &[""]));
+            }
             hashes
         }
         _ => Vec::new(),
@@ -116,7 +124,8 @@ pub(crate) fn reference_hashes(key: HashKey, base: &str, reference: &Reference) 
             hashes.extend(version.as_ref().map(|version| key.hash(Meaning::UrlVersion, &[url, version])));
             hashes
         }
-        _ => Vec::new(),
+        // A name or an identifier alone: no reference search finds it, but it is not missing.
+        _ => vec![key.hash(Meaning::Url, &[""])],
     }
 }
 

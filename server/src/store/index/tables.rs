@@ -12,7 +12,7 @@ use sea_orm::{DbBackend, DeriveIden};
 
 use super::super::schema::{Names, chunks};
 
-#[derive(DeriveIden, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, DeriveIden, Clone, Copy, PartialEq, Eq)]
 pub enum IndexTable {
     IndexToken,
     IndexReference,
@@ -23,7 +23,7 @@ pub enum IndexTable {
     IndexQuantity,
 }
 
-#[derive(DeriveIden, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, DeriveIden, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
     Parameter,
     /// A hash, or normalised text.

@@ -9,7 +9,7 @@ use siphasher::sip::SipHasher24;
 /// What a hash stands for: two meanings of one text never meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// A token's code, whatever its system.
     Code = 1,
     /// System and code; the system is empty where the element could have one and has none.
@@ -70,10 +70,10 @@ impl HashKey {
 }
 
 /// Longer text is cut there in a key: PostgreSQL takes 2,700 bytes into one.
-pub const LONGEST_KEY_TEXT: usize = 512;
+pub(crate) const LONGEST_KEY_TEXT: usize = 512;
 
 /// The text as far as it goes into a key, and the rest.
-pub fn cut(text: &str) -> (&str, &str) {
+pub(crate) fn cut(text: &str) -> (&str, &str) {
     if text.len() <= LONGEST_KEY_TEXT {
         return (text, "");
     }
@@ -82,13 +82,13 @@ pub fn cut(text: &str) -> (&str, &str) {
 }
 
 /// Bytes that compare as the instants do.
-pub fn instant_bytes(microseconds: i64) -> Vec<u8> {
+pub(crate) fn instant_bytes(microseconds: i64) -> Vec<u8> {
     ((microseconds as u64) ^ (1 << 63)).to_be_bytes().to_vec()
 }
 
 /// Bytes that compare as the numbers do, exactly: sign and exponent to the base 100, then the digits to the base 100.
 /// An open end ([`Decimal::MIN`], [`Decimal::MAX`]) sorts before, or behind, every number.
-pub fn number_bytes(number: Decimal) -> Vec<u8> {
+pub(crate) fn number_bytes(number: Decimal) -> Vec<u8> {
     const NEGATIVE: u8 = 0x40;
     const ZERO: u8 = 0x80;
     const POSITIVE: u8 = 0xb0;

@@ -1,0 +1,324 @@
+//! Names and values to a [`Search`]. Nothing is passed over in silence: what is unknown or not supported is an error under
+//! strict handling and an issue under lenient; a modifier that is not supported, or a value that cannot be read, is an
+//! error always ("servers SHALL reject any search request that contains a modifier that the server does not support",
+//! <https://hl7.org/fhir/R4/search.html#modifiers>).
+
+use jiff::Timestamp;
+use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
+
+use super::escape::{split, unescape};
+use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Summary, Test, Total};
+use super::table::{ParameterTable, has_two_ranges};
+use super::values::{Reader, date, modifiers};
+use crate::fhir::Handling;
+
+/// `code[:modifier]`, or `code[:type].rest`.
+struct Name<'a> {
+    code: &'a str,
+    modifier: Option<&'a str>,
+    chain: Option<&'a str>,
+}
+
+impl<'a> Name<'a> {
+    fn parse(name: &'a str) -> Self {
+        let (head, chain) = match name.split_once('.') {
+            Some((head, chain)) => (head, Some(chain)),
+            None => (name, None),
+        };
+        let (code, modifier) = match head.split_once(':') {
+            Some((code, modifier)) => (code, Some(modifier)),
+            None => (head, None),
+        };
+        Name { code, modifier, chain }
+    }
+}
+
+pub(super) struct Parser<'a> {
+    pub(super) table: &'a ParameterTable,
+    now: Timestamp,
+    pub(super) search: Search,
+    pub(super) issues: Vec<Issue>,
+    failed: bool,
+    handling: Handling,
+}
+
+impl Search {
+    /// Reads a query: `resource_type` is none for a search over the whole system. The issues are what lenient handling
+    /// passed over, for an OperationOutcome in the answer.
+    pub fn parse(
+        table: &ParameterTable,
+        resource_type: Option<&str>,
+        parameters: &[(String, String)],
+        handling: Handling,
+        now: Timestamp,
+    ) -> Result<(Search, Vec<Issue>), SearchError> {
+        let mut parser = Parser {
+            table,
+            now,
+            search: Search {
+                types: Vec::new(),
+                criteria: Vec::new(),
+                sort: Vec::new(),
+                count: None,
+                total: Total::default(),
+                summary: Summary::default(),
+                elements: Vec::new(),
+                includes: Vec::new(),
+                cursor: None,
+                used: Vec::new(),
+            },
+            issues: Vec::new(),
+            failed: false,
+            handling,
+        };
+        parser.types(resource_type, parameters);
+        if !parser.search.types.is_empty() {
+            for (name, value) in parameters {
+                let before = parser.issues.len();
+                parser.parameter(resource_type.is_none(), name, value);
+                if parser.issues.len() == before && name != "_cursor" {
+                    parser.search.used.push((name.clone(), value.clone()));
+                }
+            }
+        }
+        if parser.failed { Err(SearchError { issues: parser.issues }) } else { Ok((parser.search, parser.issues)) }
+    }
+}
+
+impl Parser<'_> {
+    /// What may be passed over under lenient handling.
+    pub(super) fn ignore(&mut self, name: &str, kind: IssueKind, message: String) {
+        self.failed |= self.handling == Handling::Strict;
+        self.issues.push(Issue { parameter: name.to_owned(), kind, message });
+    }
+
+    pub(super) fn fail(&mut self, name: &str, kind: IssueKind, message: String) {
+        self.failed = true;
+        self.issues.push(Issue { parameter: name.to_owned(), kind, message });
+    }
+
+    fn types(&mut self, resource_type: Option<&str>, parameters: &[(String, String)]) {
+        let asked: Vec<&str> = match resource_type {
+            Some(resource_type) => vec![resource_type],
+            None => {
+                let asked = parameters.iter().filter(|(name, _)| name == "_type");
+                asked.flat_map(|(_, value)| value.split(',')).collect()
+            }
+        };
+        for name in &asked {
+            match self.table.entry(name) {
+                Some(entry) if !self.search.types.contains(&entry.name) => self.search.types.push(entry.name),
+                Some(_) => {}
+                None => self.fail("_type", IssueKind::Value, format!("{name:?} is no resource type of FHIR R4")),
+            }
+        }
+        if asked.is_empty() {
+            self.search.types = self.table.entries().map(|entry| entry.name).collect();
+        }
+    }
+
+    fn parameter(&mut self, is_system: bool, name: &str, value: &str) {
+        match name {
+            // The first is read already; the others are `http`'s.
+            "_type" if is_system => {}
+            "_format" | "_pretty" => {}
+            _ => {
+                let parsed = Name::parse(name);
+                if self.result_parameter(name, parsed.code, parsed.modifier, value) {
+                    return;
+                }
+                if let Some(criterion) = self.criterion(name, &parsed, value) {
+                    self.search.criteria.push(criterion);
+                }
+            }
+        }
+    }
+
+    /// The definition that all the types share; none where one of them lacks it.
+    fn definition(&self, code: &str) -> Option<&'static SearchParameter> {
+        let mut definitions = self.search.types.iter().map(|of| Some(self.table.parameter(of, code)?.definition));
+        let first = definitions.next()??;
+        definitions.all(|other| other.is_some_and(|other| other.kind == first.kind)).then_some(first)
+    }
+
+    fn criterion(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> Option<Criterion> {
+        if value.is_empty() {
+            self.fail(
+                name,
+                IssueKind::Value,
+                format!("the parameter {name:?} has no value: give one, or leave it out"),
+            );
+            return None;
+        }
+        match parsed.code {
+            "_id" if parsed.chain.is_none() => return self.id(name, parsed, value),
+            "_lastUpdated" if parsed.chain.is_none() => return self.last_updated(name, parsed, value),
+            "_has" | "_filter" | "_list" | "_query" | "_content" | "_text" | "_contained" | "_containedType"
+            | "_score" | "_source" => {
+                let message = format!("the parameter {:?} is not supported", parsed.code);
+                self.ignore(name, IssueKind::NotSupported, message);
+                return None;
+            }
+            _ => {}
+        }
+        let Some(definition) = self.definition(parsed.code) else {
+            let message = self.unknown(parsed.code);
+            self.ignore(name, IssueKind::Unknown, message);
+            return None;
+        };
+        if definition.kind == Kind::Special || has_two_ranges(definition) {
+            let message = format!("the parameter {:?} is not supported", parsed.code);
+            self.ignore(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        if self.search.types.iter().any(|of| !self.table.is_indexed(of, definition.code)) {
+            let message = format!(
+                "the parameter {:?} is new or has changed, and stored resources are still being indexed by it: try later",
+                definition.code
+            );
+            self.ignore(name, IssueKind::NotIndexed, message);
+            return None;
+        }
+        if let Some(chain) = parsed.chain {
+            return self.chain(name, definition, parsed.modifier, chain, value);
+        }
+        self.plain(name, definition, parsed.modifier, value)
+    }
+
+    fn plain(
+        &mut self,
+        name: &str,
+        definition: &'static SearchParameter,
+        modifier: Option<&str>,
+        value: &str,
+    ) -> Option<Criterion> {
+        let code = definition.code;
+        if modifier == Some("missing") {
+            let missing = match value {
+                "true" => true,
+                "false" => false,
+                _ => {
+                    self.fail(name, IssueKind::Value, format!("{name}: true or false was expected"));
+                    return None;
+                }
+            };
+            return Some(Criterion { code, negated: false, test: Test::Missing(missing) });
+        }
+        let known = modifiers(definition.kind);
+        let typed = |modifier: &str| definition.kind == Kind::Reference && self.table.entry(modifier).is_some();
+        if let Some(modifier) = modifier
+            && !known.contains(&modifier)
+            && !typed(modifier)
+        {
+            let known = known.iter().chain(&["missing"]).map(|known| format!(":{known}")).collect::<Vec<_>>();
+            let message = format!("{code} does not take the modifier :{modifier}; it takes {}", known.join(", "));
+            self.fail(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        let reader = Reader { table: self.table, definition, modifier, now: self.now };
+        let tests: Result<Vec<_>, _> = split(value, ',').into_iter().map(|text| reader.read(text)).collect();
+        match tests {
+            Ok(tests) => Some(Criterion { code, negated: modifier == Some("not"), test: Test::Any(tests) }),
+            Err(wrong) => {
+                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
+                None
+            }
+        }
+    }
+
+    fn id(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> Option<Criterion> {
+        match parsed.modifier {
+            None | Some("not") => {
+                let ids = split(value, ',').into_iter().map(unescape).collect();
+                Some(Criterion { code: "_id", negated: parsed.modifier.is_some(), test: Test::Id(ids) })
+            }
+            Some(modifier) => {
+                let message = format!("_id does not take the modifier :{modifier}; it takes :not");
+                self.fail(name, IssueKind::NotSupported, message);
+                None
+            }
+        }
+    }
+
+    fn last_updated(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> Option<Criterion> {
+        if let Some(modifier) = parsed.modifier {
+            let message = format!("_lastUpdated does not take the modifier :{modifier}; every resource has a value");
+            self.fail(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        let tests: Result<Vec<_>, _> = split(value, ',').into_iter().map(|text| date(text, self.now)).collect();
+        match tests {
+            Ok(tests) => Some(Criterion { code: "_lastUpdated", negated: false, test: Test::LastUpdated(tests) }),
+            Err(wrong) => {
+                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
+                None
+            }
+        }
+    }
+
+    /// <https://hl7.org/fhir/R4/search.html#chaining>, one level deep.
+    fn chain(
+        &mut self,
+        name: &str,
+        definition: &'static SearchParameter,
+        target_type: Option<&str>,
+        chain: &str,
+        value: &str,
+    ) -> Option<Criterion> {
+        let code = definition.code;
+        if definition.kind != Kind::Reference {
+            let message = format!("{code} is no reference: nothing can be chained to it");
+            self.fail(name, IssueKind::Value, message);
+            return None;
+        }
+        let inner = Name::parse(chain);
+        if inner.chain.is_some() {
+            self.ignore(
+                name,
+                IssueKind::NotSupported,
+                format!("{name}: chains of more than one step are not supported"),
+            );
+            return None;
+        }
+        let targets: Vec<&'static str> = self
+            .table
+            .entries()
+            .map(|entry| entry.name)
+            .filter(|target| match target_type {
+                Some(asked) => *target == asked,
+                None => definition.targets.is_empty() || definition.targets.contains(target),
+            })
+            .filter(|target| matches!(inner.code, "_id") || self.table.parameter(target, inner.code).is_some())
+            .collect();
+        let (targets, beyond): (Vec<_>, Vec<_>) =
+            targets.into_iter().partition(|target| ParameterTable::can_be_chained_to(target));
+        if targets.is_empty() {
+            let message = if beyond.is_empty() {
+                format!("{name}: nothing that {code} may point to has a parameter {:?}", inner.code)
+            } else {
+                format!("{name}: chaining to {} is not supported", beyond.join(", "))
+            };
+            self.ignore(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        let mut criteria = Vec::new();
+        for target in targets {
+            // The inner parameter is one of the target's, so it is read as a search over that type would.
+            let outer = std::mem::replace(&mut self.search.types, vec![target]);
+            let criterion = self.criterion(name, &Name::parse(chain), value);
+            self.search.types = outer;
+            criteria.push((target, criterion?));
+        }
+        Some(Criterion { code, negated: false, test: Test::Chain(criteria) })
+    }
+
+    pub(super) fn unknown(&self, code: &str) -> String {
+        match self.search.types.as_slice() {
+            [one] => {
+                let known: Vec<&str> = self.table.parameters(one).map(|known| known.definition.code).collect();
+                format!("{one} has no search parameter {code:?}; it has {}", known.join(", "))
+            }
+            _ => format!("{code:?} is not a search parameter of every type searched; use it with one type"),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! What a page's statement walks.
+
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Query, SelectStatement};
+use vesta_runtime::search::SearchParameterType as Kind;
+
+use super::condition::{RowTest, any_row, parameter_is};
+use super::order::{Key, MOST_KEYS, names};
+use super::{Access, Planner};
+use crate::access::Boundary;
+use crate::search::query::{Criterion, Prefix, Search, Sort, Test, ValueTest};
+use crate::search::table::{Parameter, ParameterTable, Rule};
+use crate::store::index::{Column, IndexTable};
+use crate::store::schema::{Compartment, Resource};
+
+pub(super) enum Driver<'a> {
+    /// A patient's compartment rows of one type, newest first. The masks decide the criterion, and the boundary.
+    Walk { patient: String, of: &'static str, masks: Vec<i64>, patient_criterion: Option<usize> },
+    /// The index rows of one criterion, over one type.
+    Rows { criterion: usize, parameter: &'a Parameter, test: RowTest },
+    /// The resources of the types, last changed first.
+    Resources,
+}
+
+impl<'a> Driver<'a> {
+    pub(super) fn choose(planner: &Planner<'a>, search: &Search, access: Access<'_>) -> Driver<'a> {
+        let table = planner.table;
+        let [of] = search.types.as_slice() else { return Driver::Resources };
+        let Some(entry) = table.entry(of) else { return Driver::Resources };
+        let boundary = match access.boundary {
+            Boundary::Patient(patient) if entry.boundary.rule == Rule::Compartment => Some(patient),
+            _ => None,
+        };
+        let asked = search.criteria.iter().enumerate().find_map(|(at, criterion)| {
+            let (patient, bit) = compartment_criterion(table, of, criterion)?;
+            boundary.is_none_or(|own| *own == patient).then_some((at, patient, bit))
+        });
+        if boundary.is_some() || asked.is_some() {
+            let mut masks = Vec::new();
+            masks.extend(boundary.map(|_| entry.boundary.mask));
+            masks.extend(asked.as_ref().map(|(_, _, bit)| 1 << bit));
+            let patient_criterion = asked.as_ref().map(|(at, ..)| *at);
+            if let Some(patient) = boundary.cloned().or(asked.map(|(_, patient, _)| patient)) {
+                return Driver::Walk { patient, of: entry.name, masks, patient_criterion };
+            }
+        }
+        let mut best: Option<(u32, usize, &Parameter, RowTest)> = None;
+        for (at, criterion) in search.criteria.iter().enumerate() {
+            if let Test::Id(_) = criterion.test
+                && !criterion.negated
+            {
+                return Driver::Resources;
+            }
+            let (Test::Any(tests), false) = (&criterion.test, criterion.negated) else { continue };
+            let Some(parameter) = table.parameter(of, criterion.code) else { continue };
+            let Some(test) = any_row(planner, parameter, tests) else { continue };
+            let rank = rank(parameter, tests, &test);
+            if best.as_ref().is_none_or(|(than, ..)| rank < *than) {
+                best = Some((rank, at, parameter, test));
+            }
+        }
+        match best {
+            Some((_, criterion, parameter, test)) => Driver::Rows { criterion, parameter, test },
+            None => Driver::Resources,
+        }
+    }
+
+    /// The resource's key, as the statement names it.
+    pub(super) fn key(&self) -> Expr {
+        match self {
+            Driver::Walk { .. } => Expr::col(("walk", Compartment::Resource)),
+            Driver::Rows { .. } => Expr::col(("row", Column::Resource)),
+            Driver::Resources => Expr::col(("walk", Resource::Key)),
+        }
+    }
+
+    /// Selects `key` and the sort values of every resource that matches, and tells what to order by.
+    pub(super) fn select(
+        &self,
+        planner: &Planner<'_>,
+        search: &Search,
+        access: Access<'_>,
+    ) -> (SelectStatement, Vec<Key>) {
+        let mut statement = Query::select();
+        let key = self.key();
+        statement.expr_as(key.clone(), "key");
+        let mut done = None;
+        match self {
+            Driver::Walk { patient, of, masks, patient_criterion } => {
+                done = *patient_criterion;
+                let number = planner.number(of);
+                statement
+                    .from(planner.names.table_as(Compartment::Table, "walk"))
+                    .and_where(Expr::col(("walk", Compartment::Patient)).eq(planner.patient_key(patient)))
+                    .and_where(Expr::col(("walk", Compartment::Type)).eq(number));
+                for mask in masks {
+                    statement.and_where(Expr::col(("walk", Compartment::Bits)).bit_and(*mask).ne(0));
+                }
+            }
+            Driver::Rows { criterion, parameter, test } => {
+                done = Some(*criterion);
+                statement
+                    .from(planner.names.table_as(test.table, "row"))
+                    .and_where(parameter_is("row", &[parameter.id]))
+                    .and_where(test.expr("row"));
+            }
+            Driver::Resources => {
+                let numbers: Vec<i32> = search.types.iter().map(|of| planner.number(of)).collect();
+                let number = Expr::col(("walk", Resource::Type));
+                statement
+                    .from(planner.names.table_as(Resource::Table, "walk"))
+                    .and_where(match numbers.as_slice() {
+                        [one] => number.eq(*one),
+                        several => number.is_in(several.iter().copied()),
+                    })
+                    .and_where(Expr::col(("walk", Resource::Deleted)).eq(false));
+            }
+        }
+        for (at, criterion) in search.criteria.iter().enumerate() {
+            if done == Some(at) {
+                continue;
+            }
+            statement.and_where(match self.own_condition(planner, criterion) {
+                Some(condition) => condition,
+                None => planner.criterion(&search.types, criterion, &key, access.boundary),
+            });
+        }
+        if !self.is_boundary(planner, search, access) {
+            statement.and_where_option(planner.boundary(&search.types, access.boundary, &key));
+        }
+        statement.and_where_option(planner.scopes(access.scopes, &key));
+        let keys = self.keys(planner, search, &mut statement);
+        for (one, name) in keys.iter().zip(names(keys.len())) {
+            statement.expr_as(one.expr.clone(), name);
+        }
+        (statement, keys)
+    }
+
+    /// Whether the walk itself keeps to the boundary.
+    fn is_boundary(&self, planner: &Planner<'_>, search: &Search, access: Access<'_>) -> bool {
+        match (self, access.boundary) {
+            (Driver::Walk { patient, of, masks, .. }, Boundary::Patient(own)) => {
+                patient == own
+                    && search.types.len() == 1
+                    && planner.table.entry(of).is_some_and(|entry| {
+                        entry.boundary.rule == Rule::Compartment && masks.contains(&entry.boundary.mask)
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    /// What a column of the driver decides by itself.
+    fn own_condition(&self, planner: &Planner<'_>, criterion: &Criterion) -> Option<Expr> {
+        match (self, &criterion.test) {
+            (Driver::Walk { of, .. }, Test::Any(tests)) if !criterion.negated => {
+                let parameter = self.clinical_date(planner, of)?;
+                if parameter.definition.code != criterion.code {
+                    return None;
+                }
+                let columns = || (Expr::col(("walk", Compartment::Low)), Expr::col(("walk", Compartment::High)));
+                let any = tests
+                    .iter()
+                    .map(|test| match test {
+                        ValueTest::Date(test) => Some(super::condition::date(test, columns().0, columns().1)),
+                        _ => None,
+                    })
+                    .collect::<Option<Vec<_>>>()?
+                    .into_iter()
+                    .reduce(ExprTrait::or)?;
+                // Both ends of a resource without date are the least there is.
+                Some(columns().1.gt(i64::MIN).and(any))
+            }
+            (Driver::Resources, Test::Id(ids)) => {
+                let id = Expr::col(("walk", Resource::Id)).is_in(ids.iter().map(String::as_str));
+                Some(if criterion.negated { id.not() } else { id })
+            }
+            (Driver::Resources, Test::LastUpdated(tests)) => {
+                let at = Expr::col(("walk", Resource::LastUpdated));
+                super::condition::instants(tests, &at)
+            }
+            _ => None,
+        }
+    }
+
+    /// The parameter whose bounds the compartment rows have exactly: where a resource has one date at most.
+    fn clinical_date<'t>(&self, planner: &Planner<'t>, of: &str) -> Option<&'t Parameter> {
+        let code = planner.table.entry(of)?.boundary.date?;
+        planner.table.parameter(of, code).filter(|parameter| parameter.single)
+    }
+
+    fn keys(&self, planner: &Planner<'_>, search: &Search, statement: &mut SelectStatement) -> Vec<Key> {
+        let own = |expr: Expr| Key { expr, descending: true, is_nullable: false, is_computed: false };
+        if search.sort.is_empty() {
+            return match self {
+                Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
+                Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
+                Driver::Rows { parameter, test, .. } if test.table == IndexTable::IndexDate && parameter.single => {
+                    vec![own(Expr::col(("row", Column::High)))]
+                }
+                Driver::Rows { test, .. } => {
+                    // One hash makes one row a resource.
+                    if !test.is_one_hash() {
+                        statement.distinct();
+                    }
+                    Vec::new()
+                }
+            };
+        }
+        // In the order of the walk's own index.
+        if let (Driver::Walk { of, .. }, [Sort { code, descending: true, .. }]) = (self, search.sort.as_slice())
+            && self.clinical_date(planner, of).is_some_and(|date| date.definition.code == *code)
+        {
+            return vec![own(Expr::col(("walk", Compartment::High)))];
+        }
+        if matches!(self, Driver::Rows { .. }) {
+            statement.distinct();
+        }
+        search
+            .sort
+            .iter()
+            .take(MOST_KEYS)
+            .enumerate()
+            .map(|(at, sort)| Key {
+                expr: self.sort_value(planner, search, statement, at, sort),
+                descending: sort.descending,
+                is_nullable: true,
+                is_computed: true,
+            })
+            .collect()
+    }
+
+    /// "Lowest of several ascending, highest descending."
+    fn sort_value(
+        &self,
+        planner: &Planner<'_>,
+        search: &Search,
+        statement: &mut SelectStatement,
+        at: usize,
+        sort: &Sort,
+    ) -> Expr {
+        let column = match sort.code {
+            "_id" => Some(Resource::Id),
+            "_lastUpdated" => Some(Resource::LastUpdated),
+            _ => None,
+        };
+        if let Some(column) = column {
+            return match self {
+                Driver::Resources => Expr::col(("walk", column)),
+                _ => planner.resource_column(column, &self.key()),
+            };
+        }
+        let ids: Vec<i32> =
+            search.types.iter().filter_map(|of| planner.table.parameter(of, sort.code)).map(|known| known.id).collect();
+        let extreme = |column: Expr| if sort.descending { column.max() } else { column.min() };
+        if sort.kind == Kind::Date {
+            let column = if sort.descending { Column::High } else { Column::Low };
+            let mut value = Query::select();
+            value
+                .expr(extreme(Expr::col(("value", column))))
+                .from(planner.names.table_as(IndexTable::IndexDate, "value"))
+                .and_where(parameter_is("value", &ids))
+                .and_where(Expr::col(("value", Column::Resource)).eq(self.key()));
+            return Expr::SubQuery(None, Box::new(value.into()));
+        }
+        // Rows of text are not clustered by resource: all of them are grouped once.
+        let table = if sort.kind == Kind::Uri { IndexTable::IndexUri } else { IndexTable::IndexString };
+        let alias = Alias::new(format!("sort{at}")).into_iden();
+        let mut values = Query::select();
+        values
+            .expr_as(Expr::col(("value", Column::Resource)), "resource")
+            .expr_as(extreme(Expr::col(("value", Column::Value))), "sorted")
+            .from(planner.names.table_as(table, "value"))
+            .and_where(parameter_is("value", &ids))
+            .group_by_col(("value", Column::Resource));
+        statement.join_subquery(
+            JoinType::LeftJoin,
+            values,
+            alias.clone(),
+            Expr::col((alias.clone(), Alias::new("resource"))).eq(self.key()),
+        );
+        Expr::col((alias, Alias::new("sorted")))
+    }
+}
+
+/// The patient that a criterion names, where a compartment bit stands for its parameter, and that bit.
+fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion) -> Option<(String, usize)> {
+    let (Test::Any(tests), false) = (&criterion.test, criterion.negated) else { return None };
+    let [ValueTest::Reference(references)] = tests.as_slice() else { return None };
+    let [reference] = references.as_slice() else { return None };
+    let local = reference.base.as_deref().is_none_or(|base| base == table.base());
+    if !local || reference.target_version.is_some() || reference.target_type.as_deref() != Some("Patient") {
+        return None;
+    }
+    Some((reference.target_id.clone()?, table.compartment_bit(of, criterion.code)?))
+}
+
+/// The lower, the fewer rows are to be expected.
+fn rank(parameter: &Parameter, tests: &[ValueTest], test: &RowTest) -> u32 {
+    let several = u32::from(!test.is_one_hash());
+    match (&tests[0], test.table) {
+        (ValueTest::IdentifierOfType { .. } | ValueTest::ReferenceIdentifier { .. }, _) => several,
+        (_, IndexTable::IndexToken) if parameter.definition.code == "identifier" => several,
+        (_, IndexTable::IndexReference) => 2 + several,
+        (ValueTest::Composite(_), _) => 4 + several,
+        (_, IndexTable::IndexUri) => 6,
+        (ValueTest::String { .. }, _) => 8,
+        (_, IndexTable::IndexToken) => 10 + several,
+        (ValueTest::Quantity { number, .. } | ValueTest::Number(number), _) if number.prefix == Prefix::Eq => 12,
+        (ValueTest::Date(date), _) if date.prefix == Prefix::Eq => 13,
+        _ => 14,
+    }
+}

@@ -1,0 +1,157 @@
+//! From a [`Search`] to SQL: one statement a page.
+//!
+//! A page is found by walking one *driver* in the order asked for and probing every other criterion for each resource that
+//! the walk meets, so that the walk can stop when the page is full. The driver is the patient's compartment rows,
+//! newest first; or the index rows of the most selective criterion; or the resources of the type. The patient
+//! boundary and the scopes' own criteria are always among the conditions.
+//!
+//! Probes are scalar subqueries that count, never `exists`: once PostgreSQL's prepared statement turns generic, an
+//! `exists` becomes a hash join over the whole table.
+
+mod boundary;
+mod condition;
+mod driver;
+mod include;
+pub(super) mod order;
+
+use sea_orm::DbBackend;
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
+
+pub use self::include::{Includes, MOST_INCLUDED};
+pub use self::order::Position;
+
+use self::driver::Driver;
+use self::order::Key;
+use super::query::Search;
+use super::table::ParameterTable;
+use crate::access::Boundary;
+use crate::store::schema::{Resource, select_stored};
+use crate::store::{Found, Names};
+
+/// Where a plan runs, and what its parameters are.
+#[derive(Clone, Copy)]
+pub struct Planner<'a> {
+    pub table: &'a ParameterTable,
+    pub names: &'a Names,
+    pub backend: DbBackend,
+}
+
+/// What the caller may see of the types searched.
+#[derive(Clone, Copy)]
+pub struct Access<'a> {
+    pub boundary: &'a Boundary,
+    /// The scopes' own criteria: a resource must match one of them, where there are any.
+    pub scopes: &'a [Search],
+}
+
+/// A page to be read: [`Plan::page`] makes sense of the rows.
+#[derive(Debug)]
+pub struct Plan {
+    /// Selects [`crate::store::schema::STORED`], then the sort values.
+    pub statement: SelectStatement,
+    /// How many sort values follow.
+    pub sort_columns: usize,
+    count: usize,
+    position: Option<Position>,
+}
+
+/// The resources of a page, and where its neighbours begin.
+#[derive(Debug)]
+pub struct Page {
+    pub found: Vec<Found>,
+    pub next: Option<Position>,
+    pub previous: Option<Position>,
+}
+
+impl Planner<'_> {
+    /// The statement of a page of `count` resources, from `position` on.
+    pub fn page(&self, search: &Search, access: Access<'_>, count: usize, position: Option<Position>) -> Plan {
+        let driver = Driver::choose(self, search, access);
+        let (mut inner, keys) = driver.select(self, search, access);
+        let forward = position.as_ref().is_none_or(|position| position.forward);
+        if keys.iter().any(|key| key.is_computed) {
+            // The order is by what is computed for each: name it, so that the position is compared with the result.
+            let mut outer = Query::select();
+            outer.expr_as(Expr::col(("hit", "key")), "key");
+            for name in order::names(keys.len()) {
+                outer.expr_as(Expr::col(("hit", name)), name);
+            }
+            outer.from_subquery(inner.take(), "hit");
+            let named: Vec<Key> = keys
+                .iter()
+                .zip(order::names(keys.len()))
+                .map(|(key, name)| Key { expr: Expr::col(("hit", name)), ..key.clone() })
+                .collect();
+            order::apply(&mut outer, &named, &Expr::col(("hit", "key")), position.as_ref());
+            inner = outer;
+        } else {
+            order::apply(&mut inner, &keys, &driver.key(), position.as_ref());
+        }
+        // One more than asked for tells whether there is a next page.
+        inner.limit(count as u64 + 1);
+        let statement = self.with_bodies(inner, &keys, forward);
+        Plan { statement, sort_columns: keys.len(), count, position }
+    }
+
+    /// How many resources match.
+    pub fn count(&self, search: &Search, access: Access<'_>) -> SelectStatement {
+        let unordered = Search { sort: Vec::new(), ..search.clone() };
+        let driver = Driver::choose(self, &unordered, access);
+        let (mut inner, _) = driver.select(self, &unordered, access);
+        let mut statement = Query::select();
+        statement.expr(Func::count(Expr::col(Asterisk))).from_subquery(inner.take(), "hit");
+        statement
+    }
+
+    /// Joins the page to the resources it names.
+    fn with_bodies(&self, page: SelectStatement, keys: &[Key], forward: bool) -> SelectStatement {
+        let mut statement = Query::select();
+        select_stored(&mut statement, "body");
+        for name in order::names(keys.len()) {
+            statement.expr(Expr::col(("page", name)));
+        }
+        statement.from_subquery(page, "page");
+        let same = Expr::col(("body", Resource::Key)).equals(("page", "key"));
+        if self.backend == DbBackend::Postgres {
+            // A generic plan does not know how short the page is, and would hash the whole table: a lateral subquery
+            // with an offset cannot become a join.
+            let mut body = Query::select();
+            body.column(Asterisk)
+                .from(self.names.table_as(Resource::Table, "one"))
+                .and_where(Expr::col(("one", Resource::Key)).equals(("page", "key")))
+                .offset(0);
+            statement.join_lateral(JoinType::InnerJoin, body, "body", Expr::cust("true"));
+        } else {
+            statement.join(JoinType::InnerJoin, self.names.table_as(Resource::Table, "body"), same);
+        }
+        let named: Vec<Key> = keys
+            .iter()
+            .zip(order::names(keys.len()))
+            .map(|(key, name)| Key { expr: Expr::col(("page", name)), ..key.clone() })
+            .collect();
+        order::order_by(&mut statement, &named, &Expr::col(("page", "key")), forward);
+        statement
+    }
+}
+
+impl Plan {
+    /// Orders what the statement found, cuts off what only told that there is more, and finds the neighbours.
+    pub fn page(&self, mut found: Vec<Found>) -> Page {
+        let more = found.len() > self.count;
+        found.truncate(self.count);
+        let forward = self.position.as_ref().is_none_or(|position| position.forward);
+        if !forward {
+            found.reverse();
+        }
+        // Forward: what was asked from is before this page. Backward: what was asked from is behind it.
+        let (has_previous, has_next) = if forward { (self.position.is_some(), more) } else { (more, true) };
+        let at = |found: Option<&Found>, forward| {
+            found.map(|found| Position { values: found.sort.clone(), key: found.stored.key, forward })
+        };
+        Page {
+            next: has_next.then(|| at(found.last(), true)).flatten(),
+            previous: has_previous.then(|| at(found.first(), false)).flatten(),
+            found,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Order and position: keyset paging. A resource that is not written meanwhile appears exactly once.
+
+use sea_orm::sea_query::{Expr, ExprTrait, Order, SelectStatement};
+use serde::{Deserialize, Serialize};
+
+use crate::store::SortValue;
+
+/// A key of the order.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub expr: Expr,
+    pub descending: bool,
+    /// Missing values come last, in either direction.
+    pub is_nullable: bool,
+    /// Not a column of the driver.
+    pub is_computed: bool,
+}
+
+/// A place between two resources: what a cursor carries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Position {
+    pub values: Vec<SortValue>,
+    pub key: i64,
+    /// Whether the page lies behind this place, or before it.
+    pub forward: bool,
+}
+
+/// [`SortValue`] as a cursor has it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::search) enum Written {
+    M,
+    I(i64),
+    R(f64),
+    T(String),
+}
+
+impl From<&SortValue> for Written {
+    fn from(value: &SortValue) -> Self {
+        match value {
+            SortValue::Missing => Written::M,
+            SortValue::Integer(value) => Written::I(*value),
+            SortValue::Real(value) => Written::R(*value),
+            SortValue::Text(value) => Written::T(value.clone()),
+        }
+    }
+}
+
+impl From<Written> for SortValue {
+    fn from(value: Written) -> Self {
+        match value {
+            Written::M => SortValue::Missing,
+            Written::I(value) => SortValue::Integer(value),
+            Written::R(value) => SortValue::Real(value),
+            Written::T(value) => SortValue::Text(value),
+        }
+    }
+}
+
+/// The names of the sort values in a statement.
+pub(super) fn names(count: usize) -> impl Iterator<Item = &'static str> {
+    const NAMES: [&str; MOST_KEYS] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"];
+    NAMES.into_iter().take(count)
+}
+
+pub(in crate::search) const MOST_KEYS: usize = 8;
+
+/// Ties go by the resource's key, in the direction of the last sort key.
+fn tie(keys: &[Key]) -> bool {
+    keys.last().is_none_or(|key| key.descending)
+}
+
+/// Restricts to what lies beyond the position, and orders.
+pub(super) fn apply(statement: &mut SelectStatement, keys: &[Key], key: &Expr, position: Option<&Position>) {
+    if let Some(position) = position
+        && position.values.len() == keys.len()
+    {
+        statement.and_where(beyond(keys, key, position));
+    }
+    order_by(statement, keys, key, position.is_none_or(|position| position.forward));
+}
+
+pub(super) fn order_by(statement: &mut SelectStatement, keys: &[Key], key: &Expr, forward: bool) {
+    let order = |descending: bool| if descending == forward { Order::Desc } else { Order::Asc };
+    for one in keys {
+        if one.is_nullable {
+            let missing_last = if forward { Order::Asc } else { Order::Desc };
+            statement.order_by_expr(one.expr.clone().is_null(), missing_last);
+        }
+        statement.order_by_expr(one.expr.clone(), order(one.descending));
+    }
+    statement.order_by_expr(key.clone(), order(tie(keys)));
+}
+
+fn literal(value: &SortValue) -> Option<Expr> {
+    match value {
+        SortValue::Missing => None,
+        SortValue::Integer(value) => Some(Expr::val(*value)),
+        SortValue::Real(value) => Some(Expr::val(*value)),
+        SortValue::Text(value) => Some(Expr::val(value.clone())),
+    }
+}
+
+fn beyond(keys: &[Key], key: &Expr, position: &Position) -> Expr {
+    let after = |expr: Expr, descending: bool, value: Expr| {
+        if descending == position.forward { expr.lt(value) } else { expr.gt(value) }
+    };
+    // One direction and nothing missing: a row comparison, which is one seek in the driver's own index.
+    let uniform = keys.iter().all(|one| !one.is_nullable && one.descending == tie(keys));
+    let literals: Option<Vec<Expr>> = position.values.iter().map(literal).collect();
+    if uniform && let Some(literals) = literals {
+        if keys.is_empty() {
+            return after(key.clone(), tie(keys), Expr::val(position.key));
+        }
+        let columns = keys.iter().map(|one| one.expr.clone()).chain([key.clone()]);
+        let values = literals.into_iter().chain([Expr::val(position.key)]);
+        return after(Expr::tuple(columns), tie(keys), Expr::tuple(values));
+    }
+    let mut rest = after(key.clone(), tie(keys), Expr::val(position.key));
+    for (one, value) in keys.iter().zip(&position.values).rev() {
+        let expr = || one.expr.clone();
+        rest = match literal(value) {
+            None if position.forward => expr().is_null().and(rest),
+            // Backward from among the missing: all that have a value, and the missing before.
+            None => expr().is_not_null().or(rest),
+            Some(value) => {
+                let mut past = after(expr(), one.descending, value.clone());
+                if position.forward && one.is_nullable {
+                    past = past.or(expr().is_null());
+                }
+                past.or(expr().eq(value).and(rest))
+            }
+        };
+    }
+    rest
+}

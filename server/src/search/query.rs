@@ -1,0 +1,250 @@
+//! A parsed search: what both back ends work on.
+
+use rust_decimal::Decimal;
+use vesta_runtime::search::{Reference, SearchParameterType};
+
+/// A search over one type, or over several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// One for `/Observation?…`; all, or those of `_type`, for a search over the whole system.
+    pub types: Vec<&'static str>,
+    /// All of them must hold.
+    pub criteria: Vec<Criterion>,
+    /// Empty where the client left the order open.
+    pub sort: Vec<Sort>,
+    /// `_count`: 0 asks for the total only.
+    pub count: Option<u32>,
+    pub total: Total,
+    pub summary: Summary,
+    /// `_elements`: names of root elements.
+    pub elements: Vec<String>,
+    pub includes: Vec<Include>,
+    pub cursor: Option<String>,
+    /// The parameters that were used, as they came (without the cursor): the `self` link.
+    pub used: Vec<(String, String)>,
+}
+
+/// One parameter of the query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Criterion {
+    /// The parameter's code.
+    pub code: &'static str,
+    /// `:not`: none of the values may be there.
+    pub negated: bool,
+    pub test: Test,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// `_id`: one of these.
+    Id(Vec<String>),
+    /// `_lastUpdated`.
+    LastUpdated(Vec<DateTest>),
+    /// `:missing`: true asks for resources without a value.
+    Missing(bool),
+    /// One of the values of the parameter passes one of these.
+    Any(Vec<ValueTest>),
+    /// A resource that the reference points to passes: for each type it may have, the criterion.
+    Chain(Vec<(&'static str, Criterion)>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValueTest {
+    String {
+        mode: StringMode,
+        folded: String,
+        exact: String,
+    },
+    /// `system`: none accepts any; empty accepts only a token without system. `code`: none accepts any.
+    Token {
+        system: Option<String>,
+        code: Option<String>,
+    },
+    IdentifierOfType {
+        system: String,
+        code: String,
+        value: String,
+    },
+    /// Any of these: an id alone stands for one of each type that the parameter may point to.
+    Reference(Vec<Reference>),
+    /// `:identifier`.
+    ReferenceIdentifier {
+        system: Option<String>,
+        value: String,
+    },
+    Date(DateTest),
+    Number(NumberTest),
+    Quantity {
+        number: NumberTest,
+        unit: Unit,
+    },
+    Uri {
+        mode: UriMode,
+        uri: String,
+    },
+    Composite(Vec<ValueTest>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StringMode {
+    StartsWith,
+    Contains,
+    Exact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UriMode {
+    Exact,
+    /// The URI or one that continues it.
+    Below,
+    /// The URI or one that it continues.
+    Above,
+}
+
+/// <https://hl7.org/fhir/R4/search.html#prefix>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    Eq,
+    Ne,
+    Gt,
+    Lt,
+    Ge,
+    Le,
+    Sa,
+    Eb,
+    Ap,
+}
+
+/// The instants that the value stands for, both ends included; for `ap` widened already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DateTest {
+    pub prefix: Prefix,
+    pub low: i64,
+    pub high: i64,
+}
+
+/// `value` as written; `low` (included) to `high` (excluded) by its precision, or for `ap` widened, both included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NumberTest {
+    pub prefix: Prefix,
+    pub value: Decimal,
+    pub low: Decimal,
+    pub high: Decimal,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Unit {
+    /// The number alone counts.
+    Any,
+    /// The unit's code, or its human-readable form.
+    Text(String),
+    /// UCUM's base units; the numbers of the test are in them.
+    Canonical(String),
+    Coded {
+        system: String,
+        code: String,
+    },
+}
+
+/// A key of the order. Ascending takes the lowest of several values, descending the highest; missing comes last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sort {
+    pub code: &'static str,
+    pub kind: SearchParameterType,
+    pub descending: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Total {
+    #[default]
+    None,
+    Estimate,
+    Accurate,
+}
+
+/// <https://hl7.org/fhir/R4/search.html#summary>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Summary {
+    True,
+    Text,
+    Data,
+    Count,
+    #[default]
+    False,
+}
+
+/// `_include=source:code[:target]`, or `_revinclude`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Include {
+    pub reverse: bool,
+    /// The type that has the reference.
+    pub source: &'static str,
+    pub code: &'static str,
+    pub target: Option<&'static str>,
+}
+
+/// Something in the query that was passed over, or is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// As written: `code:text`.
+    pub parameter: String,
+    pub kind: IssueKind,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssueKind {
+    /// No such parameter.
+    Unknown,
+    /// Known to FHIR, not supported here.
+    NotSupported,
+    /// Supported, but the rows of stored resources are still being made.
+    NotIndexed,
+    /// The value cannot be read.
+    Value,
+}
+
+/// A query that cannot be answered: every reason at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .issues.iter().map(|issue| issue.message.as_str()).collect::<Vec<_>>().join("; "))]
+pub struct SearchError {
+    pub issues: Vec<Issue>,
+}
+
+impl DateTest {
+    /// Whether a stored range passes. <https://hl7.org/fhir/R4/search.html#prefix>
+    pub fn accepts(&self, low: i64, high: i64) -> bool {
+        let contains = self.low <= low && high <= self.high;
+        match self.prefix {
+            Prefix::Eq => contains,
+            Prefix::Ne => !contains,
+            Prefix::Gt => high > self.high,
+            Prefix::Lt => low < self.low,
+            Prefix::Ge => high > self.high || contains,
+            Prefix::Le => low < self.low || contains,
+            Prefix::Sa => low > self.high,
+            Prefix::Eb => high < self.low,
+            Prefix::Ap => low <= self.high && high >= self.low,
+        }
+    }
+}
+
+impl NumberTest {
+    /// Whether a stored range passes. "When a comparison prefix … is provided, the implicit precision of the number is
+    /// ignored." <https://hl7.org/fhir/R4/search.html#number>
+    pub fn accepts(&self, low: Decimal, high: Decimal) -> bool {
+        let contains = self.low <= low && high < self.high;
+        match self.prefix {
+            Prefix::Eq => contains,
+            Prefix::Ne => !contains,
+            Prefix::Gt => high > self.value,
+            Prefix::Lt => low < self.value,
+            Prefix::Ge => high >= self.value,
+            Prefix::Le => low <= self.value,
+            Prefix::Sa => low > self.value,
+            Prefix::Eb => high < self.value,
+            Prefix::Ap => low <= self.high && high >= self.low,
+        }
+    }
+}
