@@ -5,7 +5,6 @@
 //! the includes; [`Search::matches`] decides the same for one resource in memory. Both back ends compare the index values
 //! that the parameters' extractors yield, and nothing else in the server matches resources.
 
-mod cursor;
 mod escape;
 mod matching;
 mod parse;
@@ -16,7 +15,6 @@ mod results;
 mod table;
 mod values;
 
-pub use self::cursor::{CursorError, CursorKey};
 pub use self::escape::escape;
 pub use self::paths::Systems;
 pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position};
@@ -24,4 +22,7 @@ pub use self::query::{
     Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort, StringMode, Summary,
     Test, Total, Unit, UriMode, ValueTest,
 };
-pub use self::table::{Parameter, ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
+pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
+use vesta_runtime::boundary;
 use vesta_runtime::node::Node;
 use vesta_runtime::schema::Schema;
 use vesta_runtime::search::{Reference, SearchParameter, SearchParameterType};
@@ -31,12 +32,30 @@ pub struct TypeEntry {
 #[derive(Debug, Clone)]
 pub struct TypeBoundary {
     pub rule: Rule,
-    /// The parameters that make compartment rows: the n-th sets bit n. `_id` stands for the Patient itself.
-    pub parameters: Vec<&'static str>,
+    /// The parameters that make compartment rows: the n-th sets bit n.
+    pub parameters: &'static [&'static str],
     /// The bits that the patient boundary tests.
     pub mask: i64,
     /// The parameter of the clinically relevant date.
     pub date: Option<&'static str>,
+}
+
+/// The bit of what belongs to a patient by no parameter: the Patient itself, and a Binary by its `securityContext`.
+pub const ITSELF: u32 = 62;
+
+impl From<&'static boundary::TypeBoundary> for TypeBoundary {
+    fn from(generated: &'static boundary::TypeBoundary) -> Self {
+        use boundary::BoundaryRule;
+        let (rule, mask) = match generated.rule {
+            BoundaryRule::Itself => (Rule::Compartment, 1 << ITSELF),
+            BoundaryRule::Parameters(_) => (Rule::Compartment, i64::from(generated.mask())),
+            BoundaryRule::ProvenanceTarget => (Rule::Provenance, 0),
+            BoundaryRule::BinaryContext => (Rule::Binary, 1 << ITSELF),
+            BoundaryRule::Directory => (Rule::Directory, 0),
+            BoundaryRule::Outside => (Rule::Nothing, 0),
+        };
+        TypeBoundary { rule, parameters: generated.parameters, mask, date: generated.date }
+    }
 }
 
 /// What a patient scope may see of a type.
@@ -175,9 +194,8 @@ impl ParameterTable {
 
     /// The resource as a typed node.
     pub fn root<'a>(&self, resource: &'a Value) -> Option<(&TypeEntry, Node<'a>)> {
-        let name = resource.get("resourceType")?.as_str()?;
-        let definition = self.schema.resource(name)?;
-        Some((self.entry(name)?, Node { value: Some(resource), primitive_element: None, definition }))
+        let node = Node::resource(resource, self.schema)?;
+        Some((self.entry(node.definition.name)?, node))
     }
 
     /// Whether resources of the type have a row for themselves, which a chain finds them by. Only those that others

@@ -12,7 +12,7 @@ mod boundary;
 mod condition;
 mod driver;
 mod include;
-pub(super) mod order;
+mod order;
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};

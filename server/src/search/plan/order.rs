@@ -1,7 +1,7 @@
 //! Order and position: keyset paging. A resource that is not written meanwhile appears exactly once.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Order, SelectStatement};
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::store::SortValue;
 
@@ -25,34 +25,34 @@ pub struct Position {
     pub forward: bool,
 }
 
-/// [`SortValue`] as a cursor has it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::search) enum Written {
-    M,
-    I(i64),
-    R(f64),
-    T(String),
-}
-
-impl From<&SortValue> for Written {
-    fn from(value: &SortValue) -> Self {
-        match value {
-            SortValue::Missing => Written::M,
-            SortValue::Integer(value) => Written::I(*value),
-            SortValue::Real(value) => Written::R(*value),
-            SortValue::Text(value) => Written::T(value.clone()),
-        }
+impl Position {
+    /// As a cursor carries it, before it is encrypted.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let values: Vec<Value> = self
+            .values
+            .iter()
+            .map(|value| match value {
+                SortValue::Missing => Value::Null,
+                SortValue::Integer(value) => json!(value),
+                SortValue::Real(value) => json!(value),
+                SortValue::Text(value) => json!(value),
+            })
+            .collect();
+        json!([self.key, self.forward, values]).to_string().into_bytes()
     }
-}
 
-impl From<Written> for SortValue {
-    fn from(value: Written) -> Self {
-        match value {
-            Written::M => SortValue::Missing,
-            Written::I(value) => SortValue::Integer(value),
-            Written::R(value) => SortValue::Real(value),
-            Written::T(value) => SortValue::Text(value),
-        }
+    pub fn from_bytes(bytes: &[u8]) -> Option<Position> {
+        let (key, forward, values): (i64, bool, Vec<Value>) = serde_json::from_slice(bytes).ok()?;
+        let values = values.into_iter().map(|value| match value {
+            Value::Null => Some(SortValue::Missing),
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => Some(SortValue::Integer(integer)),
+                None => number.as_f64().map(SortValue::Real),
+            },
+            Value::String(text) => Some(SortValue::Text(text)),
+            _ => None,
+        });
+        Some(Position { values: values.collect::<Option<_>>()?, key, forward })
     }
 }
 

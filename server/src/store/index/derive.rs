@@ -8,8 +8,8 @@ use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType
 
 use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
 use super::{DateRow, IndexRows, NumberRow, QuantityRow, ReferenceRow, StringRow, TokenRow, UriRow};
-use crate::search::{Parameter, ParameterTable, Systems, TypeEntry};
-use crate::store::CompartmentRow;
+use crate::search::{ITSELF, Parameter, ParameterTable, Systems, TypeEntry};
+use crate::store::{CompartmentRow, Indexer};
 
 /// The rows of a resource; none for what is no resource of a known type.
 pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
@@ -230,28 +230,32 @@ fn composite(table: &ParameterTable, key: HashKey, parameter: i32, parts: &[Inde
 fn compartments(table: &ParameterTable, entry: &TypeEntry, node: Node<'_>, resource: &Value, rows: &mut IndexRows) {
     let boundary = &entry.boundary;
     let mut bits: Vec<(String, i64)> = Vec::new();
-    let mut contribute = |patient: &str, bit: usize| match bits.iter_mut().find(|(known, _)| known == patient) {
+    let mut contribute = |patient: &str, bit: u32| match bits.iter_mut().find(|(known, _)| known == patient) {
         Some((_, bits)) => *bits |= 1 << bit,
         None => bits.push((patient.to_owned(), 1 << bit)),
     };
-    for (bit, code) in boundary.parameters.iter().enumerate() {
-        // The Patient itself.
-        if *code == "_id" {
-            if let Some(id) = resource.get("id").and_then(Value::as_str) {
-                contribute(id, bit);
-            }
-            continue;
-        }
+    for (bit, code) in (0u32..).zip(boundary.parameters) {
         let Some(parameter) = table.parameter(entry.name, code) else { continue };
         for value in values(parameter.definition, node) {
             if let IndexValue::Reference(reference) = value
-                && reference.target_type.as_deref() == Some("Patient")
-                && reference.base.as_deref().is_none_or(|of| of == table.base())
-                && let Some(id) = &reference.target_id
+                && let Some(id) = local_patient(table, &reference)
             {
-                contribute(id, bit);
+                contribute(&id, bit);
             }
         }
+    }
+    let itself = match entry.name {
+        "Patient" => resource.get("id").and_then(Value::as_str).map(str::to_owned),
+        // No search parameter has it. <https://hl7.org/fhir/R4/binary.html#security-context>
+        "Binary" => resource
+            .get("securityContext")
+            .and_then(|context| context.get("reference")?.as_str())
+            .and_then(Reference::parse)
+            .and_then(|reference| local_patient(table, &reference)),
+        _ => None,
+    };
+    if let Some(patient) = itself {
+        contribute(&patient, ITSELF);
     }
     if bits.is_empty() {
         return;
@@ -268,4 +272,17 @@ fn compartments(table: &ParameterTable, entry: &TypeEntry, node: Node<'_>, resou
         .reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
         .unwrap_or((i64::MIN, i64::MIN));
     rows.compartments.extend(bits.into_iter().map(|(patient, bits)| CompartmentRow { patient, low, high, bits }));
+}
+
+/// The id of the Patient of this server that is referred to.
+fn local_patient(table: &ParameterTable, reference: &Reference) -> Option<String> {
+    let local = reference.base.as_deref().is_none_or(|of| of == table.base());
+    let is_patient = reference.target_type.as_deref() == Some("Patient");
+    reference.target_id.clone().filter(|_| local && is_patient)
+}
+
+impl Indexer for ParameterTable {
+    fn rows(&self, _resource_type: u16, body: &[u8]) -> Option<IndexRows> {
+        vesta_runtime::json::parse(body).ok().map(|resource| rows(self, &resource))
+    }
 }
