@@ -38,7 +38,7 @@ fn types() -> Vec<TypeEntry> {
             name: definition.name,
             number: u16::try_from(number).unwrap(),
             parameters: Vec::new(),
-            boundary: TypeBoundary { rule: Rule::Nothing, parameters: Vec::new(), mask: 0, date: None },
+            boundary: TypeBoundary { rule: Rule::Nothing, parameters: &[], mask: 0, date: None },
         })
         .collect()
 }
