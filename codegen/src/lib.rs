@@ -4,5 +4,6 @@
 
 pub mod digest;
 pub mod emit;
+pub mod fhirpath;
 pub mod links;
 pub mod value_set;

@@ -87,7 +87,7 @@ fn link(structure: &Structure) -> String {
     }
 }
 
-fn module_of(structure: &Structure) -> String {
+pub(crate) fn module_of(structure: &Structure) -> String {
     match structure.kind {
         StructureKind::PrimitiveType => "primitives".to_owned(),
         StructureKind::ComplexType => "data_types".to_owned(),
@@ -96,7 +96,7 @@ fn module_of(structure: &Structure) -> String {
 }
 
 /// Whether an element is a type of its own: the root, and what has children.
-fn is_type(structure: &Structure, element: &Element) -> bool {
+pub(crate) fn is_type(structure: &Structure, element: &Element) -> bool {
     let prefix = format!("{}.", element.id);
     !element.id.contains('.') || structure.elements.iter().any(|other| other.id.starts_with(&prefix))
 }
@@ -325,7 +325,7 @@ impl<'a> Tables<'a> {
 }
 
 /// The FHIR type's name, also where R4 gives only a FHIRPath type (`xhtml.id`).
-fn type_name(element_type: &ElementType) -> &str {
+pub(crate) fn type_name(element_type: &ElementType) -> &str {
     match element_type.name().strip_prefix("http://hl7.org/fhirpath/System.") {
         Some("String") => "string",
         Some(other) => other,
@@ -333,7 +333,7 @@ fn type_name(element_type: &ElementType) -> &str {
     }
 }
 
-fn capitalised(name: &str) -> String {
+pub(crate) fn capitalised(name: &str) -> String {
     let (first, rest) = name.split_at(1);
     format!("{}{rest}", first.to_uppercase())
 }

@@ -6,13 +6,14 @@
 
 pub mod ast;
 mod compare;
+pub mod compiled;
 mod environment;
 mod error;
 mod functions;
 mod item;
 mod operators;
 mod parse;
-pub mod quantity;
+mod quantity;
 pub mod resolve;
 mod scope;
 mod types;

@@ -29,17 +29,23 @@ pub(super) fn logic<'a>(
         _ => {}
     }
     let right = condition(&right()?, place)?;
-    let answer = match operator {
-        Operator::And if right == Some(false) => Some(false),
-        Operator::Or | Operator::Implies if right == Some(true) => Some(true),
-        _ => left.zip(right).map(|(left, right)| match operator {
+    Ok(three_valued(operator, left, right).map(boolean).unwrap_or_default())
+}
+
+/// The logic of `true`, `false` and empty. <http://hl7.org/fhirpath/N1/#boolean-logic>
+pub(super) fn three_valued(operator: Operator, left: Option<bool>, right: Option<bool>) -> Option<bool> {
+    match (operator, left, right) {
+        (Operator::And, Some(false), _) | (Operator::And, _, Some(false)) => Some(false),
+        (Operator::Or, Some(true), _) | (Operator::Or, _, Some(true)) => Some(true),
+        (Operator::Implies, Some(false), _) | (Operator::Implies, _, Some(true)) => Some(true),
+        (_, Some(left), Some(right)) => Some(match operator {
             Operator::And => left && right,
             Operator::Or => left || right,
             Operator::Xor => left != right,
             _ => !left || right,
         }),
-    };
-    Ok(answer.map(boolean).unwrap_or_default())
+        _ => None,
+    }
 }
 
 pub(super) fn binary<'a>(

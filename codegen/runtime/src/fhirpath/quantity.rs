@@ -3,24 +3,21 @@
 
 use std::cmp::Ordering;
 
-use octofhir_ucum::{CanonicalUnit, Number};
+use octofhir_ucum::Number;
 use rust_decimal::Decimal;
 
 use super::ast::Unit;
 use crate::date::CalendarUnit;
 use crate::decimal;
 
-/// A value in the canonical unit of a UCUM expression: 1 `km` is 1000 `m`. `None` for what UCUM does not know or cannot
-/// convert in proportion.
-pub fn canonical(value: Decimal, code: &str) -> Option<(Decimal, String)> {
-    let CanonicalUnit { unit, factor, offset, .. } = octofhir_ucum::get_canonical_units(code).ok()?;
-    let value = Number::parse(&value.to_string())?.checked_mul(factor)?.checked_add(offset)?;
-    Some((decimal::value(&value.to_string())?, unit))
+/// A value in the canonical unit of a UCUM expression.
+fn canonical(value: Decimal, code: &str) -> Option<(Decimal, String)> {
+    crate::search::canonical(value, value, code).map(|(value, _, unit)| (value, unit))
 }
 
 impl Unit {
     /// The UCUM code, with a calendar's unit as the one of the same length.
-    pub fn code(&self) -> &str {
+    pub(super) fn code(&self) -> &str {
         match self {
             Unit::Calendar(unit) => unit.ucum(),
             Unit::Ucum(code) => code,
@@ -34,7 +31,7 @@ impl Unit {
 }
 
 /// The order of two quantities; `None` where their units have different dimensions or are not known.
-pub fn compare(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<Ordering> {
+pub(super) fn compare(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<Ordering> {
     if one.1.code() == other.1.code() && one.1.is_calendar_only() == other.1.is_calendar_only() {
         return Some(one.0.cmp(&other.0));
     }
@@ -46,7 +43,7 @@ pub fn compare(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<Orderin
 }
 
 /// Whether both are the same to the digits of the less precise one, once in the same unit.
-pub fn equivalent(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> bool {
+pub(super) fn equivalent(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> bool {
     if one.1.code() == other.1.code() {
         return equivalent_decimals(one.0, other.0);
     }
@@ -58,13 +55,13 @@ pub fn equivalent(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> bool {
 }
 
 /// <http://hl7.org/fhirpath/N1/#equivalent>: compared "to the precision of the least precise operand".
-pub fn equivalent_decimals(one: Decimal, other: Decimal) -> bool {
+pub(super) fn equivalent_decimals(one: Decimal, other: Decimal) -> bool {
     let digits = one.normalize().scale().min(other.normalize().scale());
     one.round_dp(digits) == other.round_dp(digits)
 }
 
 /// The same amount in another unit of the same dimension.
-pub fn convert(quantity: (Decimal, &Unit), unit: &Unit) -> Option<Decimal> {
+pub(super) fn convert(quantity: (Decimal, &Unit), unit: &Unit) -> Option<Decimal> {
     if quantity.1.code() == unit.code() {
         return Some(quantity.0);
     }
@@ -75,16 +72,16 @@ pub fn convert(quantity: (Decimal, &Unit), unit: &Unit) -> Option<Decimal> {
 }
 
 /// The sum, in the unit of the first.
-pub fn add(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<(Decimal, Unit)> {
+pub(super) fn add(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<(Decimal, Unit)> {
     let other = convert(other, one.1)?;
     Some((one.0.checked_add(other)?, one.1.clone()))
 }
 
-pub fn multiply(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<(Decimal, Unit)> {
+pub(super) fn multiply(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<(Decimal, Unit)> {
     Some((one.0.checked_mul(other.0)?, combined(one.1, ".", other.1)))
 }
 
-pub fn divide(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<(Decimal, Unit)> {
+pub(super) fn divide(one: (Decimal, &Unit), other: (Decimal, &Unit)) -> Option<(Decimal, Unit)> {
     Some((one.0.checked_div(other.0)?, combined(one.1, "/", other.1)))
 }
 

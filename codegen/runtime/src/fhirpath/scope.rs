@@ -27,7 +27,7 @@ pub(super) struct Scope<'s, 'a> {
 
 impl<'a> Scope<'_, 'a> {
     /// The same expression with another `$this`: for the criteria of `where` and its kin.
-    pub fn evaluate_on(
+    pub(super) fn evaluate_on(
         &self,
         expression: &Expression,
         item: &Item<'a>,
@@ -36,7 +36,7 @@ impl<'a> Scope<'_, 'a> {
         Scope { this: std::slice::from_ref(item), index: Some(index), ..*self }.evaluate(expression)
     }
 
-    pub fn evaluate(&self, expression: &Expression) -> Result<Collection<'a>, EvaluationError> {
+    pub(super) fn evaluate(&self, expression: &Expression) -> Result<Collection<'a>, EvaluationError> {
         match expression {
             Expression::Literal(literal) => Ok(one(literal.into())),
             Expression::Empty => Ok(Vec::new()),
@@ -182,12 +182,12 @@ impl<'a> Scope<'_, 'a> {
     }
 
     /// An argument that is evaluated on `$this`, as a single string.
-    pub fn string(&self, argument: &Expression, place: &str) -> Result<Option<String>, EvaluationError> {
+    pub(super) fn string(&self, argument: &Expression, place: &str) -> Result<Option<String>, EvaluationError> {
         super::item::single_string(&self.evaluate(argument)?, place)
     }
 
     /// An argument that is evaluated on `$this`, as a single integer.
-    pub fn integer(&self, argument: &Expression, place: &str) -> Result<Option<i64>, EvaluationError> {
+    pub(super) fn integer(&self, argument: &Expression, place: &str) -> Result<Option<i64>, EvaluationError> {
         if let Expression::Literal(Literal::Integer(value)) = argument {
             return Ok(Some(*value));
         }

@@ -64,7 +64,7 @@ fn answer<'a>(items: &[Item<'a>], place: &str, ask: impl Fn(Node<'a>) -> Option<
 }
 
 /// The extensions of a node with this URL.
-pub(in super::super) fn extensions<'a>(node: Node<'a>, url: &str, mut found: impl FnMut(Node<'a>)) {
+pub(in crate::fhirpath) fn extensions<'a>(node: Node<'a>, url: &str, mut found: impl FnMut(Node<'a>)) {
     let Some(element_type) = node.definition.element("extension").and_then(|element| element.types.first()) else {
         return;
     };

@@ -15,6 +15,8 @@ use super::error::EvaluationError;
 use super::item::{Collection, Item};
 use super::scope::Scope;
 
+pub(super) use fhir::extensions;
+
 type Result<T> = std::result::Result<T, EvaluationError>;
 type Group = for<'a> fn(&Scope<'_, 'a>, &str, Collection<'a>, &[Expression]) -> Result<Collection<'a>>;
 
