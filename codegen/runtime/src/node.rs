@@ -74,6 +74,12 @@ pub fn resources<'a>(node: Node<'a>, property: &str, schema: &Schema) -> impl It
     values.iter().filter_map(|value| Node::resource(value, schema))
 }
 
+/// The children of an element in whichever of its types they are: `valueQuantity`, `valueString`, … for `value`.
+pub fn choice<'a>(node: Node<'a>, element: &str) -> impl Iterator<Item = Node<'a>> {
+    let types = node.definition.element(element).map_or(&[][..], |element| element.types);
+    types.iter().flat_map(move |element_type| children(node, element_type.property, element_type.definition))
+}
+
 /// See [`children`].
 pub struct Children<'a> {
     value: Option<&'a Value>,

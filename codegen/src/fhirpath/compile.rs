@@ -1,6 +1,6 @@
 //! Paths: each step is a loop, what follows it is the loop's body.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, TokenStream};
@@ -23,8 +23,6 @@ pub struct CompileError {
 #[derive(Debug)]
 pub struct Compiled {
     pub body: TokenStream,
-    /// Whether the body needs the parameter `resource`.
-    pub uses_resource: bool,
     /// The types of the nodes that it selects.
     pub types: BTreeSet<String>,
 }
@@ -37,8 +35,9 @@ pub struct Compiler<'a> {
     pub(super) uses: &'a Uses,
     /// The path of the element tables' crate: `crate` or `vesta_fhir`.
     pub(super) root: TokenStream,
-    pub(super) uses_resource: Cell<bool>,
     pub(super) selected: RefCell<BTreeSet<String>>,
+    /// The type of `%resource`.
+    resource_type: RefCell<String>,
 }
 
 /// A node at hand while generating: the variable that holds it, and its type.
@@ -58,15 +57,24 @@ pub(super) fn refuse<T>(expression: &Expression, reason: impl Into<String>) -> R
 
 impl<'a> Compiler<'a> {
     pub fn new(types: &'a Types<'a>, uses: &'a Uses, root: TokenStream) -> Self {
-        Compiler { types, uses, root, uses_resource: Cell::new(false), selected: RefCell::default() }
+        Compiler { types, uses, root, selected: RefCell::default(), resource_type: RefCell::default() }
     }
 
-    /// Compiles an expression for a focus of this type. The parts of a union that start at another type are left out.
-    pub fn compile(&self, expression: &Expression, type_id: &str) -> Result<Compiled, CompileError> {
-        self.uses_resource.set(false);
+    /// Compiles an expression for a focus of this type in a resource of that one. The parts of a union that start at
+    /// another type are left out.
+    pub fn compile(
+        &self,
+        expression: &Expression,
+        type_id: &str,
+        resource_type: &str,
+    ) -> Result<Compiled, CompileError> {
+        *self.resource_type.borrow_mut() = resource_type.to_owned();
         self.selected.borrow_mut().clear();
         let focus = Place { variable: format_ident!("focus"), type_id: type_id.to_owned(), is_single: true };
         let branches: Vec<_> = self.branches(expression, type_id);
+        if branches.is_empty() {
+            return refuse(expression, format!("no part of it concerns {type_id}"));
+        }
         let mut body = TokenStream::new();
         for branch in &branches {
             body.extend(self.branch(branch, &focus)?);
@@ -74,7 +82,7 @@ impl<'a> Compiler<'a> {
         if branches.len() > 1 {
             body = quote! { let start = found.len(); #body distinct(found, start); };
         }
-        Ok(Compiled { body, uses_resource: self.uses_resource.get(), types: self.selected.take() })
+        Ok(Compiled { body, types: self.selected.take() })
     }
 
     /// The parts of a union that concern a type, in order.
@@ -93,7 +101,7 @@ impl<'a> Compiler<'a> {
     /// Whether the expression starts at the type, or at no particular one.
     fn concerns(&self, expression: &Expression, type_id: &str) -> bool {
         match expression {
-            Expression::Member { focus: None, name } => !self.types.is_known(name) || self.types.is_a(type_id, name),
+            Expression::Member { focus: None, name } => !self.is_type(name) || self.types.is_a(type_id, name),
             Expression::Member { focus: Some(focus), .. }
             | Expression::Call { focus: Some(focus), .. }
             | Expression::Item { focus, .. }
@@ -104,13 +112,21 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// At the start of a path a capital makes the difference: `code` is an element there, not the type of that name.
+    fn is_type(&self, name: &str) -> bool {
+        name.starts_with(|first: char| first.is_ascii_uppercase()) && self.types.is_known(name)
+    }
+
     /// A part of the whole: a path whose nodes are selected, or a condition whose answer is.
     fn branch(&self, expression: &Expression, focus: &Place) -> Result<TokenStream, CompileError> {
         if is_condition(expression) {
             self.selected.borrow_mut().insert("boolean".to_owned());
             return Ok(match self.truth(expression, focus)? {
                 Truth::Certain(answer) => quote! { found.push(Selected::Boolean(#answer)); },
-                Truth::Open(answer) => quote! { found.extend(#answer.map(Selected::Boolean)); },
+                other => {
+                    let answer = other.open();
+                    quote! { found.extend(#answer.map(Selected::Boolean)); }
+                }
             });
         }
         let body = self.path(expression, focus, &mut |place| Ok(self.push(place)))?;
@@ -136,7 +152,7 @@ impl<'a> Compiler<'a> {
         match expression {
             Expression::This => then(from),
             Expression::Member { focus: None, name } => {
-                if self.types.is_known(name) && self.types.is_a(&from.type_id, name) {
+                if self.is_type(name) && self.types.is_a(&from.type_id, name) {
                     return then(from);
                 }
                 self.step(from, name, then)
@@ -177,7 +193,10 @@ impl<'a> Compiler<'a> {
                 }
                 _ => refuse(index, "only a number is compiled as an index"),
             },
-            Expression::External(name) if name == "resource" && self.types.is_resource(&from.type_id) => then(from),
+            Expression::External(name) if name == "resource" => {
+                let type_id = self.resource_type.borrow().clone();
+                then(&Place { variable: format_ident!("resource"), type_id, is_single: true })
+            }
             _ => refuse(expression, "it is not compiled in a path"),
         }
     }
@@ -187,17 +206,23 @@ impl<'a> Compiler<'a> {
         let mut loops = TokenStream::new();
         // A choice has no child of this name in some of its types.
         let Some((children, is_single)) = self.types.element(&from.type_id, name) else { return Ok(loops) };
-        for child in children {
-            let place = Place {
-                variable: variable(name),
-                type_id: child.type_id.clone(),
-                is_single: is_single && from.is_single,
-            };
-            let body = then(&place)?;
-            if !body.is_empty() {
-                let (variable, nodes) = (&place.variable, self.children(from, &child));
-                loops.extend(quote! { for #variable in #nodes { #body } });
-            }
+        let variable = variable(name);
+        let mut bodies = Vec::new();
+        for child in &children {
+            let is_single = is_single && from.is_single;
+            bodies.push(then(&Place { variable: variable.clone(), type_id: child.type_id.clone(), is_single })?);
+        }
+        // A choice of which every type is treated alike.
+        if let [first, second, ..] = bodies.as_slice()
+            && !first.is_empty()
+            && bodies.iter().all(|body| body.to_string() == second.to_string())
+        {
+            let parent = &from.variable;
+            return Ok(quote! { for #variable in choice(#parent, #name) { #first } });
+        }
+        for (child, body) in children.iter().zip(bodies).filter(|(_, body)| !body.is_empty()) {
+            let nodes = self.children(from, child);
+            loops.extend(quote! { for #variable in #nodes { #body } });
         }
         Ok(loops)
     }

@@ -12,6 +12,8 @@ pub(super) enum Truth {
     Certain(TokenStream),
     /// An `Option<bool>`, where `None` is FHIRPath's empty.
     Open(TokenStream),
+    /// Whether an `Option<&str>` is this text.
+    Text(TokenStream, String),
 }
 
 impl Truth {
@@ -20,13 +22,16 @@ impl Truth {
         match self {
             Truth::Certain(answer) => answer,
             Truth::Open(answer) => quote! { #answer == Some(true) },
+            Truth::Text(text, wanted) => quote! { #text == Some(#wanted) },
         }
     }
 
-    fn open(self) -> TokenStream {
+    /// As an `Option<bool>`.
+    pub(super) fn open(self) -> TokenStream {
         match self {
             Truth::Certain(answer) => quote! { Some(#answer) },
             Truth::Open(answer) => answer,
+            Truth::Text(text, wanted) => quote! { #text.map(|text| text == #wanted) },
         }
     }
 }
@@ -92,7 +97,6 @@ impl Compiler<'_> {
         if !self.types.is_resource(name) {
             return refuse(expression, format!("`{type_name}` is no resource type of R4"));
         }
-        self.uses_resource.set(true);
         let (variable, root) = (&from.variable, &self.root);
         Ok(Truth::Certain(quote! { resolves_to(resource, #variable, &#root::SCHEMA, #name) }))
     }
@@ -115,7 +119,7 @@ impl Compiler<'_> {
             && self.types.is_primitive(&child.type_id)
         {
             let (variable, property) = (&from.variable, &child.property);
-            return Ok(Truth::Certain(quote! { #variable.text(#property) == Some(#text) }));
+            return Ok(Truth::Text(quote! { #variable.text(#property) }, text.clone()));
         }
         let value = match literal {
             Literal::String(text) => quote! { Value::text(#text) },
@@ -134,11 +138,8 @@ fn combine(operator: Operator, left: Truth, right: Truth) -> Truth {
         (_, Truth::Certain(left), Truth::Certain(right)) => Truth::Certain(quote! { (#left || #right) }),
         (operator, left, right) => {
             let (left, right) = (left.open(), right.open());
-            Truth::Open(if operator == Operator::And {
-                quote! { and(#left, #right) }
-            } else {
-                quote! { or(#left, #right) }
-            })
+            let function = if operator == Operator::And { quote!(and) } else { quote!(or) };
+            Truth::Open(quote! { #function(#left, #right) })
         }
     }
 }
@@ -146,6 +147,9 @@ fn combine(operator: Operator, left: Truth, right: Truth) -> Truth {
 fn not(truth: Truth) -> Truth {
     match truth {
         Truth::Certain(answer) => Truth::Certain(quote! { !(#answer) }),
-        Truth::Open(answer) => Truth::Open(quote! { #answer.map(|answer| !answer) }),
+        other => {
+            let answer = other.open();
+            Truth::Open(quote! { #answer.map(|answer| !answer) })
+        }
     }
 }

@@ -7,6 +7,8 @@ pub mod compartments;
 #[rustfmt::skip]
 pub mod elements;
 #[rustfmt::skip]
+pub mod search;
+#[rustfmt::skip]
 pub mod types;
 
 pub use elements::SCHEMA;
