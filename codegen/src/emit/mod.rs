@@ -10,6 +10,7 @@ use crate::digest::Specification;
 pub mod boundary;
 pub mod compartments;
 pub mod elements;
+pub mod guide_search;
 pub mod names;
 pub mod resource_types;
 pub mod search;
@@ -34,7 +35,7 @@ pub type Emitter = fn(&Specification) -> Result<Vec<GeneratedFile>, EmitError>;
 
 /// All emitters. Each owns files that no other one writes.
 pub const EMITTERS: &[Emitter] =
-    &[resource_types::emit, elements::emit, compartments::emit, boundary::emit, search::emit];
+    &[resource_types::emit, elements::emit, compartments::emit, boundary::emit, search::emit, guide_search::emit];
 
 /// The crates that consist of generated modules: folder, first line of the docs, and what the root re-exports from
 /// a module if it is there.

@@ -112,6 +112,11 @@ impl<'a> Module<'a> {
         Module { types, uses, core, root, names, statics, parameters, functions }
     }
 
+    /// The names of the statics, as code.
+    pub(super) fn list(&self) -> Vec<proc_macro2::Ident> {
+        self.statics.iter().map(|name| format_ident!("{name}")).collect()
+    }
+
     /// The file's items, with what they use.
     pub(super) fn items(&self) -> TokenStream {
         let (parameters, functions) = (&self.parameters, &self.functions);

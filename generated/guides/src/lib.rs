@@ -4,3 +4,5 @@
 
 #[rustfmt::skip]
 pub mod boundary;
+#[rustfmt::skip]
+pub mod search;
