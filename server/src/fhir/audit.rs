@@ -19,6 +19,7 @@ pub(super) enum Interaction {
     HistoryType,
     HistorySystem,
     SearchType,
+    SearchSystem,
     Batch,
     Transaction,
 }
@@ -35,6 +36,7 @@ impl Interaction {
             Interaction::HistoryType => "history-type",
             Interaction::HistorySystem => "history-system",
             Interaction::SearchType => "search-type",
+            Interaction::SearchSystem => "search-system",
             Interaction::Batch => "batch",
             Interaction::Transaction => "transaction",
         }

@@ -1,15 +1,19 @@
 //! `create`, conditional or not. <https://hl7.org/fhir/R4/http.html#create>, <https://hl7.org/fhir/R4/http.html#ccreate>
 
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::answer::Answer;
 use super::audit::{Interaction, entry, recorded};
 use super::boundary::{self, Beside};
-use super::outcome::{Error, Kind};
-use super::service::{Request, Type, assign, check_resource, content, parse_json};
+use super::conditional::{Condition, Reader, multiple_matches};
+use super::outcome::Error;
+use super::service::{Request, Service, Type, assign, check_resource, content, parse_json};
 use super::write;
 use crate::access::Permission;
-use crate::store::{AuditOutcome, Operation, Unit};
+use crate::store::{AuditOutcome, Operation, Resolve, StoreError, Unit, View};
 
 /// A new resource under an id of the server's. `if_none_exist` is the query of a conditional create: no match creates,
 /// one answers with what is there (200), several are refused (412).
@@ -35,15 +39,40 @@ pub(super) async fn create_resource(
 ) -> Result<Answer, Error> {
     let service = request.service;
     let granted = request.grant(resource_type, Permission::Create)?;
-    if if_none_exist.is_some() {
-        return Err(Error::new(Kind::NotSupported, "If-None-Exist is not supported yet."));
-    }
+    let condition =
+        if_none_exist.map(|query| Condition::parse(service, resource_type, query, granted.clone())).transpose()?;
     check_resource(service, resource_type, &resource)?;
     let id = service.ids.next();
     assign(&mut resource, &id);
     boundary::check_new(request, resource_type, &granted, &resource, &Beside::new()).await?;
     let operation = Operation::create(resource_type.number, id.as_str(), content(service, &resource, &id));
+    let unit = match condition {
+        None => Unit::new(vec![operation]),
+        Some(condition) => {
+            Unit::resolving(Arc::new(IfNoneExist { service: Arc::clone(service), condition, operation }))
+        }
+    };
     let audit = entry(request, Interaction::Create, Some(resource_type), Some(&id), AuditOutcome::Success);
-    let written = service.store.write(Unit::new(vec![operation]).audited(audit)).await?;
+    let written = service.store.write(unit.audited(audit)).await?;
     write::single(request, resource_type, written)
+}
+
+/// Looks for matches inside the write transaction, so that two of the same conditional creates make one resource.
+struct IfNoneExist {
+    service: Arc<Service>,
+    condition: Condition,
+    operation: Operation,
+}
+
+impl Resolve for IfNoneExist {
+    fn resolve<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Result<Vec<Operation>, StoreError>> {
+        Box::pin(async move {
+            let found = self.condition.find(&self.service, Reader::View(view)).await?;
+            match found.as_slice() {
+                [] => Ok(vec![self.operation.clone()]),
+                [id] => Ok(vec![Operation::keep(self.operation.resource_type, id.as_str())]),
+                _ => Err(StoreError::Refused(Box::new(multiple_matches("If-None-Exist")))),
+            }
+        })
+    }
 }

@@ -8,20 +8,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::outcome::{Error, Kind};
 
 /// Makes and reads the cursors of a site.
-pub struct Cursors {
+pub(super) struct Cursors {
     key: LessSafeKey,
 }
 
 impl Cursors {
     /// `secret` is the site's own and lasts: links go on working over a restart, and in every process of the site.
-    pub fn new(secret: &[u8; 32]) -> Cursors {
+    pub(super) fn new(secret: &[u8; 32]) -> Cursors {
         #[expect(clippy::expect_used, reason = "only a key of another length is refused")]
         let key = UnboundKey::new(&AES_256_GCM_SIV, secret).expect("a key of 256 bits");
         Cursors { key: LessSafeKey::new(key) }
     }
 
     /// `query` is what the cursor is bound to: the path and the parameters of the search.
-    pub fn seal(&self, query: &str, position: &[u8]) -> String {
+    pub(super) fn seal(&self, query: &str, position: &[u8]) -> String {
         let mut sealed = position.to_vec();
         // AES-GCM-SIV stays safe under a repeated nonce: it only shows that two cursors are the same.
         let nonce = Nonce::assume_unique_for_key([0; 12]);
@@ -32,7 +32,7 @@ impl Cursors {
         }
     }
 
-    pub fn open(&self, query: &str, cursor: &str) -> Result<Vec<u8>, Error> {
+    pub(super) fn open(&self, query: &str, cursor: &str) -> Result<Vec<u8>, Error> {
         let refused = || {
             Error::new(
                 Kind::Invalid,

@@ -13,9 +13,11 @@
 //! history::type_level(&Request, resource_type, parameters)
 //! history::system(&Request, parameters)
 //! search::search(&Request, resource_type, parameters)
+//! search::system(&Request, parameters)
 //! bundle::bundle(&Request, body: &[u8])
 //! metadata::metadata(&Service, parameters)
-//! binary::read(&Request, id, accept_fhir: bool, &ReadConditions)
+//! binary::read(&Request, id, accept_fhir: bool, &ReadConditions, parameters)
+//! binary::vread(&Request, id, version_id, accept_fhir: bool, parameters)
 //! binary::create(&Request, content_type: &str, security_context: Option<&str>, content: &[u8])
 //! binary::update(&Request, id, content_type: &str, security_context: Option<&str>, content: &[u8], if_match)
 //! ```
@@ -26,18 +28,22 @@
 
 mod answer;
 mod audit;
+pub mod binary;
 mod boundary;
-mod bundle;
+pub mod bundle;
+mod conditional;
 mod conditions;
 pub mod create;
 mod cursor;
 pub mod delete;
 pub mod history;
+pub mod metadata;
 mod outcome;
 mod page;
 mod preferences;
 mod query;
 pub mod read;
+pub mod search;
 mod service;
 mod summary;
 pub mod update;

@@ -54,6 +54,8 @@ pub enum IssueType {
     NoStore,
     Exception,
     Timeout,
+    Incomplete,
+    Suppressed,
     Throttled,
     Informational,
 }
@@ -85,6 +87,8 @@ impl IssueType {
             IssueType::NoStore => "no-store",
             IssueType::Exception => "exception",
             IssueType::Timeout => "timeout",
+            IssueType::Incomplete => "incomplete",
+            IssueType::Suppressed => "suppressed",
             IssueType::Throttled => "throttled",
             IssueType::Informational => "informational",
         }

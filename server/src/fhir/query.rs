@@ -2,11 +2,11 @@
 //! requests in a Bundle.
 
 /// The decoded parameters of `name=a&name=b`, in order.
-pub fn parse(query: &str) -> Vec<(String, String)> {
+pub(super) fn parse(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 /// The reverse of [`parse`].
-pub fn write<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub(super) fn write<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
 }

@@ -176,13 +176,7 @@ pub(super) fn gone(version: i64) -> Error {
     )
 }
 
-/// Reads a body as a resource of the type in the path: JSON, type and structure checked.
-pub(super) fn parse_resource(service: &Service, resource_type: Type, body: &[u8]) -> Result<Value, Error> {
-    let resource = parse_json(body)?;
-    check_resource(service, resource_type, &resource)?;
-    Ok(resource)
-}
-
+/// Reads a body as JSON.
 pub(super) fn parse_json(body: &[u8]) -> Result<Value, Error> {
     if body.is_empty() {
         return Err(Error::new(Kind::Invalid, "The body is empty: send a resource as JSON."));

@@ -8,7 +8,7 @@ use super::outcome::{Error, Issue, IssueType, Kind};
 
 /// Which part of each resource is returned.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Subset {
+pub(super) enum Subset {
     /// Everything: the stored bytes as they are.
     #[default]
     Whole,
@@ -26,7 +26,7 @@ pub enum Subset {
 
 impl Subset {
     /// Reads `_summary` and `_elements` from the parameters of an interaction on `definition` (none: on any type).
-    pub fn parse(
+    pub(super) fn parse(
         definition: Option<&'static TypeDefinition>,
         parameters: &[(String, String)],
     ) -> Result<Subset, Error> {
@@ -78,7 +78,7 @@ impl Subset {
     }
 
     /// Cuts a resource down, and marks it.
-    pub fn apply(&self, schema: &'static Schema, resource: &mut Value) {
+    pub(super) fn apply(&self, schema: &'static Schema, resource: &mut Value) {
         let Value::Object(object) = resource else { return };
         if matches!(self, Subset::Whole | Subset::Count) {
             return;
@@ -105,7 +105,7 @@ impl Subset {
     }
 
     /// The bytes of a stored resource, cut down.
-    pub fn bytes(&self, schema: &'static Schema, stored: &[u8]) -> Result<Vec<u8>, Error> {
+    pub(super) fn bytes(&self, schema: &'static Schema, stored: &[u8]) -> Result<Vec<u8>, Error> {
         let mut resource = vesta_runtime::json::parse(stored)
             .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
         self.apply(schema, &mut resource);

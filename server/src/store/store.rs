@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder, Values,
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -116,6 +116,11 @@ impl Store {
 
     pub fn names(&self) -> &Names {
         &self.context.names
+    }
+
+    /// What a search plan is written for.
+    pub fn backend(&self) -> DbBackend {
+        self.context.connection.get_database_backend()
     }
 
     pub fn dictionary(&self) -> &Arc<Dictionary> {

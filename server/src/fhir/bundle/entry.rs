@@ -183,9 +183,6 @@ fn supported(entry: &Entry) -> Result<(), Issue> {
         (Method::Patch, _) => {
             not_supported("PATCH is not supported yet: read the resource, change it, and send it whole with PUT.")
         }
-        (Method::Get | Method::Head, Target::System(_)) => {
-            not_supported("A search over all types is not supported: search one type, like Patient?name=a.")
-        }
         (Method::Get | Method::Head, _) => Ok(()),
         (Method::Post, Target::Type(_, parameters)) if parameters.is_empty() => with_resource(entry),
         (Method::Put, Target::Instance(..)) => with_resource(entry),

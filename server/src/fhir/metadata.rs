@@ -1,0 +1,151 @@
+//! `capabilities`: the CapabilityStatement, made once a site from the generated tables and then served from memory.
+//! <https://hl7.org/fhir/R4/http.html#capabilities>
+
+use serde_json::{Value, json};
+use vesta_runtime::search::SearchParameterType;
+
+use super::answer::{Answer, Body};
+use super::outcome::{Error, Kind};
+use super::service::Service;
+use crate::search::{Parameter, ParameterTable};
+
+/// Public: no token is needed. `parameters`: `mode` (full or normative).
+pub async fn metadata(service: &Service, parameters: &[(String, String)]) -> Result<Answer, Error> {
+    for (name, value) in parameters {
+        match (name.as_str(), value.as_str()) {
+            ("mode", "full" | "normative") => {}
+            ("mode", "terminology") => {
+                return Err(Error::new(
+                    Kind::NotSupported,
+                    "`mode=terminology` is not supported: this server is no terminology server.",
+                ));
+            }
+            ("mode", _) => return Err(Error::new(Kind::Invalid, "`mode` is full, normative or terminology.")),
+            ("_summary" | "_elements", _) => {}
+            _ => return Err(Error::new(Kind::Invalid, "`metadata` takes the parameter mode.")),
+        }
+    }
+    let bytes = service.capability_statement.get_or_init(|| statement(service).to_string().into_bytes().into());
+    Ok(Answer::ok(Body::Bytes(bytes.clone())))
+}
+
+/// What is said of `_lastUpdated` on each type: US Core wants the changes named that it detects.
+/// <https://hl7.org/fhir/us/core/STU8/general-requirements.html>
+const LAST_UPDATED: &str = "Detects every change made through this server's APIs and imports: `meta.lastUpdated` is \
+                            the time of the commit that created the current version, whatever part of the resource \
+                            changed. A change that a referenced resource undergoes is that resource's own, and a \
+                            deletion is found in the history only.";
+
+fn statement(service: &Service) -> Value {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut statement = json!({
+        "resourceType": "CapabilityStatement",
+        "name": "VestaCapabilityStatement",
+        "title": "What this Vesta server does",
+        "status": "active",
+        "date": service.clock.now().strftime("%Y-%m-%d").to_string(),
+        "kind": "instance",
+    });
+    statement["software"] = json!({ "name": "Vesta", "version": version });
+    statement["implementation"] = json!({ "description": "FHIR R4 API of this site", "url": service.base_url });
+    statement["fhirVersion"] = json!("4.0.1");
+    statement["format"] = json!(["application/fhir+json", "json"]);
+    let resources: Vec<Value> = service.parameters.entries().map(|entry| resource(service, entry.name)).collect();
+    statement["rest"] = json!([{
+        "mode": "server",
+        "documentation": "Every interaction needs a bearer token whose SMART scopes cover it. Searches are lenient \
+                          unless `Prefer: handling=strict` is sent: what was passed over is named in an \
+                          OperationOutcome inside the Bundle. Every update makes a new version. `_total` is counted \
+                          only when asked for.",
+        "security": {
+            "cors": true,
+            "service": [{
+                "coding": [{
+                    "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                    "code": "SMART-on-FHIR"
+                }],
+                "text": "OAuth 2.0 bearer tokens with SMART App Launch scopes (www.smarthealthit.org)"
+            }],
+            "description": "Access tokens are JWTs signed by this site."
+        },
+        "resource": resources,
+        "interaction": [
+            { "code": "transaction" },
+            { "code": "batch" },
+            { "code": "history-system" },
+            { "code": "search-system" }
+        ]
+    }]);
+    statement
+}
+
+fn resource(service: &Service, name: &'static str) -> Value {
+    let table = &*service.parameters;
+    let mut resource = json!({
+        "type": name,
+        "profile": format!("http://hl7.org/fhir/StructureDefinition/{name}"),
+    });
+    let interactions =
+        ["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
+    resource["interaction"] = interactions.iter().map(|code| json!({ "code": code })).collect();
+    resource["versioning"] = json!("versioned");
+    resource["readHistory"] = json!(true);
+    resource["updateCreate"] = json!(true);
+    resource["conditionalCreate"] = json!(true);
+    resource["conditionalRead"] = json!("full-support");
+    resource["conditionalUpdate"] = json!(false);
+    resource["conditionalDelete"] = json!("not-supported");
+    resource["referencePolicy"] = json!(["literal", "logical", "resolves"]);
+    let includes: Vec<Value> = references(table, name).map(|code| json!(format!("{name}:{code}"))).collect();
+    if !includes.is_empty() {
+        resource["searchInclude"] = Value::Array(includes);
+    }
+    let reverse = reverse_includes(table, name);
+    if !reverse.is_empty() {
+        resource["searchRevInclude"] = Value::Array(reverse);
+    }
+    resource["searchParam"] = table.parameters(name).map(search_parameter).collect();
+    resource
+}
+
+fn references(table: &ParameterTable, name: &str) -> impl Iterator<Item = &'static str> {
+    table
+        .parameters(name)
+        .filter(|parameter| parameter.definition.kind == SearchParameterType::Reference)
+        .map(|parameter| parameter.definition.code)
+}
+
+/// The references of all types that may point to this one.
+fn reverse_includes(table: &ParameterTable, name: &str) -> Vec<Value> {
+    let mut found = Vec::new();
+    for entry in table.entries() {
+        for parameter in table.parameters(entry.name) {
+            let definition = parameter.definition;
+            let points_here = definition.targets.is_empty() || definition.targets.contains(&name);
+            if definition.kind == SearchParameterType::Reference && points_here {
+                found.push(json!(format!("{}:{}", entry.name, definition.code)));
+            }
+        }
+    }
+    found
+}
+
+fn search_parameter(parameter: &Parameter) -> Value {
+    let definition = parameter.definition;
+    let kind = match definition.kind {
+        SearchParameterType::Number => "number",
+        SearchParameterType::Date => "date",
+        SearchParameterType::String => "string",
+        SearchParameterType::Token => "token",
+        SearchParameterType::Reference => "reference",
+        SearchParameterType::Composite => "composite",
+        SearchParameterType::Quantity => "quantity",
+        SearchParameterType::Uri => "uri",
+        SearchParameterType::Special => "special",
+    };
+    let mut described = json!({ "name": definition.code, "definition": definition.url, "type": kind });
+    if definition.code == "_lastUpdated" {
+        described["documentation"] = json!(LAST_UPDATED);
+    }
+    described
+}

@@ -1,0 +1,289 @@
+//! Search, of a type and of the whole system. <https://hl7.org/fhir/R4/http.html#search>
+//!
+//! `total` is counted where `_total` asks for it (and where no resource is wanted at all: `_summary=count`,
+//! `_count=0`). Pages are linked by cursors that hold sort keys only: access is applied anew on each page.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::Bytes;
+
+use super::answer::{Answer, Body};
+use super::audit::{Interaction, recorded};
+use super::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
+use super::page::{Beside, BundleWriter};
+use super::query;
+use super::service::{Request, Service, Type};
+use super::summary::Subset;
+use crate::access::{Boundary, Permission};
+use crate::search::{Access, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search, SearchError, Total};
+use crate::store::Stored;
+
+/// Resources a page has where `_count` does not say.
+const DEFAULT_COUNT: u32 = 20;
+const MAXIMUM_COUNT: u32 = 1000;
+
+/// `GET [base]/[type]?…` and `POST [base]/[type]/_search`: `parameters` are those of the query and of the form.
+pub async fn search(
+    request: &Request<'_>,
+    resource_type: &str,
+    parameters: &[(String, String)],
+) -> Result<Answer, Error> {
+    let resource_type = request.service.resource_type(resource_type)?;
+    recorded(request, Interaction::SearchType, Some(resource_type), None, async {
+        let granted = request.grant(resource_type, Permission::Search)?;
+        let (search, issues) = parse(request, Some(resource_type), parameters)?;
+        let subset = Subset::parse(Some(resource_type.definition), parameters)?;
+        let path = format!("{}/{}", request.service.base_url, resource_type.name);
+        let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
+        set.answer().await
+    })
+    .await
+}
+
+/// `GET [base]?…` and `POST [base]/_search`: the types of `_type`, else all that the token may search.
+pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> Result<Answer, Error> {
+    recorded(request, Interaction::SearchSystem, None, None, async {
+        let (mut search, issues) = parse(request, None, parameters)?;
+        let mut issues = told(issues);
+        let names_types = parameters.iter().any(|(name, _)| name == "_type");
+        let mut granted = Boundary::Unrestricted;
+        let mut types = Vec::new();
+        for name in &search.types {
+            match request.access.grant(name, Permission::Search) {
+                Ok(boundary) => {
+                    // One boundary holds for the whole plan: the narrower of two.
+                    if boundary != Boundary::Unrestricted {
+                        granted = boundary;
+                    }
+                    types.push(*name);
+                }
+                Err(error) if names_types => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        if types.is_empty() {
+            return Err(Error::new(
+                Kind::Forbidden,
+                "The token's scopes do not cover a search of the system: at least one type with `s` is needed.",
+            ));
+        }
+        if types.len() < search.types.len() {
+            issues.push(Issue::information(format!(
+                "Only the {} types that the token may search were searched.",
+                types.len()
+            )));
+        }
+        search.types = types;
+        let subset = Subset::parse(None, parameters)?;
+        let path = request.service.base_url.clone();
+        SearchSet { request, search, granted, subset, path, issues }.answer().await
+    })
+    .await
+}
+
+fn parse(
+    request: &Request<'_>,
+    resource_type: Option<Type>,
+    parameters: &[(String, String)],
+) -> Result<(Search, Vec<crate::search::Issue>), Error> {
+    let service = request.service;
+    let name = resource_type.map(|resource_type| resource_type.name);
+    Ok(Search::parse(&service.parameters, name, parameters, request.preferences.handling, service.clock.now())?)
+}
+
+fn told(issues: Vec<crate::search::Issue>) -> Vec<Issue> {
+    issues.iter().map(|issue| issue_of(issue, Issue::warning)).collect()
+}
+
+fn issue_of(issue: &crate::search::Issue, make: fn(IssueType, String) -> Issue) -> Issue {
+    let code = match issue.kind {
+        IssueKind::Unknown | IssueKind::NotSupported => IssueType::NotSupported,
+        IssueKind::NotIndexed => IssueType::Incomplete,
+        IssueKind::Value => IssueType::Value,
+    };
+    make(code, sentence(&issue.message))
+}
+
+/// The search room words its messages as halves of a sentence.
+fn sentence(text: &str) -> String {
+    let end = if text.ends_with(['.', '!']) { "" } else { "." };
+    format!("{text}{end}")
+}
+
+impl From<SearchError> for Error {
+    fn from(error: SearchError) -> Error {
+        let issues = error.issues.iter().map(|issue| issue_of(issue, Issue::error)).collect();
+        Error::from_issues(Kind::Invalid, issues)
+    }
+}
+
+impl Service {
+    pub(super) fn planner<'a>(&'a self) -> Planner<'a> {
+        Planner { table: &self.parameters, names: self.store.names(), backend: self.store.backend() }
+    }
+}
+
+/// A search on its way to a Bundle.
+struct SearchSet<'a> {
+    request: &'a Request<'a>,
+    search: Search,
+    granted: Boundary,
+    subset: Subset,
+    /// The URL before the parameters.
+    path: String,
+    issues: Vec<Issue>,
+}
+
+impl SearchSet<'_> {
+    fn access(&self) -> Access<'_> {
+        Access { boundary: &self.granted, scopes: &[] }
+    }
+
+    async fn answer(mut self) -> Result<Answer, Error> {
+        let service = self.request.service;
+        let count = self.search.count.unwrap_or(DEFAULT_COUNT).min(MAXIMUM_COUNT);
+        let only_total = count == 0 || self.subset == Subset::Count;
+        let total = if only_total || self.search.total != Total::None {
+            let statement = service.planner().count(&self.search, self.access());
+            u64::try_from(service.store.count(&statement).await?).ok()
+        } else {
+            None
+        };
+        if only_total {
+            let mut writer = BundleWriter::new("searchset", total, &[("self", self.url(None))]);
+            self.write_issues(&mut writer);
+            return Ok(Answer::ok(writer.finish()));
+        }
+        let position = match &self.search.cursor {
+            Some(cursor) => {
+                let opened = service.cursors.open(&self.bound_to(), cursor)?;
+                let position = Position::from_bytes(&opened).ok_or_else(|| {
+                    Error::new(Kind::Invalid, "This page link is of an earlier release: search anew.")
+                })?;
+                Some(position)
+            }
+            None => None,
+        };
+        let plan = service.planner().page(&self.search, self.access(), count as usize, position);
+        let found = service.store.page(&plan.statement, plan.sort_columns).await?;
+        let page = plan.page(found);
+        let included = self.included(&page).await?;
+        Ok(Answer::ok(self.bundle(total, &page, &included)?))
+    }
+
+    /// What `_include` and `_revinclude` add to the page, each within what the token covers.
+    async fn included(&mut self, page: &Page) -> Result<Vec<Stored>, Error> {
+        if self.search.includes.is_empty() || page.found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let service = self.request.service;
+        let mut resources = Vec::with_capacity(page.found.len());
+        for found in &page.found {
+            let resource = vesta_runtime::json::parse(&found.stored.body)
+                .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
+            resources.push(resource);
+        }
+        let planner = service.planner();
+        let includes = Includes::of(&planner, &self.search, &resources);
+        let mut boundaries: BTreeMap<&'static str, Option<Boundary>> = BTreeMap::new();
+        for name in includes.types() {
+            boundaries.entry(name).or_insert_with(|| {
+                let access = self.request.access;
+                let granted = access.grant(name, Permission::Search).or_else(|_| access.grant(name, Permission::Read));
+                granted.ok()
+            });
+        }
+        for (name, _) in boundaries.iter().filter(|(_, boundary)| boundary.is_none()) {
+            self.issues.push(Issue::warning(
+                IssueType::Suppressed,
+                format!("Resources of type {name} are not included: the token's scopes do not cover them."),
+            ));
+        }
+        let statement = includes.statement(&planner, |name| {
+            let boundary = boundaries.get(name)?.as_ref()?;
+            Some(Access { boundary, scopes: &[] })
+        });
+        let Some(statement) = statement else { return Ok(Vec::new()) };
+        let mut found: Vec<Stored> =
+            service.store.page(&statement, 0).await?.into_iter().map(|found| found.stored).collect();
+        if found.len() > MOST_INCLUDED {
+            found.truncate(MOST_INCLUDED);
+            self.issues.push(Issue::warning(
+                IssueType::TooCostly,
+                format!("More than {MOST_INCLUDED} resources would be included with this page: the rest is left out. Ask for smaller pages with `_count`."),
+            ));
+        }
+        // "A resource is in a search set once": what matches is not included again.
+        let matches: HashSet<i64> = page.found.iter().map(|found| found.stored.key).collect();
+        found.retain(|stored| !matches.contains(&stored.key));
+        Ok(found)
+    }
+
+    fn bundle(&self, total: Option<u64>, page: &Page, included: &[Stored]) -> Result<Body, Error> {
+        let mut links = vec![("self", self.url(self.search.cursor.as_deref()))];
+        if self.search.cursor.is_some() || page.next.is_some() {
+            links.push(("first", self.url(None)));
+        }
+        if let Some(position) = &page.next {
+            links.push(("next", self.url(Some(&self.seal(position)))));
+        }
+        if let Some(position) = &page.previous {
+            links.push(("previous", self.url(Some(&self.seal(position)))));
+        }
+        let mut writer = BundleWriter::new("searchset", total, &links);
+        for found in &page.found {
+            self.write(&mut writer, &found.stored, "match")?;
+        }
+        for stored in included {
+            self.write(&mut writer, stored, "include")?;
+        }
+        self.write_issues(&mut writer);
+        Ok(writer.finish())
+    }
+
+    fn write(&self, writer: &mut BundleWriter, stored: &Stored, mode: &'static str) -> Result<(), Error> {
+        let service = self.request.service;
+        let name = service.parameters.type_name(stored.resource_type).unwrap_or_default();
+        let full_url = service.full_url(name, &stored.id);
+        let cut: Bytes;
+        let body = match &self.subset {
+            Subset::Whole => &stored.body,
+            // `_elements` names elements of what is searched for, not of what comes with it.
+            Subset::Elements(_) if mode == "include" => &stored.body,
+            subset => {
+                cut = subset.bytes(service.schema, &stored.body)?.into();
+                &cut
+            }
+        };
+        writer.entry(Some(&full_url), Some(body), &Beside::Search(mode));
+        Ok(())
+    }
+
+    fn write_issues(&self, writer: &mut BundleWriter) {
+        if !self.issues.is_empty() {
+            let outcome = outcome_bytes(&self.issues, Some(self.request.request_id)).into();
+            writer.entry(None, Some(&outcome), &Beside::Search("outcome"));
+        }
+    }
+
+    /// What decides which resources are found and in which order, and so which search a cursor belongs to; not how
+    /// much of them is on a page.
+    fn bound_to(&self) -> String {
+        const SHAPE: [&str; 6] = ["_count", "_total", "_summary", "_elements", "_include", "_revinclude"];
+        let used = self.search.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let deciding = used.filter(|(name, _)| !SHAPE.contains(&name.split(':').next().unwrap_or(name)));
+        format!("{}?{}", self.search.types.join(","), query::write(deciding))
+    }
+
+    fn seal(&self, position: &Position) -> String {
+        self.request.service.cursors.seal(&self.bound_to(), &position.to_bytes())
+    }
+
+    /// The search with the parameters that were used.
+    fn url(&self, cursor: Option<&str>) -> String {
+        let used = self.search.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let text = query::write(used.chain(cursor.map(|cursor| ("_cursor", cursor))));
+        let mark = if text.is_empty() { "" } else { "?" };
+        format!("{}{mark}{text}", self.path)
+    }
+}
