@@ -50,6 +50,14 @@ pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
         .map_err(|error| describe(&error, trace.into_inner()))
 }
 
+/// The same for a document, or a part of one, that serde reads; what is wrong is placed by serde's own error.
+///
+/// # Errors
+/// What the deserializer answers, and what [`parse`] refuses.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    Tree { trace: &RefCell::new(Vec::new()), depth: 0 }.deserialize(deserializer)
+}
+
 fn not_utf8(bytes: &[u8], offset: usize) -> JsonError {
     let before = &bytes[..offset];
     let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);

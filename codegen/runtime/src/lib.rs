@@ -9,6 +9,7 @@ pub mod date;
 pub mod decimal;
 pub mod fhirpath;
 pub mod json;
+pub mod model;
 pub mod node;
 pub mod schema;
 pub mod search;
