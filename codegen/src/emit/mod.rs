@@ -8,9 +8,11 @@ use proc_macro2::TokenStream;
 use crate::digest::Specification;
 
 pub mod boundary;
+pub mod codes;
 pub mod compartments;
 pub mod elements;
 pub mod guide_search;
+pub mod models;
 pub mod names;
 pub mod resource_types;
 pub mod search;
@@ -34,8 +36,16 @@ pub struct EmitError(pub String);
 pub type Emitter = fn(&Specification) -> Result<Vec<GeneratedFile>, EmitError>;
 
 /// All emitters. Each owns files that no other one writes.
-pub const EMITTERS: &[Emitter] =
-    &[resource_types::emit, elements::emit, compartments::emit, boundary::emit, search::emit, guide_search::emit];
+pub const EMITTERS: &[Emitter] = &[
+    resource_types::emit,
+    elements::emit,
+    compartments::emit,
+    boundary::emit,
+    search::emit,
+    guide_search::emit,
+    codes::emit,
+    models::emit,
+];
 
 /// The crates that consist of generated modules: folder, first line of the docs, and what the root re-exports from
 /// a module if it is there.

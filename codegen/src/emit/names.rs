@@ -39,6 +39,21 @@ pub fn screaming(name: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("N{name}") } else { name }
 }
 
+/// `PatientContact` for `Patient.contact`, `EnteredInError` for `entered-in-error`. Only first letters change, so that
+/// `HTTPVerb` stays; an underscore between digits keeps `1.1` and `11` apart.
+pub fn pascal(name: &str) -> String {
+    let mut pascal = String::new();
+    for word in name.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        if pascal.ends_with(|c: char| c.is_ascii_digit()) && word.starts_with(|c: char| c.is_ascii_digit()) {
+            pascal.push('_');
+        }
+        let (first, rest) = word.split_at(1);
+        pascal.push_str(&first.to_ascii_uppercase());
+        pascal.push_str(rest);
+    }
+    pascal
+}
+
 /// An identifier for a static: `MEDICATION_REQUEST`.
 pub fn static_name(name: &str) -> Ident {
     Ident::new(&screaming(name), Span::call_site())
@@ -81,5 +96,10 @@ mod tests {
         assert_eq!(snake("value[x]"), "value_x");
         assert_eq!(screaming("v3-ActCode"), "V3_ACT_CODE");
         assert_eq!(identifier("type").to_string(), "r#type");
+        assert_eq!(pascal("Patient.contact"), "PatientContact");
+        assert_eq!(pascal("entered-in-error"), "EnteredInError");
+        assert_eq!(pascal("HTTPVerb"), "HTTPVerb");
+        assert_eq!(pascal("AFL-1.1"), "AFL1_1");
+        assert_eq!(pascal("<="), "");
     }
 }

@@ -3,9 +3,13 @@
 //! FHIR R4 as Rust: what the specification says of its types, search parameters and compartments.
 
 #[rustfmt::skip]
+pub mod codes;
+#[rustfmt::skip]
 pub mod compartments;
 #[rustfmt::skip]
 pub mod elements;
+#[rustfmt::skip]
+pub mod models;
 #[rustfmt::skip]
 pub mod search;
 #[rustfmt::skip]

@@ -140,7 +140,9 @@ impl<T: PrimitiveValue, E: Model> Property for Vec<Primitive<T, E>> {
             (Some(one), _) | (_, Some(one)) => one.len(),
         };
         if elements.as_ref().is_some_and(|elements| elements.iter().all(Value::is_null)) {
-            fields.reader.in_property(name, |reader| reader.issue(format!("_{name} has nothing but null: {ELEMENT_EXPECTED}")));
+            fields
+                .reader
+                .in_property(name, |reader| reader.issue(format!("_{name} has nothing but null: {ELEMENT_EXPECTED}")));
         }
         let mut values = values.map(Vec::into_iter);
         let mut elements = elements.map(Vec::into_iter);

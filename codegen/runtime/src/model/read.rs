@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{Choice, Issue, Model, Property};
 
+/// [`Model::NAME`] of the enum of all resources.
+const ANY_RESOURCE: &str = "Resource";
+
 /// Where the reading stands, and what was wrong so far.
 pub(super) struct Reader {
     path: String,
@@ -13,6 +16,13 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(root: &str) -> Self {
         Reader { path: root.to_owned(), issues: Vec::new() }
+    }
+
+    /// Of a resource that might be any, the type is known from here on: paths start with it.
+    fn root_is(&mut self, resource_type: &str) {
+        if self.path == ANY_RESOURCE {
+            self.path.replace_range(.., resource_type);
+        }
     }
 
     pub(super) fn issue(&mut self, message: impl Into<String>) {
@@ -111,6 +121,7 @@ impl Fields<'_> {
     /// Takes `resourceType`, which must name this type.
     /// <https://hl7.org/fhir/R4/json.html#resources>
     pub fn resource_type(&mut self, expected: &'static str) {
+        self.reader.root_is(expected);
         match self.remove("resourceType") {
             Some(Value::String(found)) if found == expected => {}
             Some(Value::String(_)) => self.reader.issue(format!("resourceType is not {expected}")),
