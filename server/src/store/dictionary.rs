@@ -141,12 +141,37 @@ pub(super) async fn secret<const N: usize>(
         .on_conflict(OnConflict::column(Setting::Name).do_nothing().to_owned())
         .take();
     connection.execute(&insert).await?;
+    let value = setting(connection, names, name).await?;
+    let value = value.ok_or_else(|| StoreError::Inconsistent(format!("the setting {name} is gone")))?;
+    value.try_into().map_err(|_| StoreError::Inconsistent(format!("the setting {name} has another length")))
+}
+
+/// A setting's value; none where it was never set.
+pub(super) async fn setting(
+    connection: &impl ConnectionTrait,
+    names: &Names,
+    name: &str,
+) -> Result<Option<Vec<u8>>, StoreError> {
     let select = Query::select()
         .column(Setting::Value)
         .from(names.table(Setting::Table))
         .and_where(Expr::col(Setting::Name).eq(name))
         .take();
-    let row = connection.query_one(&select).await?;
-    let value = row.ok_or_else(|| StoreError::Inconsistent(format!("the setting {name} is gone")))?.blob(0)?;
-    value.try_into().map_err(|_| StoreError::Inconsistent(format!("the setting {name} has another length")))
+    connection.query_one(&select).await?.map(|row| row.blob(0)).transpose()
+}
+
+pub(super) async fn set_setting(
+    connection: &impl ConnectionTrait,
+    names: &Names,
+    name: &str,
+    value: &[u8],
+) -> Result<(), StoreError> {
+    let insert = Query::insert()
+        .into_table(names.table(Setting::Table))
+        .columns([Setting::Name, Setting::Value])
+        .values_panic([name.into(), value.to_vec().into()])
+        .on_conflict(OnConflict::column(Setting::Name).update_column(Setting::Value).to_owned())
+        .to_owned();
+    connection.execute(&insert).await?;
+    Ok(())
 }

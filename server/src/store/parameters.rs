@@ -79,4 +79,8 @@ impl Dictionary {
 pub trait Indexer: Send + Sync {
     /// None where the body cannot be read.
     fn rows(&self, resource_type: u16, body: &[u8]) -> Option<IndexRows>;
+
+    /// Changes when the compartment rows of some resource would: access depends on them, so they are all made anew
+    /// before the store is opened.
+    fn compartment_hash(&self) -> u64;
 }

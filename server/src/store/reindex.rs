@@ -1,16 +1,16 @@
 //! Deriving rows again in the background: of parameters that are new or whose extractor changed, in bites that the
 //! writer takes between requests.
 
-use sea_orm::ConnectionTrait;
-use sea_orm::sea_query::{Expr, ExprTrait, LockType, Order, Query, SelectStatement};
-use sea_orm::{DbBackend, sea_query::Alias};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 
 use super::columns::{Columns, stored};
+use super::dictionary::{set_setting, setting};
 use super::error::StoreError;
 use super::index::{self, IndexRows};
 use super::record::Stored;
-use super::schema::{Names, Resource, SearchParameter, select_stored};
-use super::write::Batch;
+use super::schema::{Compartment, Names, Resource, SearchParameter, select_stored};
+use super::write::{self, Batch, Patients, Stamps, WriteContext};
 
 /// The values of [`SearchParameter::State`].
 pub(super) mod state {
@@ -72,16 +72,18 @@ async fn last_key(connection: &impl ConnectionTrait, names: &Names) -> Result<i6
     Ok(row.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten().unwrap_or(0))
 }
 
-/// The next resources of the types that have pending parameters, in the order of their keys.
-fn next(names: &Names, types: &[i16], after: i64, bite: usize, lock: bool) -> SelectStatement {
+/// The next resources (of some types), in the order of their keys.
+fn next(names: &Names, types: Option<&[i16]>, after: i64, bite: usize, lock: bool) -> SelectStatement {
     let mut statement = Query::select();
     select_stored(&mut statement, Resource::Table);
     statement
         .from_as(names.table(Resource::Table), Alias::new("resource"))
         .and_where(Expr::col((Resource::Table, Resource::Key)).gt(after))
-        .and_where(Expr::col((Resource::Table, Resource::Type)).is_in(types.iter().copied()))
         .order_by((Resource::Table, Resource::Key), Order::Asc)
         .limit(bite as u64);
+    if let Some(types) = types {
+        statement.and_where(Expr::col((Resource::Table, Resource::Type)).is_in(types.iter().copied()));
+    }
     if lock {
         // A change in between would leave rows of what it replaced.
         statement.lock(LockType::Update);
@@ -103,7 +105,7 @@ pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>,
     types.dedup();
     let after = pending.iter().map(|parameter| parameter.progress).min().unwrap_or(0);
     let lock = batch.transaction.get_database_backend() == DbBackend::Postgres;
-    let rows = batch.transaction.query_all(&next(names, &types, after, bite, lock)).await?;
+    let rows = batch.transaction.query_all(&next(names, Some(&types), after, bite, lock)).await?;
     let resources = rows.iter().map(|row| stored(row)).collect::<Result<Vec<Stored>, _>>()?;
 
     let derived = resources
@@ -151,4 +153,55 @@ async fn retire(batch: &mut Batch<'_>, bite: usize) -> Result<(), StoreError> {
         batch.transaction.execute(&forget).await?;
     }
     Ok(())
+}
+
+const COMPARTMENT_HASH: &str = "compartment-hash";
+const COMPARTMENT_BITE: usize = 512;
+
+/// Makes all compartment rows anew where their definition changed. Not in the background: access depends on them. An
+/// interruption starts it over, for the hash is noted last.
+pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), StoreError> {
+    let (connection, names) = (&context.connection, &context.names);
+    let hash = context.indexer.compartment_hash().to_be_bytes();
+    let known = setting(connection, names, COMPARTMENT_HASH).await?;
+    if known.as_deref() == Some(&hash[..]) {
+        return Ok(());
+    }
+    let last = last_key(connection, names).await?;
+    if last > 0 {
+        tracing::info!("the patient compartment is defined anew: its rows are being rebuilt");
+        connection.execute(&Query::delete().from_table(names.table(Compartment::Table)).take()).await?;
+    }
+    let lock = connection.get_database_backend() == DbBackend::Postgres;
+    let (mut after, mut done, mut patients) = (i64::MIN, 0u64, Patients::default());
+    // Nothing is numbered or stamped here.
+    let order = write::Order::Sqlite { sequence: 0, stamp: jiff::Timestamp::UNIX_EPOCH };
+    while after < last {
+        let transaction = connection.begin().await?;
+        let rows = transaction.query_all(&next(names, None, after, COMPARTMENT_BITE, lock)).await?;
+        let resources = rows.iter().map(|row| stored(row)).collect::<Result<Vec<Stored>, _>>()?;
+        let Some(end) = resources.last().map(|stored| stored.key) else { break };
+        let derived = resources
+            .iter()
+            .filter(|stored| !stored.deleted)
+            .map(|stored| {
+                let mut only = IndexRows::default();
+                only.compartments = context.rows(stored)?.compartments;
+                Ok((stored.key, stored.resource_type, only))
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let derived: Vec<(i64, u16, &IndexRows)> =
+            derived.iter().map(|(key, resource_type, rows)| (*key, *resource_type, rows)).collect();
+        let stamps = Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction).await?;
+        let mut batch = Batch::new(&transaction, context, stamps, &patients);
+        batch.insert_rows(&derived).await?;
+        let learned = std::mem::take(&mut batch.learned);
+        drop(batch);
+        transaction.commit().await?;
+        patients.learn(learned);
+        after = end;
+        done += resources.len() as u64;
+        tracing::info!(resources = done, of = last, "compartment rows rebuilt");
+    }
+    set_setting(connection, names, COMPARTMENT_HASH, &hash).await
 }

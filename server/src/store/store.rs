@@ -67,6 +67,7 @@ impl Store {
             lock: std::sync::Mutex::new(lock),
         });
         open::compare_clocks(&context, postgres.is_some(), visible).await?;
+        reindex::rebuild_compartments(&context).await?;
 
         let (queue, lines) = Queue::new(&context.limits);
         let lines = Arc::new(Mutex::new(lines));

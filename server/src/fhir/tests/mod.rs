@@ -28,6 +28,10 @@ impl Indexer for Rows {
     fn rows(&self, _resource_type: u16, body: &[u8]) -> Option<IndexRows> {
         Some(index::rows(&self.0, &vesta_runtime::json::parse(body).ok()?))
     }
+
+    fn compartment_hash(&self) -> u64 {
+        self.0.compartment_hash()
+    }
 }
 
 fn types() -> Vec<TypeEntry> {

@@ -1,8 +1,11 @@
 //! From a resource to its rows. Pure: the same body and the same extractors always yield the same rows, which is what
 //! lets the writer remove them again.
 
+use std::hash::{Hash, Hasher};
+
 use rust_decimal::Decimal;
 use serde_json::Value;
+use siphasher::sip::SipHasher24;
 use vesta_runtime::node::Node;
 use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values};
 
@@ -281,8 +284,24 @@ fn local_patient(table: &ParameterTable, reference: &Reference) -> Option<String
     reference.target_id.clone().filter(|_| local && is_patient)
 }
 
+/// To be raised when [`compartments`] yields other rows of the same parameters.
+const COMPARTMENT_FORMAT: u32 = 1;
+
 impl Indexer for ParameterTable {
     fn rows(&self, _resource_type: u16, body: &[u8]) -> Option<IndexRows> {
         vesta_runtime::json::parse(body).ok().map(|resource| rows(self, &resource))
+    }
+
+    fn compartment_hash(&self) -> u64 {
+        let mut hasher = SipHasher24::new();
+        (COMPARTMENT_FORMAT, self.base()).hash(&mut hasher);
+        for entry in self.entries() {
+            entry.name.hash(&mut hasher);
+            for code in entry.boundary.parameters.iter().copied().chain(entry.boundary.date) {
+                let extractor = self.parameter(entry.name, code).map(|known| known.definition.extractor_hash);
+                (code, extractor).hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 }

@@ -11,6 +11,7 @@ on_both!(
     a_changed_extractor_is_not_indexed_until_it_is_rebuilt,
     writes_during_reindexing_leave_the_index_consistent,
     a_parameter_of_a_type_without_resources_is_indexed_at_once,
+    changed_compartments_are_rebuilt_before_the_store_opens,
     the_check_finds_what_is_missing_and_what_is_too_many,
     the_check_finds_a_changed_audit_entry,
 );
@@ -86,6 +87,27 @@ async fn a_parameter_of_a_type_without_resources_is_indexed_at_once(mut fixture:
     fixture.create(OBSERVATION, "a", json!({"tokens": [1]})).await;
     fixture.reopen(vec![definition(OBSERVATION, "code", 1), definition(PATIENT, "new", 1)]).await;
     assert!(fixture.store.dictionary().iter().all(ParameterEntry::is_indexed));
+}
+
+/// Access depends on these rows: a store that opened with the old ones would show too much or too little.
+async fn changed_compartments_are_rebuilt_before_the_store_opens(mut fixture: Fixture) {
+    for n in 0..600 {
+        fixture
+            .create(OBSERVATION, &format!("o{n}"), json!({"tokens": [1], "patient": format!("p{}", n % 9), "at": n}))
+            .await;
+    }
+    fixture.delete(OBSERVATION, "o17").await;
+    let mut changed = definitions();
+    changed.push(definition(0, "compartment", 6));
+    fixture.reopen(changed.clone()).await;
+    let report = healthy(&fixture).await;
+    assert_eq!((report.compartment_rows, report.index_rows), (599, 599));
+    let bits = format!("SELECT count(*) FROM {} WHERE bits = 6", fixture.store.names().quoted("compartment"));
+    let row = write::one(&fixture.store.context.connection, bits).await.expect("a count");
+    assert_eq!(columns::Columns::integer(&row, 0).expect("a count"), 599);
+    fixture.update(OBSERVATION, "o18", json!({"patient": "q"})).await;
+    fixture.reopen(changed).await;
+    assert_eq!(healthy(&fixture).await.compartment_rows, 599);
 }
 
 async fn the_check_finds_what_is_missing_and_what_is_too_many(fixture: Fixture) {

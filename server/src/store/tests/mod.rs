@@ -48,6 +48,8 @@ pub(super) struct Fixture {
 /// A resource of these tests says its own rows: `{"tokens": [1, 2], "patient": "a", "at": 5}`.
 struct TestIndexer {
     parameters: Vec<(u16, i32)>,
+    /// What a definition of the code `compartment` has for its hash: rows carry it as their bits.
+    compartment: u64,
 }
 
 impl Indexer for TestIndexer {
@@ -59,9 +61,18 @@ impl Indexer for TestIndexer {
         let mut rows = IndexRows::of_tokens(rows);
         if let Some(patient) = body.get("patient").and_then(Value::as_str) {
             let at = body.get("at").and_then(Value::as_i64).unwrap_or(0);
-            rows.compartments.push(CompartmentRow { patient: patient.to_owned(), low: at, high: at, bits: 1 });
+            rows.compartments.push(CompartmentRow {
+                patient: patient.to_owned(),
+                low: at,
+                high: at,
+                bits: self.compartment as i64,
+            });
         }
         Some(rows)
+    }
+
+    fn compartment_hash(&self) -> u64 {
+        self.compartment
     }
 }
 
@@ -80,7 +91,8 @@ pub(super) async fn open(
     let options = Options { database, clock: Clock::system(), parameters, limits };
     Store::open(options, |dictionary, _| {
         let parameters = dictionary.iter().map(|entry| (entry.definition.resource_type, entry.id)).collect();
-        Arc::new(TestIndexer { parameters })
+        let compartment = dictionary.get(0, "compartment").map_or(1, |entry| entry.definition.extractor_hash);
+        Arc::new(TestIndexer { parameters, compartment })
     })
     .await
 }

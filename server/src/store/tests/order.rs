@@ -204,6 +204,10 @@ fn unreachable_indexer() -> Arc<dyn Indexer> {
         fn rows(&self, _: u16, _: &[u8]) -> Option<index::IndexRows> {
             Option::None
         }
+
+        fn compartment_hash(&self) -> u64 {
+            0
+        }
     }
     Arc::new(None)
 }

@@ -51,7 +51,7 @@ pub(in super::super) struct Patients {
 const KNOWN_PATIENTS: usize = 50_000;
 
 impl Patients {
-    pub(super) fn learn(&mut self, learned: HashMap<String, i64>) {
+    pub(in super::super) fn learn(&mut self, learned: HashMap<String, i64>) {
         if self.known.len() + learned.len() > KNOWN_PATIENTS {
             self.known.clear();
         }
@@ -65,13 +65,13 @@ pub(in super::super) struct Batch<'a> {
     pub(super) stamps: Stamps<'a>,
     pub(super) patients: &'a Patients,
     /// Numbers given or looked up in this transaction.
-    pub(super) learned: HashMap<String, i64>,
+    pub(in super::super) learned: HashMap<String, i64>,
     slots: HashMap<Place, Slot>,
     changed: HashSet<Place>,
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(
+    pub(in super::super) fn new(
         transaction: &'a DatabaseTransaction,
         context: &'a WriteContext,
         stamps: Stamps<'a>,

@@ -12,10 +12,8 @@ mod task;
 mod view;
 
 pub(super) use audit::Chain;
-pub(super) use batch::Batch;
-#[cfg(test)]
-pub(super) use order::Stamps;
-pub(super) use order::{Order, PostgresOrder, one};
+pub(super) use batch::{Batch, Patients};
+pub(super) use order::{Order, PostgresOrder, Stamps, one};
 pub(super) use queue::{Job, Queue};
 pub(super) use rows::{CompartmentEntry, select_patients};
 pub(super) use task::{WriteContext, spawn};
