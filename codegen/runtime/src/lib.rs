@@ -8,6 +8,7 @@ pub mod boundary;
 pub mod date;
 pub mod decimal;
 pub mod fhirpath;
+pub mod guide;
 pub mod json;
 pub mod model;
 pub mod node;

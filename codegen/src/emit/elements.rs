@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 
 use super::names::{Unique, identifier, screaming, snake, static_name};
@@ -221,10 +221,14 @@ impl<'a> Tables<'a> {
             (1, "1") => (quote!(REQUIRED), Vec::new()),
             (0, "*") => (quote!(REPEATED), Vec::new()),
             (1, "*") => (quote!(REQUIRED_REPEATED), Vec::new()),
-            (min, "*") => (quote!(REPEATED), vec![quote!(min: #min)]),
+            (min, "*") => {
+                let min = Literal::u32_unsuffixed(min);
+                (quote!(REPEATED), vec![quote!(min: #min)])
+            }
             (min, max) => {
                 let wrong = || EmitError(format!("{}: max {max:?} is neither a number nor *", element.id));
                 let max: u32 = max.parse().map_err(|_| wrong())?;
+                let (min, max) = (Literal::u32_unsuffixed(min), Literal::u32_unsuffixed(max));
                 (quote!(OPTIONAL), vec![quote!(min: #min), quote!(max: #max)])
             }
         };
@@ -338,7 +342,7 @@ pub(crate) fn capitalised(name: &str) -> String {
     format!("{}{rest}", first.to_uppercase())
 }
 
-fn strength_name(binding: &Binding) -> &'static str {
+pub(crate) fn strength_name(binding: &Binding) -> &'static str {
     match binding.strength {
         BindingStrength::Required => "Required",
         BindingStrength::Extensible => "Extensible",

@@ -12,6 +12,7 @@ pub mod codes;
 pub mod compartments;
 pub mod elements;
 pub mod guide_search;
+pub mod guides;
 pub mod models;
 pub mod names;
 pub mod resource_types;
@@ -43,6 +44,7 @@ pub const EMITTERS: &[Emitter] = &[
     boundary::emit,
     search::emit,
     guide_search::emit,
+    guides::emit,
     codes::emit,
     models::emit,
 ];

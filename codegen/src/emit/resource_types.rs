@@ -1,6 +1,6 @@
 //! `vesta_fhir::types`: the resource types of R4.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Literal, Span};
 use quote::quote;
 
 use super::{EmitError, GeneratedFile, rust_file};
@@ -21,7 +21,7 @@ pub fn emit(specification: &Specification) -> Result<Vec<GeneratedFile>, EmitErr
     let names = resource_types(specification.core());
     let variants: Vec<Ident> = names.iter().map(|name| Ident::new(name, Span::call_site())).collect();
     let docs = names.iter().map(|name| format!(" <{}>", links::resource_page(name)));
-    let numbers = 0u16..;
+    let numbers = (0..).map(Literal::u16_unsuffixed);
     let items = quote! {
         use std::fmt;
         use std::str::FromStr;

@@ -10,297 +10,297 @@ use std::str::FromStr;
 #[repr(u16)]
 pub enum ResourceType {
     /// <https://hl7.org/fhir/R4/account.html>
-    Account = 0u16,
+    Account = 0,
     /// <https://hl7.org/fhir/R4/activitydefinition.html>
-    ActivityDefinition = 1u16,
+    ActivityDefinition = 1,
     /// <https://hl7.org/fhir/R4/adverseevent.html>
-    AdverseEvent = 2u16,
+    AdverseEvent = 2,
     /// <https://hl7.org/fhir/R4/allergyintolerance.html>
-    AllergyIntolerance = 3u16,
+    AllergyIntolerance = 3,
     /// <https://hl7.org/fhir/R4/appointment.html>
-    Appointment = 4u16,
+    Appointment = 4,
     /// <https://hl7.org/fhir/R4/appointmentresponse.html>
-    AppointmentResponse = 5u16,
+    AppointmentResponse = 5,
     /// <https://hl7.org/fhir/R4/auditevent.html>
-    AuditEvent = 6u16,
+    AuditEvent = 6,
     /// <https://hl7.org/fhir/R4/basic.html>
-    Basic = 7u16,
+    Basic = 7,
     /// <https://hl7.org/fhir/R4/binary.html>
-    Binary = 8u16,
+    Binary = 8,
     /// <https://hl7.org/fhir/R4/biologicallyderivedproduct.html>
-    BiologicallyDerivedProduct = 9u16,
+    BiologicallyDerivedProduct = 9,
     /// <https://hl7.org/fhir/R4/bodystructure.html>
-    BodyStructure = 10u16,
+    BodyStructure = 10,
     /// <https://hl7.org/fhir/R4/bundle.html>
-    Bundle = 11u16,
+    Bundle = 11,
     /// <https://hl7.org/fhir/R4/capabilitystatement.html>
-    CapabilityStatement = 12u16,
+    CapabilityStatement = 12,
     /// <https://hl7.org/fhir/R4/careplan.html>
-    CarePlan = 13u16,
+    CarePlan = 13,
     /// <https://hl7.org/fhir/R4/careteam.html>
-    CareTeam = 14u16,
+    CareTeam = 14,
     /// <https://hl7.org/fhir/R4/catalogentry.html>
-    CatalogEntry = 15u16,
+    CatalogEntry = 15,
     /// <https://hl7.org/fhir/R4/chargeitem.html>
-    ChargeItem = 16u16,
+    ChargeItem = 16,
     /// <https://hl7.org/fhir/R4/chargeitemdefinition.html>
-    ChargeItemDefinition = 17u16,
+    ChargeItemDefinition = 17,
     /// <https://hl7.org/fhir/R4/claim.html>
-    Claim = 18u16,
+    Claim = 18,
     /// <https://hl7.org/fhir/R4/claimresponse.html>
-    ClaimResponse = 19u16,
+    ClaimResponse = 19,
     /// <https://hl7.org/fhir/R4/clinicalimpression.html>
-    ClinicalImpression = 20u16,
+    ClinicalImpression = 20,
     /// <https://hl7.org/fhir/R4/codesystem.html>
-    CodeSystem = 21u16,
+    CodeSystem = 21,
     /// <https://hl7.org/fhir/R4/communication.html>
-    Communication = 22u16,
+    Communication = 22,
     /// <https://hl7.org/fhir/R4/communicationrequest.html>
-    CommunicationRequest = 23u16,
+    CommunicationRequest = 23,
     /// <https://hl7.org/fhir/R4/compartmentdefinition.html>
-    CompartmentDefinition = 24u16,
+    CompartmentDefinition = 24,
     /// <https://hl7.org/fhir/R4/composition.html>
-    Composition = 25u16,
+    Composition = 25,
     /// <https://hl7.org/fhir/R4/conceptmap.html>
-    ConceptMap = 26u16,
+    ConceptMap = 26,
     /// <https://hl7.org/fhir/R4/condition.html>
-    Condition = 27u16,
+    Condition = 27,
     /// <https://hl7.org/fhir/R4/consent.html>
-    Consent = 28u16,
+    Consent = 28,
     /// <https://hl7.org/fhir/R4/contract.html>
-    Contract = 29u16,
+    Contract = 29,
     /// <https://hl7.org/fhir/R4/coverage.html>
-    Coverage = 30u16,
+    Coverage = 30,
     /// <https://hl7.org/fhir/R4/coverageeligibilityrequest.html>
-    CoverageEligibilityRequest = 31u16,
+    CoverageEligibilityRequest = 31,
     /// <https://hl7.org/fhir/R4/coverageeligibilityresponse.html>
-    CoverageEligibilityResponse = 32u16,
+    CoverageEligibilityResponse = 32,
     /// <https://hl7.org/fhir/R4/detectedissue.html>
-    DetectedIssue = 33u16,
+    DetectedIssue = 33,
     /// <https://hl7.org/fhir/R4/device.html>
-    Device = 34u16,
+    Device = 34,
     /// <https://hl7.org/fhir/R4/devicedefinition.html>
-    DeviceDefinition = 35u16,
+    DeviceDefinition = 35,
     /// <https://hl7.org/fhir/R4/devicemetric.html>
-    DeviceMetric = 36u16,
+    DeviceMetric = 36,
     /// <https://hl7.org/fhir/R4/devicerequest.html>
-    DeviceRequest = 37u16,
+    DeviceRequest = 37,
     /// <https://hl7.org/fhir/R4/deviceusestatement.html>
-    DeviceUseStatement = 38u16,
+    DeviceUseStatement = 38,
     /// <https://hl7.org/fhir/R4/diagnosticreport.html>
-    DiagnosticReport = 39u16,
+    DiagnosticReport = 39,
     /// <https://hl7.org/fhir/R4/documentmanifest.html>
-    DocumentManifest = 40u16,
+    DocumentManifest = 40,
     /// <https://hl7.org/fhir/R4/documentreference.html>
-    DocumentReference = 41u16,
+    DocumentReference = 41,
     /// <https://hl7.org/fhir/R4/effectevidencesynthesis.html>
-    EffectEvidenceSynthesis = 42u16,
+    EffectEvidenceSynthesis = 42,
     /// <https://hl7.org/fhir/R4/encounter.html>
-    Encounter = 43u16,
+    Encounter = 43,
     /// <https://hl7.org/fhir/R4/endpoint.html>
-    Endpoint = 44u16,
+    Endpoint = 44,
     /// <https://hl7.org/fhir/R4/enrollmentrequest.html>
-    EnrollmentRequest = 45u16,
+    EnrollmentRequest = 45,
     /// <https://hl7.org/fhir/R4/enrollmentresponse.html>
-    EnrollmentResponse = 46u16,
+    EnrollmentResponse = 46,
     /// <https://hl7.org/fhir/R4/episodeofcare.html>
-    EpisodeOfCare = 47u16,
+    EpisodeOfCare = 47,
     /// <https://hl7.org/fhir/R4/eventdefinition.html>
-    EventDefinition = 48u16,
+    EventDefinition = 48,
     /// <https://hl7.org/fhir/R4/evidence.html>
-    Evidence = 49u16,
+    Evidence = 49,
     /// <https://hl7.org/fhir/R4/evidencevariable.html>
-    EvidenceVariable = 50u16,
+    EvidenceVariable = 50,
     /// <https://hl7.org/fhir/R4/examplescenario.html>
-    ExampleScenario = 51u16,
+    ExampleScenario = 51,
     /// <https://hl7.org/fhir/R4/explanationofbenefit.html>
-    ExplanationOfBenefit = 52u16,
+    ExplanationOfBenefit = 52,
     /// <https://hl7.org/fhir/R4/familymemberhistory.html>
-    FamilyMemberHistory = 53u16,
+    FamilyMemberHistory = 53,
     /// <https://hl7.org/fhir/R4/flag.html>
-    Flag = 54u16,
+    Flag = 54,
     /// <https://hl7.org/fhir/R4/goal.html>
-    Goal = 55u16,
+    Goal = 55,
     /// <https://hl7.org/fhir/R4/graphdefinition.html>
-    GraphDefinition = 56u16,
+    GraphDefinition = 56,
     /// <https://hl7.org/fhir/R4/group.html>
-    Group = 57u16,
+    Group = 57,
     /// <https://hl7.org/fhir/R4/guidanceresponse.html>
-    GuidanceResponse = 58u16,
+    GuidanceResponse = 58,
     /// <https://hl7.org/fhir/R4/healthcareservice.html>
-    HealthcareService = 59u16,
+    HealthcareService = 59,
     /// <https://hl7.org/fhir/R4/imagingstudy.html>
-    ImagingStudy = 60u16,
+    ImagingStudy = 60,
     /// <https://hl7.org/fhir/R4/immunization.html>
-    Immunization = 61u16,
+    Immunization = 61,
     /// <https://hl7.org/fhir/R4/immunizationevaluation.html>
-    ImmunizationEvaluation = 62u16,
+    ImmunizationEvaluation = 62,
     /// <https://hl7.org/fhir/R4/immunizationrecommendation.html>
-    ImmunizationRecommendation = 63u16,
+    ImmunizationRecommendation = 63,
     /// <https://hl7.org/fhir/R4/implementationguide.html>
-    ImplementationGuide = 64u16,
+    ImplementationGuide = 64,
     /// <https://hl7.org/fhir/R4/insuranceplan.html>
-    InsurancePlan = 65u16,
+    InsurancePlan = 65,
     /// <https://hl7.org/fhir/R4/invoice.html>
-    Invoice = 66u16,
+    Invoice = 66,
     /// <https://hl7.org/fhir/R4/library.html>
-    Library = 67u16,
+    Library = 67,
     /// <https://hl7.org/fhir/R4/linkage.html>
-    Linkage = 68u16,
+    Linkage = 68,
     /// <https://hl7.org/fhir/R4/list.html>
-    List = 69u16,
+    List = 69,
     /// <https://hl7.org/fhir/R4/location.html>
-    Location = 70u16,
+    Location = 70,
     /// <https://hl7.org/fhir/R4/measure.html>
-    Measure = 71u16,
+    Measure = 71,
     /// <https://hl7.org/fhir/R4/measurereport.html>
-    MeasureReport = 72u16,
+    MeasureReport = 72,
     /// <https://hl7.org/fhir/R4/media.html>
-    Media = 73u16,
+    Media = 73,
     /// <https://hl7.org/fhir/R4/medication.html>
-    Medication = 74u16,
+    Medication = 74,
     /// <https://hl7.org/fhir/R4/medicationadministration.html>
-    MedicationAdministration = 75u16,
+    MedicationAdministration = 75,
     /// <https://hl7.org/fhir/R4/medicationdispense.html>
-    MedicationDispense = 76u16,
+    MedicationDispense = 76,
     /// <https://hl7.org/fhir/R4/medicationknowledge.html>
-    MedicationKnowledge = 77u16,
+    MedicationKnowledge = 77,
     /// <https://hl7.org/fhir/R4/medicationrequest.html>
-    MedicationRequest = 78u16,
+    MedicationRequest = 78,
     /// <https://hl7.org/fhir/R4/medicationstatement.html>
-    MedicationStatement = 79u16,
+    MedicationStatement = 79,
     /// <https://hl7.org/fhir/R4/medicinalproduct.html>
-    MedicinalProduct = 80u16,
+    MedicinalProduct = 80,
     /// <https://hl7.org/fhir/R4/medicinalproductauthorization.html>
-    MedicinalProductAuthorization = 81u16,
+    MedicinalProductAuthorization = 81,
     /// <https://hl7.org/fhir/R4/medicinalproductcontraindication.html>
-    MedicinalProductContraindication = 82u16,
+    MedicinalProductContraindication = 82,
     /// <https://hl7.org/fhir/R4/medicinalproductindication.html>
-    MedicinalProductIndication = 83u16,
+    MedicinalProductIndication = 83,
     /// <https://hl7.org/fhir/R4/medicinalproductingredient.html>
-    MedicinalProductIngredient = 84u16,
+    MedicinalProductIngredient = 84,
     /// <https://hl7.org/fhir/R4/medicinalproductinteraction.html>
-    MedicinalProductInteraction = 85u16,
+    MedicinalProductInteraction = 85,
     /// <https://hl7.org/fhir/R4/medicinalproductmanufactured.html>
-    MedicinalProductManufactured = 86u16,
+    MedicinalProductManufactured = 86,
     /// <https://hl7.org/fhir/R4/medicinalproductpackaged.html>
-    MedicinalProductPackaged = 87u16,
+    MedicinalProductPackaged = 87,
     /// <https://hl7.org/fhir/R4/medicinalproductpharmaceutical.html>
-    MedicinalProductPharmaceutical = 88u16,
+    MedicinalProductPharmaceutical = 88,
     /// <https://hl7.org/fhir/R4/medicinalproductundesirableeffect.html>
-    MedicinalProductUndesirableEffect = 89u16,
+    MedicinalProductUndesirableEffect = 89,
     /// <https://hl7.org/fhir/R4/messagedefinition.html>
-    MessageDefinition = 90u16,
+    MessageDefinition = 90,
     /// <https://hl7.org/fhir/R4/messageheader.html>
-    MessageHeader = 91u16,
+    MessageHeader = 91,
     /// <https://hl7.org/fhir/R4/molecularsequence.html>
-    MolecularSequence = 92u16,
+    MolecularSequence = 92,
     /// <https://hl7.org/fhir/R4/namingsystem.html>
-    NamingSystem = 93u16,
+    NamingSystem = 93,
     /// <https://hl7.org/fhir/R4/nutritionorder.html>
-    NutritionOrder = 94u16,
+    NutritionOrder = 94,
     /// <https://hl7.org/fhir/R4/observation.html>
-    Observation = 95u16,
+    Observation = 95,
     /// <https://hl7.org/fhir/R4/observationdefinition.html>
-    ObservationDefinition = 96u16,
+    ObservationDefinition = 96,
     /// <https://hl7.org/fhir/R4/operationdefinition.html>
-    OperationDefinition = 97u16,
+    OperationDefinition = 97,
     /// <https://hl7.org/fhir/R4/operationoutcome.html>
-    OperationOutcome = 98u16,
+    OperationOutcome = 98,
     /// <https://hl7.org/fhir/R4/organization.html>
-    Organization = 99u16,
+    Organization = 99,
     /// <https://hl7.org/fhir/R4/organizationaffiliation.html>
-    OrganizationAffiliation = 100u16,
+    OrganizationAffiliation = 100,
     /// <https://hl7.org/fhir/R4/parameters.html>
-    Parameters = 101u16,
+    Parameters = 101,
     /// <https://hl7.org/fhir/R4/patient.html>
-    Patient = 102u16,
+    Patient = 102,
     /// <https://hl7.org/fhir/R4/paymentnotice.html>
-    PaymentNotice = 103u16,
+    PaymentNotice = 103,
     /// <https://hl7.org/fhir/R4/paymentreconciliation.html>
-    PaymentReconciliation = 104u16,
+    PaymentReconciliation = 104,
     /// <https://hl7.org/fhir/R4/person.html>
-    Person = 105u16,
+    Person = 105,
     /// <https://hl7.org/fhir/R4/plandefinition.html>
-    PlanDefinition = 106u16,
+    PlanDefinition = 106,
     /// <https://hl7.org/fhir/R4/practitioner.html>
-    Practitioner = 107u16,
+    Practitioner = 107,
     /// <https://hl7.org/fhir/R4/practitionerrole.html>
-    PractitionerRole = 108u16,
+    PractitionerRole = 108,
     /// <https://hl7.org/fhir/R4/procedure.html>
-    Procedure = 109u16,
+    Procedure = 109,
     /// <https://hl7.org/fhir/R4/provenance.html>
-    Provenance = 110u16,
+    Provenance = 110,
     /// <https://hl7.org/fhir/R4/questionnaire.html>
-    Questionnaire = 111u16,
+    Questionnaire = 111,
     /// <https://hl7.org/fhir/R4/questionnaireresponse.html>
-    QuestionnaireResponse = 112u16,
+    QuestionnaireResponse = 112,
     /// <https://hl7.org/fhir/R4/relatedperson.html>
-    RelatedPerson = 113u16,
+    RelatedPerson = 113,
     /// <https://hl7.org/fhir/R4/requestgroup.html>
-    RequestGroup = 114u16,
+    RequestGroup = 114,
     /// <https://hl7.org/fhir/R4/researchdefinition.html>
-    ResearchDefinition = 115u16,
+    ResearchDefinition = 115,
     /// <https://hl7.org/fhir/R4/researchelementdefinition.html>
-    ResearchElementDefinition = 116u16,
+    ResearchElementDefinition = 116,
     /// <https://hl7.org/fhir/R4/researchstudy.html>
-    ResearchStudy = 117u16,
+    ResearchStudy = 117,
     /// <https://hl7.org/fhir/R4/researchsubject.html>
-    ResearchSubject = 118u16,
+    ResearchSubject = 118,
     /// <https://hl7.org/fhir/R4/riskassessment.html>
-    RiskAssessment = 119u16,
+    RiskAssessment = 119,
     /// <https://hl7.org/fhir/R4/riskevidencesynthesis.html>
-    RiskEvidenceSynthesis = 120u16,
+    RiskEvidenceSynthesis = 120,
     /// <https://hl7.org/fhir/R4/schedule.html>
-    Schedule = 121u16,
+    Schedule = 121,
     /// <https://hl7.org/fhir/R4/searchparameter.html>
-    SearchParameter = 122u16,
+    SearchParameter = 122,
     /// <https://hl7.org/fhir/R4/servicerequest.html>
-    ServiceRequest = 123u16,
+    ServiceRequest = 123,
     /// <https://hl7.org/fhir/R4/slot.html>
-    Slot = 124u16,
+    Slot = 124,
     /// <https://hl7.org/fhir/R4/specimen.html>
-    Specimen = 125u16,
+    Specimen = 125,
     /// <https://hl7.org/fhir/R4/specimendefinition.html>
-    SpecimenDefinition = 126u16,
+    SpecimenDefinition = 126,
     /// <https://hl7.org/fhir/R4/structuredefinition.html>
-    StructureDefinition = 127u16,
+    StructureDefinition = 127,
     /// <https://hl7.org/fhir/R4/structuremap.html>
-    StructureMap = 128u16,
+    StructureMap = 128,
     /// <https://hl7.org/fhir/R4/subscription.html>
-    Subscription = 129u16,
+    Subscription = 129,
     /// <https://hl7.org/fhir/R4/substance.html>
-    Substance = 130u16,
+    Substance = 130,
     /// <https://hl7.org/fhir/R4/substancenucleicacid.html>
-    SubstanceNucleicAcid = 131u16,
+    SubstanceNucleicAcid = 131,
     /// <https://hl7.org/fhir/R4/substancepolymer.html>
-    SubstancePolymer = 132u16,
+    SubstancePolymer = 132,
     /// <https://hl7.org/fhir/R4/substanceprotein.html>
-    SubstanceProtein = 133u16,
+    SubstanceProtein = 133,
     /// <https://hl7.org/fhir/R4/substancereferenceinformation.html>
-    SubstanceReferenceInformation = 134u16,
+    SubstanceReferenceInformation = 134,
     /// <https://hl7.org/fhir/R4/substancesourcematerial.html>
-    SubstanceSourceMaterial = 135u16,
+    SubstanceSourceMaterial = 135,
     /// <https://hl7.org/fhir/R4/substancespecification.html>
-    SubstanceSpecification = 136u16,
+    SubstanceSpecification = 136,
     /// <https://hl7.org/fhir/R4/supplydelivery.html>
-    SupplyDelivery = 137u16,
+    SupplyDelivery = 137,
     /// <https://hl7.org/fhir/R4/supplyrequest.html>
-    SupplyRequest = 138u16,
+    SupplyRequest = 138,
     /// <https://hl7.org/fhir/R4/task.html>
-    Task = 139u16,
+    Task = 139,
     /// <https://hl7.org/fhir/R4/terminologycapabilities.html>
-    TerminologyCapabilities = 140u16,
+    TerminologyCapabilities = 140,
     /// <https://hl7.org/fhir/R4/testreport.html>
-    TestReport = 141u16,
+    TestReport = 141,
     /// <https://hl7.org/fhir/R4/testscript.html>
-    TestScript = 142u16,
+    TestScript = 142,
     /// <https://hl7.org/fhir/R4/valueset.html>
-    ValueSet = 143u16,
+    ValueSet = 143,
     /// <https://hl7.org/fhir/R4/verificationresult.html>
-    VerificationResult = 144u16,
+    VerificationResult = 144,
     /// <https://hl7.org/fhir/R4/visionprescription.html>
-    VisionPrescription = 145u16,
+    VisionPrescription = 145,
 }
 impl ResourceType {
     /// All of them, in order.

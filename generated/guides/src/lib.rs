@@ -5,4 +5,14 @@
 #[rustfmt::skip]
 pub mod boundary;
 #[rustfmt::skip]
+pub mod guides;
+#[rustfmt::skip]
 pub mod search;
+#[rustfmt::skip]
+pub mod us_core_6_1_0;
+#[rustfmt::skip]
+pub mod us_core_7_0_0;
+#[rustfmt::skip]
+pub mod us_core_8_0_0;
+
+pub use guides::GUIDES;

@@ -619,8 +619,8 @@ pub static XHTML: TypeDefinition = TypeDefinition {
                     targets: &[],
                 },
             ],
-            min: 0u32,
-            max: 0u32,
+            min: 0,
+            max: 0,
             ..super::OPTIONAL
         },
     ],

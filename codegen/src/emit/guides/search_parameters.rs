@@ -1,0 +1,45 @@
+//! A guide's search parameters with their expectations.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{all_expected, expected, option, search_parameter_type};
+use crate::digest::{Package, SearchParameter, Specification};
+use crate::emit::EmitError;
+
+/// Sorted by URL.
+pub(super) fn emit(specification: &Specification, guide: &Package) -> Result<Vec<TokenStream>, EmitError> {
+    let mut parameters: Vec<_> = guide.search_parameters.values().collect();
+    parameters.sort_by(|a, b| a.url.cmp(&b.url));
+    parameters.into_iter().map(|parameter| emit_one(specification, parameter)).collect()
+}
+
+fn emit_one(specification: &Specification, parameter: &SearchParameter) -> Result<TokenStream, EmitError> {
+    let SearchParameter { url, code, base, .. } = parameter;
+    if let Some(standard) = &parameter.derived_from
+        && !specification.core().search_parameters.values().any(|known| known.url == *standard)
+    {
+        return Err(EmitError(format!("{url} is derived from {standard}, which R4 does not have")));
+    }
+    let kind = search_parameter_type(&parameter.kind, url)?;
+    let derived_from = option(parameter.derived_from.as_ref());
+    let multiple_or = option(parameter.multiple_or.as_ref().map(expected));
+    let multiple_and = option(parameter.multiple_and.as_ref().map(expected));
+    let comparators = all_expected(&parameter.comparator);
+    let modifiers = all_expected(&parameter.modifier);
+    let chains = all_expected(&parameter.chain);
+    Ok(quote! {
+        GuideSearchParameter {
+            url: #url,
+            code: #code,
+            bases: &[#(#base),*],
+            kind: #kind,
+            derived_from: #derived_from,
+            multiple_or: #multiple_or,
+            multiple_and: #multiple_and,
+            comparators: #comparators,
+            modifiers: #modifiers,
+            chains: #chains,
+        }
+    })
+}
