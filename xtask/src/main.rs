@@ -4,6 +4,7 @@
 
 mod bench;
 mod codegen;
+mod fhirpath_report;
 mod interrupt;
 mod postgres;
 mod spec;
@@ -32,6 +33,8 @@ enum Task {
     Bench(bench::Args),
     /// Write generated/ from spec/
     Codegen(codegen::Args),
+    /// Print how many of the official FHIRPath cases hold, by group
+    FhirpathReport(fhirpath_report::Args),
     /// Add a FHIR package to spec/, or take one out
     Spec(spec::Args),
     /// Run every check and test, on SQLite and on a PostgreSQL started for the purpose
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Bench(args) => bench::run(args),
         Task::Codegen(args) => codegen::run(args),
+        Task::FhirpathReport(args) => fhirpath_report::run(args),
         Task::Spec(args) => spec::run(args),
         Task::Test(args) => test::run(args),
         Task::Tidy(args) => tidy::run(args),
