@@ -68,7 +68,7 @@ impl<'a> Driver<'a> {
     pub(super) fn key(&self) -> Expr {
         match self {
             Driver::Walk { .. } => Expr::col(("walk", Compartment::Resource)),
-            Driver::Rows { .. } => Expr::col(("row", Column::Resource)),
+            Driver::Rows { .. } => Expr::col(("lead", Column::Resource)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
         }
     }
@@ -99,9 +99,9 @@ impl<'a> Driver<'a> {
             Driver::Rows { criterion, parameter, test } => {
                 done = Some(*criterion);
                 statement
-                    .from(planner.names.table_as(test.table, "row"))
-                    .and_where(parameter_is("row", &[parameter.id]))
-                    .and_where(test.expr("row"));
+                    .from(planner.names.table_as(test.table, "lead"))
+                    .and_where(parameter_is("lead", &[parameter.id]))
+                    .and_where(test.expr("lead"));
             }
             Driver::Resources => {
                 let numbers: Vec<i32> = search.types.iter().map(|of| planner.number(of)).collect();
@@ -195,7 +195,7 @@ impl<'a> Driver<'a> {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
                 Driver::Rows { parameter, test, .. } if test.table == IndexTable::IndexDate && parameter.single => {
-                    vec![own(Expr::col(("row", Column::High)))]
+                    vec![own(Expr::col(("lead", Column::High)))]
                 }
                 Driver::Rows { test, .. } => {
                     // One hash makes one row a resource.

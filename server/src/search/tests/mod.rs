@@ -1,1 +1,170 @@
+//! One search, three answers that must agree: SQLite's, PostgreSQL's and memory's. Cases are data: `cases.json` has
+//! queries with the ids they find in `corpus.json`.
 
+mod cases;
+mod differential;
+mod oracle;
+mod parameters;
+mod paging;
+mod refusals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sea_orm::DbBackend;
+use serde_json::Value;
+use vesta_fhir::SCHEMA;
+
+use super::*;
+use crate::access::Boundary;
+use crate::clock::Clock;
+use crate::fhir::Handling;
+use crate::store::{
+    Body, Content, Database, Found, Indexer, Limits, Operation, Options, PostgresPool, Store, Unit, index,
+};
+
+pub(super) const BASE: &str = "https://example.org/apis/default/fhir";
+
+pub(super) fn now() -> Timestamp {
+    "2026-11-24T12:00:00Z".parse().expect("an instant")
+}
+
+/// A store with some resources, and the table of parameters that its rows were made by.
+pub(super) struct Fixture {
+    pub store: Arc<Store>,
+    pub table: Arc<ParameterTable>,
+    backend: DbBackend,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Fixture {
+    pub(super) async fn sqlite() -> Fixture {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::Sqlite { file: folder.path().join("site").join("vesta.db") };
+        Self::open(database, DbBackend::Sqlite, Some(folder)).await
+    }
+
+    /// None where there is no PostgreSQL to be had.
+    pub(super) async fn postgres(name: &str) -> Option<Fixture> {
+        let Ok(url) = std::env::var("VESTA_TEST_POSTGRES") else {
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "VESTA_TEST_POSTGRES is not set: `cargo xtask test` starts a PostgreSQL and sets it"
+            );
+            println!("skipped on PostgreSQL: VESTA_TEST_POSTGRES is not set (`cargo xtask test` sets it)");
+            return None;
+        };
+        let pool = PostgresPool::connect(&url, 4, Duration::from_secs(20)).await.expect("PostgreSQL answers");
+        let schema = format!("search_{name}");
+        let connection = sea_orm::Database::connect(&url).await.expect("PostgreSQL answers");
+        let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
+        sea_orm::ConnectionTrait::execute_unprepared(&connection, &drop).await.expect("the schema is dropped");
+        Some(Self::open(Database::Postgres { pool, schema }, DbBackend::Postgres, None).await)
+    }
+
+    async fn open(database: Database, backend: DbBackend, folder: Option<tempfile::TempDir>) -> Fixture {
+        let types = parameters::types();
+        let options = Options {
+            database,
+            clock: Clock::system(),
+            parameters: definitions(&types),
+            limits: Limits::default(),
+        };
+        let mut made = None;
+        let store = Store::open(options, |dictionary, _| {
+            let table = Arc::new(ParameterTable::new(&SCHEMA, types, dictionary.clone(), BASE));
+            made = Some(table.clone());
+            table as Arc<dyn Indexer>
+        })
+        .await
+        .expect("the store opens");
+        Fixture { store, table: made.expect("the table was made"), backend, _folder: folder }
+    }
+
+    pub(super) async fn put(&self, resources: &[Value]) {
+        let operations = resources.iter().map(|resource| {
+            let of = self.table.entry(resource["resourceType"].as_str().expect("a type")).expect("a known type");
+            let id = resource["id"].as_str().expect("an id");
+            let content = Content {
+                body: Body::new(resource.as_object().expect("an object"), id),
+                rows: index::rows(&self.table, resource),
+            };
+            Operation::update(of.number, id, content, None)
+        });
+        self.store.write(Unit::new(operations.collect())).await.expect("written");
+    }
+
+    pub(super) fn planner(&self) -> Planner<'_> {
+        Planner { table: &self.table, names: self.store.names(), backend: self.backend }
+    }
+
+    /// The ids that a search finds, over all pages of `count`.
+    pub(super) async fn find(&self, search: &Search, boundary: &Boundary, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        let mut position = None;
+        loop {
+            let page = self.page(search, boundary, count, position).await;
+            ids.extend(page.found.iter().map(|found| found.stored.id.clone()));
+            match page.next {
+                Some(next) => position = Some(next),
+                None => return ids,
+            }
+            assert!(ids.len() < 10_000, "pages never end");
+        }
+    }
+
+    pub(super) async fn page(
+        &self,
+        search: &Search,
+        boundary: &Boundary,
+        count: usize,
+        position: Option<Position>,
+    ) -> Page {
+        let plan = self.planner().page(search, Access { boundary, scopes: &[] }, count, position);
+        let found: Vec<Found> = self
+            .store
+            .page(&plan.statement, plan.sort_columns)
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {:?}", plan.statement));
+        plan.page(found)
+    }
+
+    pub(super) async fn count(&self, search: &Search, boundary: &Boundary) -> i64 {
+        let statement = self.planner().count(search, Access { boundary, scopes: &[] });
+        self.store.count(&statement).await.unwrap_or_else(|error| panic!("{error}: {statement:?}"))
+    }
+}
+
+/// The parameters of a query string whose values are not encoded.
+pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+pub(super) fn parse(table: &ParameterTable, of: Option<&str>, query: &str) -> Result<Search, SearchError> {
+    Search::parse(table, of, &pairs(query), Handling::Strict, now()).map(|(search, _)| search)
+}
+
+pub(super) fn corpus() -> Vec<Value> {
+    let Value::Array(resources) = vesta_runtime::json::parse(include_bytes!("corpus.json")).expect("JSON") else {
+        panic!("an array")
+    };
+    resources
+}
+
+/// The table without a store, for what needs memory only.
+pub(super) fn table() -> ParameterTable {
+    let types = parameters::types();
+    let entries = definitions(&types)
+        .into_iter()
+        .zip(1..)
+        .map(|(definition, id)| crate::store::ParameterEntry::new(id, definition, true))
+        .collect();
+    let dictionary = Arc::new(crate::store::Dictionary::new(entries, [7; 16]));
+    ParameterTable::new(&SCHEMA, types, dictionary, BASE)
+}
