@@ -2,11 +2,7 @@
 //! queries with the ids they find in `corpus.json`.
 
 mod cases;
-mod differential;
-mod oracle;
 mod parameters;
-mod paging;
-mod refusals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,12 +61,8 @@ impl Fixture {
 
     async fn open(database: Database, backend: DbBackend, folder: Option<tempfile::TempDir>) -> Fixture {
         let types = parameters::types();
-        let options = Options {
-            database,
-            clock: Clock::system(),
-            parameters: definitions(&types),
-            limits: Limits::default(),
-        };
+        let options =
+            Options { database, clock: Clock::system(), parameters: definitions(&types), limits: Limits::default() };
         let mut made = None;
         let store = Store::open(options, |dictionary, _| {
             let table = Arc::new(ParameterTable::new(&SCHEMA, types, dictionary.clone(), BASE));
