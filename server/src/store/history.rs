@@ -32,12 +32,12 @@ const SUPERSEDED: Side<ResourceHistory> = Side {
 };
 
 /// What both sides are bounded by.
-struct Bounds {
-    key: Option<i64>,
-    resource_type: Option<u16>,
-    since: Option<i64>,
-    as_of: i64,
-    before: Option<i64>,
+pub(super) struct Bounds {
+    pub(super) key: Option<i64>,
+    pub(super) resource_type: Option<u16>,
+    pub(super) since: Option<i64>,
+    pub(super) as_of: i64,
+    pub(super) before: Option<i64>,
 }
 
 impl<C: IntoColumnRef + Copy> Side<C> {
@@ -94,7 +94,7 @@ fn entry(row: &dyn Columns) -> Result<HistoryEntry, StoreError> {
     Ok(HistoryEntry { stored: stored(row)?, method: Method::from_code(row.small(8)?) })
 }
 
-fn current(names: &Names, bounds: &Bounds, most: u64) -> SelectStatement {
+pub(super) fn current(names: &Names, bounds: &Bounds, most: u64) -> SelectStatement {
     let mut statement = Query::select();
     select_stored(&mut statement, Resource::Table);
     statement
@@ -118,20 +118,22 @@ pub(super) const SUPERSEDED_COLUMNS: [ResourceHistory; 8] = [
     ResourceHistory::Body,
 ];
 
-fn superseded(names: &Names, bounds: &Bounds, most: u64) -> SelectStatement {
+pub(super) fn superseded(names: &Names, bounds: &Bounds, most: u64) -> SelectStatement {
+    // Of one resource the order of versions is the same, and has an index with its key.
+    let order = if bounds.key.is_some() { ResourceHistory::Version } else { ResourceHistory::SequenceFrom };
     let mut statement = Query::select();
     statement
         .columns(SUPERSEDED_COLUMNS)
         .column(ResourceHistory::Method)
         .from(names.table(ResourceHistory::Table))
-        .order_by(ResourceHistory::SequenceFrom, Order::Desc)
+        .order_by(order, Order::Desc)
         .limit(most);
     SUPERSEDED.restrict(&mut statement, bounds);
     statement
 }
 
 /// Both counts in one statement, so that a version that moves between the tables is counted once.
-fn total(names: &Names, bounds: &Bounds) -> SelectStatement {
+pub(super) fn total(names: &Names, bounds: &Bounds) -> SelectStatement {
     let mut current = Query::select();
     current.expr(Expr::col(Resource::Key).count()).from(names.table(Resource::Table));
     CURRENT.restrict(&mut current, bounds);

@@ -2,7 +2,9 @@
 
 mod history;
 mod index;
+mod kill;
 mod order;
+mod plans;
 mod writes;
 
 use std::sync::Arc;

@@ -15,6 +15,10 @@ pub(super) use audit::Chain;
 pub(super) use batch::{Batch, Patients};
 pub(super) use order::{Order, PostgresOrder, Stamps, one};
 pub(super) use queue::{Job, Queue};
+#[cfg(test)]
+pub(super) use rows::remove_compartments;
 pub(super) use rows::{CompartmentEntry, select_patients};
 pub(super) use task::{WriteContext, spawn};
 pub use view::View;
+#[cfg(test)]
+pub(super) use view::select_current;

@@ -144,7 +144,7 @@ impl CompartmentEntry<'_> {
     }
 }
 
-pub(super) fn remove_compartments(names: &Names, rows: &[CompartmentEntry<'_>]) -> Vec<DeleteStatement> {
+pub(in super::super) fn remove_compartments(names: &Names, rows: &[CompartmentEntry<'_>]) -> Vec<DeleteStatement> {
     rows.iter()
         .map(|entry| Query::delete().from_table(names.table(Compartment::Table)).and_where(entry.is_it()).take())
         .collect()

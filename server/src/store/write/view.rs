@@ -1,6 +1,6 @@
 //! Reading inside a write transaction.
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
 
 use super::super::columns::{Columns, found, stored};
@@ -41,22 +41,27 @@ pub(super) async fn current(
     ids: &[&str],
 ) -> Result<Vec<Current>, StoreError> {
     let mut all = Vec::with_capacity(ids.len());
+    let lock = transaction.get_database_backend() == DbBackend::Postgres;
     for ids in chunks(ids, 256) {
-        let mut statement = Query::select();
-        select_stored(&mut statement, Resource::Table);
-        statement
-            .column((Resource::Table, Resource::Method))
-            .from_as(names.table(Resource::Table), Alias::new("resource"))
-            .and_where(Expr::col((Resource::Table, Resource::Type)).eq(resource_type as i16))
-            .and_where(Expr::col((Resource::Table, Resource::Id)).is_in(ids.iter().copied()));
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            // In one order in every process, so that two writers wait for each other instead of deadlocking.
-            statement.order_by((Resource::Table, Resource::Id), sea_orm::sea_query::Order::Asc);
-            statement.lock(LockType::Update);
-        }
-        for row in transaction.query_all(&statement).await? {
+        for row in transaction.query_all(&select_current(names, resource_type, ids, lock)).await? {
             all.push(Current { stored: stored(&row)?, method: Method::from_code(row.small(8)?), content: None });
         }
     }
     Ok(all)
+}
+
+pub(in super::super) fn select_current(names: &Names, resource_type: u16, ids: &[&str], lock: bool) -> SelectStatement {
+    let mut statement = Query::select();
+    select_stored(&mut statement, Resource::Table);
+    statement
+        .column((Resource::Table, Resource::Method))
+        .from_as(names.table(Resource::Table), Alias::new("resource"))
+        .and_where(Expr::col((Resource::Table, Resource::Type)).eq(resource_type as i16))
+        .and_where(Expr::col((Resource::Table, Resource::Id)).is_in(ids.iter().copied()));
+    if lock {
+        // In one order in every process, so that two writers wait for each other instead of deadlocking.
+        statement.order_by((Resource::Table, Resource::Id), Order::Asc);
+        statement.lock(LockType::Update);
+    }
+    statement
 }
