@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::outcome::{Error, Kind};
+use super::preferences::Handling;
 use super::service::{Request, Type, not_found};
 use crate::access::Boundary;
-use crate::search::{ParameterTable, Rule};
+use crate::search::{Access, ParameterTable, Rule, Search};
 use crate::store::{Check, Refusal, Stored, index};
 
 /// The resources of one transaction, by `Type/id`: a Provenance may target what is written beside it.
@@ -101,8 +102,7 @@ fn rule(table: &ParameterTable, resource_type: Type) -> Rule {
 /// Whether the resource has a compartment row of the patient by one of the boundary's parameters.
 fn in_compartment(table: &ParameterTable, resource_type: Type, patient: &str, resource: &Value) -> bool {
     let Some(entry) = table.entry(resource_type.name) else { return false };
-    index::rows(table, resource)
-        .compartments
+    index::compartment_rows(table, resource)
         .iter()
         .any(|row| row.patient == patient && row.bits & entry.boundary.mask != 0)
 }
@@ -133,11 +133,30 @@ async fn is_inside(
             }
             Ok(all && purpose == Purpose::Write)
         }
+        Rule::Binary if in_compartment(table, resource_type, patient, resource) => Ok(true),
         Rule::Binary => match resource.get("securityContext") {
             Some(context) => target_is_inside(request, patient, context, beside).await,
+            None if purpose == Purpose::Read => is_attached(request, resource_type, patient, resource).await,
             None => Ok(false),
         },
     }
+}
+
+/// Whether a record inside the boundary has this Binary as an attachment: a search knows.
+async fn is_attached(
+    request: &Request<'_>,
+    resource_type: Type,
+    patient: &str,
+    resource: &Value,
+) -> Result<bool, Error> {
+    let service = request.service;
+    let Some(id) = resource.get("id").and_then(Value::as_str) else { return Ok(false) };
+    let query = [("_id".to_owned(), id.to_owned())];
+    let now = service.clock.now();
+    let (search, _) = Search::parse(&service.parameters, Some(resource_type.name), &query, Handling::Strict, now)?;
+    let boundary = Boundary::Patient(patient.to_owned());
+    let plan = service.planner().page(&search, Access { boundary: &boundary, scopes: &[] }, 1, None);
+    Ok(!service.store.page(&plan.statement, plan.sort_columns).await?.is_empty())
 }
 
 /// Whether a Reference leads to a record in the patient's compartment.

@@ -95,7 +95,7 @@ fn resource(service: &Service, name: &'static str) -> Value {
     resource["conditionalRead"] = json!("full-support");
     resource["conditionalUpdate"] = json!(false);
     resource["conditionalDelete"] = json!("not-supported");
-    resource["referencePolicy"] = json!(["literal", "logical", "resolves"]);
+    resource["referencePolicy"] = json!(["literal", "logical"]);
     let includes: Vec<Value> = references(table, name).map(|code| json!(format!("{name}:{code}"))).collect();
     if !includes.is_empty() {
         resource["searchInclude"] = Value::Array(includes);
@@ -104,7 +104,8 @@ fn resource(service: &Service, name: &'static str) -> Value {
     if !reverse.is_empty() {
         resource["searchRevInclude"] = Value::Array(reverse);
     }
-    resource["searchParam"] = table.parameters(name).map(search_parameter).collect();
+    resource["searchParam"] =
+        table.parameters(name).filter(|parameter| is_supported(parameter)).map(search_parameter).collect();
     resource
 }
 
@@ -128,6 +129,11 @@ fn reverse_includes(table: &ParameterTable, name: &str) -> Vec<Value> {
         }
     }
     found
+}
+
+/// Only what a search finds by: `_text`, `_content` and the like are refused.
+fn is_supported(parameter: &Parameter) -> bool {
+    parameter.is_in_tables() || matches!(parameter.definition.code, "_id" | "_lastUpdated")
 }
 
 fn search_parameter(parameter: &Parameter) -> Value {

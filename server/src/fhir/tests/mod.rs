@@ -1,6 +1,11 @@
 //! Each interaction against a real SQLite store.
 
+mod binaries;
+mod bundles;
+mod capabilities;
+mod patient_boundary;
 mod read_and_write;
+mod searches;
 
 use std::sync::Arc;
 
@@ -10,9 +15,8 @@ use vesta_fhir::SCHEMA;
 use super::*;
 use crate::access::{AccessContext, parse_scopes};
 use crate::clock::{Clock, Ids};
-use crate::search::{ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
-use crate::store::index::{self, IndexRows};
-use crate::store::{Database, Indexer, Limits, Options, Store};
+use crate::search::{ParameterTable, TypeEntry, definitions};
+use crate::store::{Database, Limits, Options, Store};
 
 /// A site's service on a database of its own.
 pub(super) struct Fixture {
@@ -22,27 +26,21 @@ pub(super) struct Fixture {
     _folder: tempfile::TempDir,
 }
 
-struct Rows(Arc<ParameterTable>);
-
-impl Indexer for Rows {
-    fn rows(&self, _resource_type: u16, body: &[u8]) -> Option<IndexRows> {
-        Some(index::rows(&self.0, &vesta_runtime::json::parse(body).ok()?))
-    }
-
-    fn compartment_hash(&self) -> u64 {
-        self.0.compartment_hash()
-    }
-}
-
+/// R4's parameters and those of US Core 8.0.0.
 fn types() -> Vec<TypeEntry> {
     let resources = SCHEMA.types.iter().filter_map(|definition| SCHEMA.resource(definition.name));
     resources
         .enumerate()
-        .map(|(number, definition)| TypeEntry {
-            name: definition.name,
-            number: u16::try_from(number).unwrap(),
-            parameters: Vec::new(),
-            boundary: TypeBoundary { rule: Rule::Nothing, parameters: &[], mask: 0, date: None },
+        .map(|(number, definition)| {
+            let mut parameters = vesta_fhir::search::parameters(definition.name).to_vec();
+            let own = vesta_guides::search::parameters("hl7.fhir.us.core", "8.0.0");
+            parameters.extend(own.iter().filter(|parameter| parameter.base == definition.name));
+            TypeEntry {
+                name: definition.name,
+                number: u16::try_from(number).unwrap(),
+                parameters,
+                boundary: vesta_guides::boundary::PATIENT.get(definition.name).unwrap().into(),
+            }
         })
         .collect()
 }
@@ -63,7 +61,7 @@ impl Fixture {
         let store = Store::open(options, |dictionary, _| {
             let made = Arc::new(ParameterTable::new(&SCHEMA, types, Arc::clone(dictionary), BASE));
             table = Some(Arc::clone(&made));
-            Arc::new(Rows(made))
+            made
         })
         .await
         .unwrap();
@@ -123,4 +121,50 @@ pub(super) fn redacted(mut value: Value) -> String {
     }
     redact(&mut value);
     serde_json::to_string_pretty(&value).unwrap()
+}
+
+impl Fixture {
+    /// Stores a resource under its own id.
+    pub(super) async fn put(&self, resource: Value) {
+        let (name, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+        update::update(&self.request(), name, id, &bytes(&resource), None).await.unwrap();
+    }
+
+    pub(super) async fn bundle(&self, bundle_type: &str, entries: Value) -> Result<Value, Error> {
+        let bundle = json!({ "resourceType": "Bundle", "type": bundle_type, "entry": entries });
+        Ok(body_of(bundle::bundle(&self.request(), &bytes(&bundle)).await?))
+    }
+}
+
+/// An Observation of a patient.
+pub(super) fn observation(id: &str, patient: &str, date: &str) -> Value {
+    json!({
+        "resourceType": "Observation", "id": id, "status": "final", "code": { "coding": [{ "system": "http://loinc.org", "code": "8867-4" }] },
+        "subject": { "reference": format!("Patient/{patient}") }, "effectiveDateTime": date
+    })
+}
+
+/// `mode Type/id` of each entry of a search set.
+pub(super) fn entries(bundle: &Value) -> Vec<String> {
+    bundle["entry"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|entry| {
+            let resource = &entry["resource"];
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            format!("{} {}/{}", text(&entry["search"]["mode"]), text(&resource["resourceType"]), text(&resource["id"]))
+        })
+        .collect()
+}
+
+pub(super) fn link(bundle: &Value, relation: &str) -> Option<String> {
+    let links = bundle["link"].as_array()?;
+    let link = links.iter().find(|link| link["relation"] == relation)?;
+    Some(link["url"].as_str()?.to_owned())
+}
+
+/// The parameters of a link.
+pub(super) fn parameters_of(link: &str) -> Vec<(String, String)> {
+    query::parse(link.split_once('?').unwrap().1)
 }

@@ -230,6 +230,15 @@ fn composite(table: &ParameterTable, key: HashKey, parameter: i32, parts: &[Inde
 
 /// Whose record the resource stands in, by which parameters, and when. Without a date `low` and `high` are both
 /// `i64::MIN`: last in an order newest first, and told apart from every Period.
+/// Only the compartment rows: to which patients the resource belongs.
+pub fn compartment_rows(table: &ParameterTable, resource: &Value) -> Vec<CompartmentRow> {
+    let mut rows = IndexRows::default();
+    if let Some((entry, node)) = table.root(resource) {
+        compartments(table, entry, node, resource, &mut rows);
+    }
+    rows.compartments
+}
+
 fn compartments(table: &ParameterTable, entry: &TypeEntry, node: Node<'_>, resource: &Value, rows: &mut IndexRows) {
     let boundary = &entry.boundary;
     let mut bits: Vec<(String, i64)> = Vec::new();

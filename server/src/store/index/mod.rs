@@ -11,7 +11,7 @@ mod value;
 
 use sea_orm::sea_query::{DeleteStatement, InsertStatement, SelectStatement, Value};
 
-pub use self::derive::rows;
+pub use self::derive::{compartment_rows, rows};
 pub(crate) use self::derive::{composite_hash, reference_hashes};
 pub use self::tables::{Column, IndexTable, delete_parameter, tables};
 pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};

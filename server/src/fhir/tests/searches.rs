@@ -1,0 +1,138 @@
+//! Search sets: links, totals, modes, subsets, includes and what was passed over.
+
+use super::*;
+
+async fn find(fixture: &Fixture, name: &str, parameters: &[(&str, &str)]) -> Value {
+    body_of(search::search(&fixture.request(), name, &pairs(parameters)).await.unwrap())
+}
+
+async fn filled() -> Fixture {
+    let fixture = Fixture::new("user/*.cruds").await;
+    fixture
+        .put(json!({ "resourceType": "Patient", "id": "p", "name": [{ "family": "Doe" }], "gender": "female" }))
+        .await;
+    fixture.put(json!({ "resourceType": "Patient", "id": "q", "name": [{ "family": "Roe" }] })).await;
+    for day in 1..=5 {
+        fixture.put(observation(&format!("o{day}"), "p", &format!("2024-01-0{day}"))).await;
+    }
+    fixture.put(observation("other", "q", "2024-02-01")).await;
+    fixture
+}
+
+#[tokio::test]
+async fn a_search_set_has_links_modes_full_urls_and_the_stored_resources() {
+    let fixture = filled().await;
+    let bundle = find(&fixture, "Patient", &[("name", "doe"), ("gender", "female")]).await;
+    insta::assert_snapshot!(redacted(bundle));
+}
+
+/// Total is told where it is asked for, and counts matches only: <https://hl7.org/fhir/R4/search.html#total>
+#[tokio::test]
+async fn a_total_is_counted_when_it_is_asked_for() {
+    let fixture = filled().await;
+    let by_patient = ("patient", "p");
+    assert_eq!(find(&fixture, "Observation", &[by_patient]).await.get("total"), None);
+    let asked = [by_patient, ("_total", "accurate"), ("_count", "2"), ("_include", "Observation:subject")];
+    let bundle = find(&fixture, "Observation", &asked).await;
+    assert_eq!((bundle["total"].to_string(), entries(&bundle).len()), ("5".to_owned(), 3));
+    for only in [("_summary", "count"), ("_count", "0")] {
+        let bundle = find(&fixture, "Observation", &[by_patient, only]).await;
+        assert_eq!((bundle["total"].to_string(), bundle.get("entry")), ("5".to_owned(), None), "{only:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_are_linked_in_both_directions() {
+    let fixture = filled().await;
+    let bundle = find(&fixture, "Observation", &[("patient", "p"), ("_sort", "-date"), ("_count", "2")]).await;
+    assert_eq!(entries(&bundle), ["match Observation/o5", "match Observation/o4"]);
+    assert_eq!(link(&bundle, "self").unwrap(), format!("{BASE}/Observation?patient=p&_sort=-date&_count=2"));
+    assert_eq!(link(&bundle, "previous"), None);
+    let next = parameters_of(&link(&bundle, "next").unwrap());
+    // A write in between neither repeats nor hides what was there.
+    fixture.put(observation("o6", "p", "2024-01-06")).await;
+    let second = body_of(search::search(&fixture.request(), "Observation", &next).await.unwrap());
+    assert_eq!(entries(&second), ["match Observation/o3", "match Observation/o2"]);
+    let third = parameters_of(&link(&second, "next").unwrap());
+    let third = body_of(search::search(&fixture.request(), "Observation", &third).await.unwrap());
+    assert_eq!((entries(&third), link(&third, "next")), (vec!["match Observation/o1".to_owned()], None));
+    let back = parameters_of(&link(&third, "previous").unwrap());
+    let back = body_of(search::search(&fixture.request(), "Observation", &back).await.unwrap());
+    assert_eq!(entries(&back), entries(&second));
+    let first = parameters_of(&link(&third, "first").unwrap());
+    let first = body_of(search::search(&fixture.request(), "Observation", &first).await.unwrap());
+    assert_eq!(entries(&first), ["match Observation/o6", "match Observation/o5"]);
+    // A cursor belongs to its search.
+    let cursor = next.iter().find(|(name, _)| name == "_cursor").unwrap().1.as_str();
+    let other = pairs(&[("patient", "q"), ("_sort", "-date"), ("_cursor", cursor)]);
+    let refused = search::search(&fixture.request(), "Observation", &other).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Invalid);
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_told_or_refused_and_never_passed_over_in_silence() {
+    let mut fixture = filled().await;
+    let bundle = find(&fixture, "Patient", &[("name", "doe"), ("colour", "red")]).await;
+    assert_eq!(link(&bundle, "self").unwrap(), format!("{BASE}/Patient?name=doe"));
+    assert_eq!(entries(&bundle)[0], "match Patient/p");
+    let outcome = &bundle["entry"][1];
+    assert_eq!(
+        (&outcome["search"]["mode"], &outcome["resource"]["resourceType"]),
+        (&json!("outcome"), &json!("OperationOutcome"))
+    );
+    let diagnostics = outcome["resource"]["issue"][0]["diagnostics"].as_str().unwrap();
+    assert!(diagnostics.contains("colour"), "{diagnostics}");
+    let only_total = find(&fixture, "Patient", &[("colour", "red"), ("_summary", "count")]).await;
+    assert_eq!(only_total["entry"][0]["search"]["mode"], "outcome");
+    fixture.preferences.handling = Handling::Strict;
+    let refused = search::search(&fixture.request(), "Patient", &pairs(&[("colour", "red"), ("birthdate", "x")])).await;
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.kind, refused.issues.len()), (Kind::Invalid, 2));
+    assert_eq!(search::search(&fixture.request(), "Foo", &[]).await.unwrap_err().kind, Kind::NotFound);
+}
+
+#[tokio::test]
+async fn includes_stand_beside_the_matches_and_keep_to_the_scopes() {
+    let fixture = filled().await;
+    let parameters = [("_id", "o1"), ("_include", "Observation:subject")];
+    let bundle = find(&fixture, "Observation", &parameters).await;
+    assert_eq!(entries(&bundle), ["match Observation/o1", "include Patient/p"]);
+    let bundle = find(&fixture, "Patient", &[("_id", "q"), ("_revinclude", "Observation:subject")]).await;
+    assert_eq!(entries(&bundle), ["match Patient/q", "include Observation/other"]);
+    let access = fixture.with_scopes("user/Observation.rs");
+    let request = Request { access: &access, ..fixture.request() };
+    let bundle = body_of(search::search(&request, "Observation", &pairs(&parameters)).await.unwrap());
+    assert_eq!(entries(&bundle), ["match Observation/o1", "outcome OperationOutcome/request-1"]);
+    assert_eq!(bundle["entry"][1]["resource"]["issue"][0]["code"], "suppressed");
+}
+
+/// <https://hl7.org/fhir/R4/search.html#summary>
+#[tokio::test]
+async fn subsets_are_tagged() {
+    let fixture = filled().await;
+    let bundle = find(&fixture, "Patient", &[("_id", "p"), ("_elements", "gender")]).await;
+    let resource = &bundle["entry"][0]["resource"];
+    assert_eq!((resource.get("name"), &resource["gender"]), (None, &json!("female")));
+    assert_eq!(resource["meta"]["tag"][0]["code"], "SUBSETTED");
+    let refused = search::search(&fixture.request(), "Patient", &pairs(&[("_elements", "colour")])).await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Invalid);
+}
+
+#[tokio::test]
+async fn a_search_of_the_system_keeps_to_the_types_of_the_token() {
+    let fixture = filled().await;
+    let all = body_of(search::system(&fixture.request(), &pairs(&[("_id", "p,o1")])).await.unwrap());
+    let mut found = entries(&all);
+    found.sort();
+    assert_eq!(found, ["match Observation/o1", "match Patient/p"]);
+    let access = fixture.with_scopes("user/Observation.rs");
+    let request = Request { access: &access, ..fixture.request() };
+    let own = body_of(search::system(&request, &pairs(&[("_id", "p,o1")])).await.unwrap());
+    assert_eq!(entries(&own), ["match Observation/o1", "outcome OperationOutcome/request-1"]);
+    let named = search::system(&request, &pairs(&[("_type", "Patient,Observation")])).await;
+    assert_eq!(named.unwrap_err().kind, Kind::Forbidden);
+    let access = fixture.with_scopes("user/*.r");
+    let request = Request { access: &access, ..fixture.request() };
+    assert_eq!(search::system(&request, &[]).await.unwrap_err().kind, Kind::Forbidden);
+    assert_eq!(search::search(&request, "Patient", &[]).await.unwrap_err().kind, Kind::Forbidden);
+}
