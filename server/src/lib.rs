@@ -3,10 +3,13 @@
 //! One room a concern; ARCHITECTURE.md has the map and the way a request takes through it.
 
 pub mod access;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod fhir;
+pub mod http;
 pub mod import;
 pub mod search;
+pub mod site;
 pub mod store;
 pub mod validate;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `vesta`: see [`vesta_server::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vesta_server::cli::main()
+}

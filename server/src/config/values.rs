@@ -14,6 +14,13 @@ impl SiteName {
     }
 }
 
+/// So that a map of sites is asked by the text in a path.
+impl std::borrow::Borrow<str> for SiteName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Default for SiteName {
     fn default() -> Self {
         SiteName("default".to_owned())
@@ -52,6 +59,16 @@ pub struct PublicUrl(String);
 impl PublicUrl {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Without port; an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        match authority.strip_prefix('[') {
+            Some(address) => address.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        }
     }
 
     pub fn is_https(&self) -> bool {

@@ -1,0 +1,66 @@
+//! `vesta demo`: the first look. Starts like `serve`, with demo patients, and says what to do next.
+
+use jiff::SignedDuration;
+
+use super::Failure;
+use super::serve::{ServeArgs, start, stop_signal};
+use super::token::{TokenRequest, sign};
+use crate::config::{Place, SiteName};
+use crate::http::{Server, telemetry};
+
+/// What the printed token may do, and for how long.
+const SCOPE: &str = "user/*.cruds";
+const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let mut config = args.load()?;
+    // The screen is for the reader; what goes wrong is still said.
+    if config.origin("log.level") == Place::Default {
+        config.log.level = "warn".to_owned();
+    }
+    telemetry::start_log(&config.log);
+    let server = start(config).await?;
+    let site = SiteName::default();
+    println!("{}", welcome(&server, &site).await?);
+    server.run(stop_signal()).await;
+    println!("Stopped. The data are kept; start again to go on.");
+    Ok(())
+}
+
+async fn welcome(server: &Server, site: &SiteName) -> Result<String, Failure> {
+    let sites = server.sites();
+    let addresses = &sites.get(site.as_str()).await?.addresses;
+    let token = sign(
+        sites.folder(),
+        &TokenRequest { site, addresses, scope: SCOPE, patient: None, lifetime: LIFETIME },
+        sites.clock(),
+        sites.ids(),
+    )?;
+    let data = sites.folder().path().display();
+    let authority = server.authority();
+    let trust = authority.as_ref().map_or_else(String::new, |path| format!("--cacert '{}' ", path.display()));
+    let certificate = authority.as_ref().map_or_else(String::new, |path| {
+        format!("  Certificate authority  {}   (made on first start; trust it with --cacert)\n", path.display())
+    });
+    let (base, public) = (&addresses.fhir_base, &addresses.public_url);
+    Ok(format!(
+        "
+Vesta {version} is running.
+
+  FHIR API               {base}
+  What it can do         {base}/metadata
+  Health and metrics     {public}/health/ready   {public}/metrics
+
+Ask for the demo patients (the token is good for an hour; `vesta token create` makes another):
+
+  TOKEN={token}
+  curl {trust}-H \"Authorization: Bearer $TOKEN\" '{base}/Patient?_count=5&_pretty=true'
+
+  Data folder            {data}
+  Signing key            {data}/sites/{site}/keys/signing.pem
+{certificate}
+Stop with Ctrl-C. To start clean, stop, remove the data folder (rm -r '{data}') and start again.
+",
+        version = env!("CARGO_PKG_VERSION"),
+    ))
+}

@@ -1,0 +1,204 @@
+//! The command line: what each command takes, and where it goes. A command's body has a file of its own.
+
+mod check;
+mod config;
+mod demo;
+mod export;
+mod import;
+mod reindex;
+mod serve;
+mod site;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::access::SigningKeyError;
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, ConfigError, Flag, SiteName, Sources};
+use crate::http::StartError;
+use crate::site::{DataFolder, FolderError, SiteError};
+
+/// Vesta: a health-record API server, FHIR R4 with US Core.
+#[derive(Debug, Parser)]
+#[command(name = "vesta", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start with demo patients, to look around: prints addresses, a token and a first request.
+    Demo(serve::ServeArgs),
+    /// Start the server.
+    Serve(serve::ServeArgs),
+    /// Access tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Load Bundles and NDJSON, plain or gzipped. Safe beside a running server, and safe to run again.
+    Import(import::ImportArgs),
+    /// Write all resources as NDJSON, a file a type.
+    Export(export::ExportArgs),
+    /// Compute the search index anew.
+    Reindex(reindex::ReindexArgs),
+    /// Compare the search index with the stored resources.
+    Check(check::CheckArgs),
+    /// The sites of this server.
+    #[command(subcommand)]
+    Site(SiteCommand),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Sign an access token with the site's key, and print it alone.
+    Create(token::CreateArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum SiteCommand {
+    /// Print the names of the sites, with their addresses.
+    List(SettingsArgs),
+    /// Make a site: its folder and its key.
+    Create(site::CreateArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print every setting with its value and where that came from; secrets are masked.
+    Show(SettingsArgs),
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SettingsArgs {
+    /// The configuration file [default: vesta.toml, if it is there] [env: VESTA_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder: keys, certificates, databases [default: ./data] [env: VESTA_DATA]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// A PostgreSQL database instead of SQLite in the data folder [env: VESTA_DATABASE]
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+}
+
+/// What commands on one site take.
+#[derive(Debug, Clone, Args)]
+pub struct SiteArgs {
+    /// The site
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub site: SiteName,
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+impl SettingsArgs {
+    /// The configuration with these flags on top, and with `more` of a command's own.
+    pub fn load(&self, more: Vec<Flag>) -> Result<Config, ConfigError> {
+        let own = [("data", &self.data), ("database", &self.database)];
+        let own = own.into_iter().filter_map(|(name, value)| Some(Flag { name, value: value.clone()? }));
+        Config::load(&Sources::from_environment(self.config.clone(), own.chain(more).collect()))
+    }
+}
+
+/// What a command runs with.
+pub struct Context {
+    pub config: Config,
+    pub folder: DataFolder,
+    pub clock: Clock,
+    pub ids: Ids,
+}
+
+impl Context {
+    pub fn new(config: Config) -> Result<Context, Failure> {
+        let folder = DataFolder::open(&config.data)?;
+        Ok(Context { config, folder, clock: Clock::system(), ids: Ids::system() })
+    }
+}
+
+/// Why a command did not do its work, in words for whoever gave it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Key(#[from] SigningKeyError),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::Other(format!("cannot start: {error}"))),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("error: {failure}");
+    ExitCode::FAILURE
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Serve(args) => serve::run(&args).await,
+        Command::Token(TokenCommand::Create(args)) => token::create(&args),
+        Command::Import(args) => import::run(&args).await,
+        Command::Export(args) => export::run(&args).await,
+        Command::Reindex(args) => reindex::run(&args).await,
+        Command::Check(args) => check::run(&args).await,
+        Command::Site(SiteCommand::List(args)) => site::list(&args),
+        Command::Site(SiteCommand::Create(args)) => site::create(&args),
+        Command::Config(ConfigCommand::Show(args)) => config::show(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// Other people's scripts rely on these names.
+    #[test]
+    fn the_names_that_others_rely_on_are_taken() {
+        for line in [
+            "vesta demo --listen 127.0.0.1:9300 --data d --http --database postgres://h/d",
+            "vesta serve --listen 127.0.0.1:9300 --data d --http --database postgres://h/d",
+            "vesta token create --site default --scope user/*.rs --patient 1 --ttl 300 --data d --database postgres://h/d",
+            "vesta import --site default --data d --database postgres://h/d a.json b",
+            "vesta export --site default --data d --database postgres://h/d out",
+            "vesta reindex --site default --data d --database postgres://h/d",
+            "vesta check --site default --data d --database postgres://h/d",
+            "vesta site list --data d",
+            "vesta site create north --data d",
+            "vesta config show --data d",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Requests under `/apis/{site}/fhir`: the site, the route, the token, the formats; then the interaction in `fhir`.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, IF_MODIFIED_SINCE};
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use poem::{Endpoint, Request, Response};
+
+use super::answer::{self, Form, Refusal};
+use super::entry::{RequestId, Template};
+use super::route::{Interaction, NoRoute, route};
+use super::{body, interact, negotiate};
+use crate::access::{AccessContext, TokenError};
+use crate::config::{Config, SearchHandling};
+use crate::fhir::{Error, Handling, Kind, Preferences};
+use crate::site::{Site, SiteError, Sites};
+
+/// What an interaction is given of the request, beside its path.
+pub(super) struct Call<'a> {
+    pub(super) site: &'a Site,
+    pub(super) access: &'a AccessContext,
+    pub(super) request_id: &'a str,
+    pub(super) preferences: Preferences,
+    pub(super) headers: &'a HeaderMap,
+    /// The query, and for a search by POST the form behind it; without `_format` and `_pretty`.
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) body: Bytes,
+    /// The client named a FHIR type: a Binary is then a resource.
+    pub(super) names_fhir: bool,
+}
+
+pub(super) struct FhirApi {
+    sites: Arc<Sites>,
+}
+
+impl FhirApi {
+    pub(super) fn new(sites: Arc<Sites>) -> FhirApi {
+        FhirApi { sites }
+    }
+
+    async fn answer(
+        &self,
+        site: &str,
+        path: &str,
+        request: &mut Request,
+        request_id: &str,
+        template: &mut Template,
+    ) -> Result<Response, Refusal> {
+        let config = self.sites.config();
+        if !config.apis.fhir {
+            return Err(Refusal::not_found("the FHIR API is switched off on this server (apis.fhir)"));
+        }
+        let interaction = route(request.method(), path).map_err(refuse_route)?;
+        template.0 = interaction.template();
+        let site = self.sites.get(site).await.map_err(refuse_site)?;
+        let query = Query::read(request.uri().query().unwrap_or_default());
+        let names_fhir = negotiated(&interaction, request.headers(), query.format.as_deref())?;
+        let access = match interaction.is_public() {
+            true => None,
+            false => Some(authenticate(&site, request.headers())?),
+        };
+        let form = Form { pretty: query.pretty, gzip: body::takes_gzip(request.headers()) };
+        let body = read_body(&interaction, request, config).await?;
+        let mut parameters = query.parameters;
+        if matches!(interaction, Interaction::SystemSearchForm | Interaction::Search { form: true, .. }) {
+            parameters.extend(Query::read(&String::from_utf8_lossy(&body)).parameters);
+        }
+        let call = Call {
+            site: &site,
+            access: access.as_deref().unwrap_or(&ANONYMOUS),
+            request_id,
+            preferences: preferences(request.headers(), config),
+            headers: request.headers(),
+            parameters,
+            body,
+            names_fhir,
+        };
+        let answer = interact::run(&interaction, &call).await?;
+        Ok(answer::into_response(answer, form))
+    }
+}
+
+/// Who asks for what is public.
+static ANONYMOUS: AccessContext =
+    AccessContext { subject: String::new(), client_id: String::new(), patient: None, scopes: Vec::new() };
+
+impl Endpoint for FhirApi {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+        let request_id = request.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        let full = request.uri().path().to_owned();
+        // The route that led here has made sure of the shape: /apis/{site}/fhir[/…].
+        let rest = full.strip_prefix("/apis/").unwrap_or_default();
+        let (site, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let path = rest.strip_prefix("fhir").unwrap_or_default();
+        let mut template = Template("none");
+        let answered = self.answer(site, path, &mut request, &request_id, &mut template).await;
+        let mut response = answered.unwrap_or_else(|refusal| refusal.into_response(&request_id));
+        response.extensions_mut().insert(template);
+        Ok(response)
+    }
+}
+
+fn refuse_route(refused: NoRoute) -> Refusal {
+    match refused {
+        NoRoute::NotFound => Refusal::not_found(
+            "no interaction has this address; they are /{type}, /{type}/{id}, /{type}/{id}/_history/{version}, \
+             /{type}/_search, /_history and /metadata",
+        ),
+        NoRoute::Method { allow } => Refusal::method(allow),
+        NoRoute::Operation => Refusal::not_found("this operation is not offered; /metadata lists what is"),
+    }
+}
+
+fn refuse_site(error: SiteError) -> Refusal {
+    match error {
+        SiteError::Unknown => Refusal::not_found("there is no site of that name on this server"),
+        SiteError::TooMany => Error::new(Kind::Unavailable, error.to_string()).into(),
+        error => {
+            Error::new(Kind::Unavailable, "the site cannot be opened; the log has the reason").caused_by(error).into()
+        }
+    }
+}
+
+fn authenticate(site: &Site, headers: &HeaderMap) -> Result<Arc<AccessContext>, Refusal> {
+    let realm = &site.addresses.fhir_base;
+    let Some(given) = headers.get(AUTHORIZATION) else {
+        return Err(Refusal::unauthorized(realm, None));
+    };
+    let token = given.to_str().ok().and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
+    });
+    match token {
+        None => Err(Refusal::unauthorized(realm, None)),
+        Some(token) => site.verifier.verify(token).map_err(|error| match error {
+            // The token is good, and may not be used for this.
+            TokenError::SystemScopes => Error::new(Kind::Forbidden, error.to_string()).into(),
+            error => Refusal::unauthorized(realm, Some(&error)),
+        }),
+    }
+}
+
+/// Whether a FHIR type was named, or why the client cannot be served. Binaries have any type.
+fn negotiated(interaction: &Interaction<'_>, headers: &HeaderMap, format: Option<&str>) -> Result<bool, Error> {
+    match interaction {
+        Interaction::Read { resource_type, .. } | Interaction::Vread { resource_type, .. }
+            if resource_type == "Binary" =>
+        {
+            Ok(negotiate::wants_resource(headers, format))
+        }
+        _ => Ok(negotiate::wanted(headers, format)?.names_fhir),
+    }
+}
+
+async fn read_body(interaction: &Interaction<'_>, request: &mut Request, config: &Config) -> Result<Bytes, Error> {
+    match interaction {
+        Interaction::Create { resource_type } | Interaction::Update { resource_type, .. }
+            if resource_type == "Binary" => {}
+        Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Bundle => {
+            negotiate::check_content_type(request.headers())?;
+        }
+        Interaction::SystemSearchForm | Interaction::Search { form: true, .. } => {
+            negotiate::check_form(request.headers())?;
+        }
+        _ => return Ok(Bytes::new()),
+    }
+    let body = request.take_body();
+    body::read(request.headers(), body, config.limits.body_bytes).await
+}
+
+fn preferences(headers: &HeaderMap, config: &Config) -> Preferences {
+    let values = || headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = Preferences::parse(values());
+    let said = values().any(|value| value.to_ascii_lowercase().contains("handling="));
+    if !said && config.search.handling == SearchHandling::Strict {
+        preferences.handling = Handling::Strict;
+    }
+    preferences
+}
+
+/// `If-Modified-Since`; one that is not a date is ignored: RFC 9110, 13.1.3.
+pub(super) fn if_modified_since(headers: &HeaderMap) -> Option<Timestamp> {
+    let time: SystemTime = httpdate::parse_http_date(headers.get(IF_MODIFIED_SINCE)?.to_str().ok()?).ok()?;
+    Timestamp::try_from(time).ok()
+}
+
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A query, with what is only of HTTP's concern taken out.
+#[derive(Debug, Default)]
+struct Query {
+    parameters: Vec<(String, String)>,
+    format: Option<String>,
+    pretty: bool,
+}
+
+impl Query {
+    fn read(text: &str) -> Query {
+        let mut query = Query::default();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            match &*name {
+                "_format" => query.format = Some(value.into_owned()),
+                "_pretty" => query.pretty = value == "true",
+                _ => query.parameters.push((name.into_owned(), value.into_owned())),
+            }
+        }
+        query
+    }
+}
+
+/// The methods of a request, for what is served outside the FHIR API.
+pub(super) fn is_get(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}

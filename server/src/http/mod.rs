@@ -1,0 +1,124 @@
+//! HTTP, thin: sockets and TLS, routes, content negotiation, and the one mapping of errors to status and
+//! OperationOutcome. The only room of the server that knows poem.
+
+mod answer;
+mod body;
+mod entry;
+mod fhir;
+mod health;
+mod interact;
+mod listener;
+mod negotiate;
+mod route;
+pub mod telemetry;
+mod tls;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use poem::{Endpoint, Response, Route};
+
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, PublicUrl, SiteName};
+use crate::site::{DataFolder, SiteError, Sites};
+
+pub use listener::BindError;
+pub use tls::{Source as CertificateSource, TlsError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    #[error("cannot listen: {0}")]
+    Listen(std::io::Error),
+}
+
+/// A server that has its port, its certificate and its default site, and is about to answer.
+pub struct Server {
+    listener: tokio::net::TcpListener,
+    address: SocketAddr,
+    certificates: Option<CertificateSource>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    sites: Arc<Sites>,
+}
+
+impl Server {
+    /// Takes everything that a running server needs, so that what is not to be had is said before anything starts.
+    pub async fn start(config: Arc<Config>, folder: DataFolder, clock: Clock, ids: Ids) -> Result<Server, StartError> {
+        let listener = listener::bind(config.listen).await?;
+        let address = listener.local_addr().map_err(StartError::Listen)?;
+        let (certificates, tls) = if config.http {
+            (None, None)
+        } else {
+            let source = CertificateSource::new(&config.tls, folder.tls(), hosts(&config));
+            let tls = tls::server_config(source.clone(), clock.clone())?;
+            (Some(source), Some(tls))
+        };
+        let sites = Arc::new(Sites::new(config.clone(), folder, address, clock, ids));
+        // Configured sites are opened now, so that what is wrong with one is known at once.
+        for name in config.sites.keys() {
+            sites.get(name.as_str()).await?;
+        }
+        Ok(Server { listener, address, certificates, tls, sites })
+    }
+
+    /// Where it listens: with port 0 in the configuration, the port that was given.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The file that clients must trust, where the server made its own.
+    pub fn authority(&self) -> Option<std::path::PathBuf> {
+        self.certificates.as_ref().and_then(CertificateSource::authority)
+    }
+
+    pub fn sites(&self) -> &Arc<Sites> {
+        &self.sites
+    }
+
+    /// Answers until `stop` is done, then ends what is running and closes the sites.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let endpoint = Arc::new(endpoint(self.sites.clone()));
+        let limits = self.sites.config().limits.clone();
+        listener::serve(self.listener, self.tls, endpoint, &limits, stop).await;
+        self.sites.close().await;
+    }
+}
+
+/// Everything that is served.
+pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static {
+    telemetry::metrics();
+    let fhir = Arc::new(fhir::FhirApi::new(sites.clone()));
+    let config = sites.config();
+    let strict_transport =
+        !config.http && config.sites.values().any(|site| site.public_url.as_ref().is_some_and(is_remote));
+    let (ids, timeout) = (sites.ids().clone(), config.limits.request_timeout);
+    let routes = Route::new()
+        .at("/health/live", health::Health::Live)
+        .at("/health/ready", health::Health::Ready(sites))
+        .at("/metrics", health::Health::Metrics)
+        .at("/apis/:site/fhir", fhir.clone())
+        .at("/apis/:site/fhir/", fhir.clone())
+        .at("/apis/:site/fhir/*path", fhir);
+    entry::Entry::new(routes, ids, timeout, strict_transport)
+}
+
+/// The hosts of the configured public addresses: the server's own certificate is for them too.
+fn hosts(config: &Config) -> Vec<String> {
+    let urls = config.sites.keys().filter_map(|site: &SiteName| config.public_url(site));
+    let mut hosts: Vec<String> = urls.map(|url| url.host().to_owned()).collect();
+    if !config.listen.ip().is_unspecified() {
+        hosts.push(config.listen.ip().to_string());
+    }
+    hosts
+}
+
+/// Strict transport is for real hosts: `localhost` is shared by all that a developer runs.
+fn is_remote(url: &PublicUrl) -> bool {
+    url.is_https() && !matches!(url.host(), "localhost" | "127.0.0.1" | "::1")
+}

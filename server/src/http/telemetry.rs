@@ -1,0 +1,97 @@
+//! What operators see: logs and metrics. Neither holds query values, ids of resources or anything else of a patient.
+
+use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Log, LogFormat};
+
+const DURATION: &str = "vesta_http_request_duration_seconds";
+const REQUESTS: &str = "vesta_http_requests_total";
+
+/// Logs go to standard error: standard output is for what a command was asked for.
+pub fn start_log(log: &Log) {
+    let filter = EnvFilter::builder().parse_lossy(&log.level);
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    // A second start in one process keeps the first subscriber.
+    let _ = match log.format {
+        LogFormat::Text => registry.with(layer).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    };
+}
+
+/// The process's metrics, rendered by `/metrics`.
+pub fn metrics() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &buckets)
+            .unwrap_or_else(|_| PrometheusBuilder::new());
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        // Whoever embeds the server may have a recorder already; then this one stays empty.
+        let _ = metrics::set_global_recorder(recorder);
+        metrics::describe_counter!(REQUESTS, "Requests answered, by method, route and status.");
+        metrics::describe_histogram!(DURATION, metrics::Unit::Seconds, "Time from a request's head to its answer's.");
+        handle
+    })
+}
+
+/// Counts an answered request. `route` is a template, never a path.
+pub fn count_request(method: &'static str, route: &'static str, status: u16, took: Duration) {
+    let status = status_label(status);
+    metrics::counter!(REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
+    metrics::histogram!(DURATION, "method" => method, "route" => route).record(took.as_secs_f64());
+}
+
+/// Known statuses as static text, so that no label is allocated.
+fn status_label(status: u16) -> &'static str {
+    const KNOWN: [(u16, &str); 24] = [
+        (200, "200"),
+        (201, "201"),
+        (202, "202"),
+        (204, "204"),
+        (304, "304"),
+        (400, "400"),
+        (401, "401"),
+        (403, "403"),
+        (404, "404"),
+        (405, "405"),
+        (406, "406"),
+        (409, "409"),
+        (410, "410"),
+        (412, "412"),
+        (413, "413"),
+        (414, "414"),
+        (415, "415"),
+        (422, "422"),
+        (429, "429"),
+        (431, "431"),
+        (500, "500"),
+        (501, "501"),
+        (503, "503"),
+        (504, "504"),
+    ];
+    KNOWN.iter().find(|(known, _)| *known == status).map_or("other", |(_, label)| label)
+}
+
+/// The methods that may be a label; a client can send any word.
+pub fn method_label(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,91 @@
+//! The tenant in the path: each site has its own public address, database, keys and settings, and its tokens are
+//! worthless at another.
+
+mod folder;
+mod registry;
+
+use std::path::PathBuf;
+
+pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
+pub use registry::{Site, Sites};
+
+use crate::access::{SigningKey, SigningKeyError};
+use crate::config::{Config, PublicUrl, SiteName};
+
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    #[error("there is no site of that name")]
+    Unknown,
+    #[error(
+        "site {0} has no public address: set sites.{0}.public_url to the address that clients use, such as \
+         https://ehr.example.org (it is guessed only when listening on a loopback address)"
+    )]
+    NoPublicUrl(SiteName),
+    #[error("too many sites are in use at once (limits.open_sites)")]
+    TooMany,
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("{}: {source}", path.display())]
+    Key {
+        path: PathBuf,
+        #[source]
+        source: SigningKeyError,
+    },
+}
+
+/// The names under which a site is known to clients; `public_url` is the only source of all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    pub public_url: PublicUrl,
+    /// `{public_url}/apis/{site}/fhir`: the FHIR base, and the audience of access tokens.
+    pub fhir_base: String,
+    /// `{public_url}/oauth2/{site}`: the issuer of access tokens.
+    pub issuer: String,
+}
+
+impl Addresses {
+    pub fn new(site: &SiteName, public_url: &PublicUrl) -> Addresses {
+        Addresses {
+            fhir_base: format!("{public_url}/apis/{site}/fhir"),
+            issuer: format!("{public_url}/oauth2/{site}"),
+            public_url: public_url.clone(),
+        }
+    }
+}
+
+/// Reads the site's signing key, or makes it on first use.
+pub fn signing_key(folder: &DataFolder, site: &SiteName) -> Result<SigningKey, SiteError> {
+    let path = folder.site(site).join("keys").join("signing.pem");
+    let pem = load_or_create(&path, || SigningKey::generate_pem().map_err(|error| error.to_string()))?;
+    SigningKey::from_pem(&pem).map_err(|source| SiteError::Key { path, source })
+}
+
+/// Notes under which address a site is served, for commands that run beside the server or after it.
+pub fn remember_public_url(folder: &DataFolder, site: &SiteName, url: &PublicUrl) -> Result<(), SiteError> {
+    let path = folder.site(site).join("public_url");
+    let unusable = |source| FolderError::Unusable { path: path.clone(), source };
+    if std::fs::read_to_string(&path).is_ok_and(|text| text.trim() == url.as_str()) {
+        return Ok(());
+    }
+    make_folder(&folder.site(site)).map_err(unusable)?;
+    std::fs::write(&path, format!("{url}\n")).map_err(unusable)?;
+    Ok(())
+}
+
+/// The site's address where no server tells: as configured, else as last served, else as it would be served. A site
+/// without an address of its own has the default site's.
+pub fn known_public_url(config: &Config, folder: &DataFolder, site: &SiteName) -> Result<PublicUrl, SiteError> {
+    let remembered = || std::fs::read_to_string(folder.site(site).join("public_url")).ok()?.trim().parse().ok();
+    config
+        .public_url(site)
+        .cloned()
+        .or_else(|| config.public_url(&SiteName::default()).cloned())
+        .or_else(remembered)
+        .or_else(|| config.default_public_url(config.listen))
+        .ok_or_else(|| SiteError::NoPublicUrl(site.clone()))
+}
+
+/// Whether a site exists: it is configured, or has a folder.
+pub fn exists(config: &Config, folder: &DataFolder, site: &SiteName) -> bool {
+    config.sites.contains_key(site) || folder.site(site).is_dir()
+}
