@@ -21,7 +21,7 @@ use poem::{Endpoint, Response, Route};
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, PublicUrl, SiteName};
-use crate::site::{DataFolder, SiteError, Sites};
+use crate::site::{DataFolder, Databases, SiteError, Sites};
 
 pub use listener::BindError;
 pub use tls::{Source as CertificateSource, TlsError};
@@ -59,7 +59,8 @@ impl Server {
             let tls = tls::server_config(source.clone(), clock.clone())?;
             (Some(source), Some(tls))
         };
-        let sites = Arc::new(Sites::new(config.clone(), folder, address, clock, ids));
+        let databases = Databases::connect(&config).await?;
+        let sites = Arc::new(Sites::new(config.clone(), folder, databases, address, clock, ids));
         // Configured sites are opened now, so that what is wrong with one is known at once.
         for name in config.sites.keys() {
             sites.get(name.as_str()).await?;

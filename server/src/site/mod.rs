@@ -2,15 +2,18 @@
 //! worthless at another.
 
 mod folder;
+mod open;
 mod registry;
 
 use std::path::PathBuf;
 
 pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
+pub use open::{Databases, open_service, types};
 pub use registry::{Site, Sites};
 
 use crate::access::{SigningKey, SigningKeyError};
 use crate::config::{Config, PublicUrl, SiteName};
+use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
@@ -23,6 +26,22 @@ pub enum SiteError {
     NoPublicUrl(SiteName),
     #[error("too many sites are in use at once (limits.open_sites)")]
     TooMany,
+    #[error(
+        "the database {url} is not to be had: {source}. Check that it runs and that the address, user and password \
+         are right (database)"
+    )]
+    Database {
+        /// Without its password.
+        url: String,
+        #[source]
+        source: StoreError,
+    },
+    #[error("site {site}: {source}")]
+    Store {
+        site: SiteName,
+        #[source]
+        source: StoreError,
+    },
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error("{}: {source}", path.display())]

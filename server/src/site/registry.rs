@@ -4,27 +4,36 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
-use super::{Addresses, DataFolder, SiteError, exists, remember_public_url, signing_key};
+use super::{Addresses, DataFolder, Databases, SiteError, exists, open_service, remember_public_url, signing_key};
 use crate::access::Verifier;
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, SiteName};
 use crate::fhir::Service;
+use crate::store::Store;
+
+/// Resources that one bite of re-indexing takes.
+const REINDEX_BITE: usize = 200;
 
 /// A site at work.
 pub struct Site {
     pub name: SiteName,
     pub addresses: Addresses,
     pub verifier: Verifier,
-    pub service: Service,
+    pub service: Arc<Service>,
+    /// Re-indexing after an update of the parameters.
+    background: JoinHandle<()>,
 }
 
 /// All sites of this server.
 pub struct Sites {
     config: Arc<Config>,
     folder: DataFolder,
+    databases: Databases,
     /// Where the server listens: what an unset `public_url` is guessed from.
     listening: SocketAddr,
     clock: Clock,
@@ -42,10 +51,18 @@ struct Open {
 }
 
 impl Sites {
-    pub fn new(config: Arc<Config>, folder: DataFolder, listening: SocketAddr, clock: Clock, ids: Ids) -> Sites {
+    pub fn new(
+        config: Arc<Config>,
+        folder: DataFolder,
+        databases: Databases,
+        listening: SocketAddr,
+        clock: Clock,
+        ids: Ids,
+    ) -> Sites {
         Sites {
             config,
             folder,
+            databases,
             listening,
             clock,
             ids,
@@ -123,9 +140,12 @@ impl Sites {
             self.config.apis.system_scopes,
             self.clock.clone(),
         );
-        let service = Service { base_url: addresses.fhir_base.clone() };
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let base = &addresses.fhir_base;
+        let service = open_service(&self.databases, &self.folder, &name, base, clock, ids).await?;
+        let background = tokio::spawn(reindex(name.clone(), service.store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");
-        Ok(Site { name, addresses, verifier, service })
+        Ok(Site { name, addresses, verifier, service, background })
     }
 
     pub fn config(&self) -> &Config {
@@ -159,11 +179,41 @@ impl Sites {
 impl Site {
     /// Whether it can serve; else why not, in words for an operator.
     pub async fn ready(&self) -> Result<(), String> {
-        Ok(())
+        self.service.store.ping().await.map_err(|error| error.to_string())
     }
 
     async fn close(self) {
+        self.background.abort();
+        self.service.store.close().await;
         tracing::info!(site = %self.name, "site closed");
+    }
+}
+
+/// Makes the rows of new and changed search parameters, a bite at a time: requests go first.
+async fn reindex(site: SiteName, store: Arc<Store>) {
+    let mut announced = false;
+    let mut pause = Duration::ZERO;
+    loop {
+        tokio::time::sleep(pause).await;
+        match store.reindex_bite(REINDEX_BITE).await {
+            Ok(progress) if progress.is_complete() => {
+                if announced {
+                    tracing::info!(%site, "re-indexing is complete");
+                }
+                return;
+            }
+            Ok(progress) => {
+                if !announced {
+                    tracing::info!(%site, parameters = progress.pending, "re-indexing search parameters");
+                }
+                announced = true;
+                pause = Duration::ZERO;
+            }
+            Err(error) => {
+                tracing::warn!(%site, %error, "re-indexing waits");
+                pause = Duration::from_secs(5);
+            }
+        }
     }
 }
 
@@ -176,7 +226,7 @@ mod tests {
         change(&mut config);
         let folder = DataFolder::open(folder).unwrap();
         let listening = SocketAddr::from(([127, 0, 0, 1], 9300));
-        Sites::new(Arc::new(config), folder, listening, Clock::system(), Ids::system())
+        Sites::new(Arc::new(config), folder, Databases::Sqlite, listening, Clock::system(), Ids::system())
     }
 
     #[tokio::test]

@@ -1,0 +1,90 @@
+//! Opening a site's database, and what `fhir` needs on top of it: the same for the server and for commands.
+
+use std::sync::Arc;
+
+use vesta_fhir::SCHEMA;
+use vesta_fhir::types::ResourceType;
+
+use super::{DataFolder, SiteError};
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, SiteName};
+use crate::fhir::Service;
+use crate::search::{ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
+use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
+
+/// Connections to PostgreSQL of one process, for all its sites.
+const CONNECTIONS: u32 = 32;
+
+/// Where the databases of sites are.
+#[derive(Clone)]
+pub enum Databases {
+    /// A file in each site's folder.
+    Sqlite,
+    /// A schema a site.
+    Postgres(PostgresPool),
+}
+
+impl Databases {
+    /// Reaches the database that is configured, or says that it cannot be had.
+    pub async fn connect(config: &Config) -> Result<Databases, SiteError> {
+        let Some(url) = &config.database else { return Ok(Databases::Sqlite) };
+        let statement_time = Limits::default().query_time;
+        let unreachable = |source| SiteError::Database { url: url.to_string(), source };
+        let pool = PostgresPool::connect(url.reveal(), CONNECTIONS, statement_time).await.map_err(unreachable)?;
+        Ok(Databases::Postgres(pool))
+    }
+
+    fn of(&self, folder: &DataFolder, site: &SiteName) -> Database {
+        match self {
+            Databases::Sqlite => Database::Sqlite { file: folder.site(site).join("vesta.db") },
+            // A hyphen is allowed in a quoted name, and keeps two sites from having one schema.
+            Databases::Postgres(pool) => {
+                Database::Postgres { pool: pool.clone(), schema: format!("site_{}", site.as_str()) }
+            }
+        }
+    }
+}
+
+/// The types of R4 with the parameters and the patient boundary that a site works with.
+pub fn types() -> Vec<TypeEntry> {
+    let outside = || TypeBoundary { rule: Rule::Nothing, parameters: &[], mask: 0, date: None };
+    let entry = |resource_type: &ResourceType| {
+        let name = resource_type.as_str();
+        let mut parameters = vesta_fhir::search::parameters(name).to_vec();
+        parameters.extend_from_slice(vesta_guides::search::parameters(name));
+        let boundary = vesta_guides::boundary::PATIENT.get(name).map_or_else(outside, TypeBoundary::from);
+        TypeEntry { name, number: resource_type.as_u16(), parameters, boundary }
+    };
+    ResourceType::ALL.iter().map(entry).collect()
+}
+
+/// Opens the site's database. On SQLite this takes its writer lock: [`StoreError::Locked`] where a server has it.
+pub async fn open_service(
+    databases: &Databases,
+    folder: &DataFolder,
+    site: &SiteName,
+    fhir_base: &str,
+    clock: Clock,
+    ids: Ids,
+) -> Result<Arc<Service>, SiteError> {
+    let failed = |source| SiteError::Store { site: site.clone(), source };
+    let types = types();
+    let options = Options {
+        database: databases.of(folder, site),
+        clock: clock.clone(),
+        parameters: definitions(&types),
+        limits: Limits::default(),
+    };
+    let mut made = None;
+    let store = Store::open(options, |dictionary, _| {
+        let table = Arc::new(ParameterTable::new(&SCHEMA, types, dictionary.clone(), fhir_base));
+        made = Some(table.clone());
+        table as Arc<dyn Indexer>
+    })
+    .await
+    .map_err(failed)?;
+    let Some(table) = made else {
+        return Err(failed(StoreError::Configuration("the store was opened without an index".to_owned())));
+    };
+    Ok(Arc::new(Service::new(fhir_base, &SCHEMA, store, table, clock, ids).await.map_err(failed)?))
+}
