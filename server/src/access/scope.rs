@@ -59,16 +59,10 @@ fn parse(scope: &str) -> Result<Scope, &'static str> {
     let (resource_type, permissions) = rest.split_once('.').ok_or("expected a dot and permissions behind the type")?;
     let resource_type = match resource_type {
         "*" => None,
-        name if is_type_name(name) => Some(name.to_owned()),
+        name if vesta_fhir::SCHEMA.resource(name).is_some() => Some(name.to_owned()),
         _ => return Err("expected * or a resource type of R4, such as Observation"),
     };
     Ok(Scope { level, resource_type, permissions: permissions_of(permissions)? })
-}
-
-/// The shape of a type's name.
-fn is_type_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_uppercase())
-        && name.chars().all(|letter| letter.is_ascii_alphabetic())
 }
 
 fn permissions_of(text: &str) -> Result<Permissions, &'static str> {
@@ -129,6 +123,8 @@ mod tests {
             "patient/Observation.Read",
             "practitioner/Observation.rs",
             "patient/observation.rs",
+            "patient/Nothing.rs",
+            "patient/DomainResource.rs",
             "patient/.rs",
             "Observation.rs",
             "patient/Observation.rs?category=laboratory",

@@ -7,7 +7,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::source::{Given, Raw};
-use super::{Config, LogFormat, Place, Problem, SearchHandling, SiteName};
+use super::{Config, Guide, LogFormat, Place, Problem, SearchHandling, SiteName};
+use crate::site::GUIDES;
 
 pub(super) struct Setting {
     pub(super) name: &'static str,
@@ -236,10 +237,13 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "guides",
-        expected: "expected a list of guides with their versions, such as [\"hl7.fhir.us.core@8.0.0\"]",
+        expected: "expected a list of guides that are built in, with their versions, such as \
+                   [\"hl7.fhir.us.core@8.0.0\"]; none means all",
         secret: false,
         set: |config, raw| {
-            config.guides = raw.list()?.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
+            let built_in = |guide: &Guide| GUIDES.contains(&(&guide.name, &guide.version));
+            let guide = |text: &String| text.parse().ok().filter(built_in);
+            config.guides = raw.list()?.iter().map(guide).collect::<Option<_>>()?;
             Some(())
         },
         show: |config| list(&config.guides),

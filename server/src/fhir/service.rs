@@ -117,7 +117,8 @@ impl From<AccessError> for Error {
             text.replace_range(..1, &first);
         }
         text.push('.');
-        Error::new(Kind::Forbidden, text)
+        // `http` names the needed scope in a header too: RFC 6750, 3.1.
+        Error::new(Kind::Forbidden, text).caused_by(error)
     }
 }
 

@@ -1,10 +1,14 @@
 //! From a route to the function in `fhir` that answers it.
 
-use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 
 use super::fhir::{Call, if_modified_since, text};
+use super::negotiate::is_fhir_body;
 use super::route::Interaction;
-use crate::fhir::{Answer, Error, Kind, ReadConditions, Request, create, delete, history, read, update};
+use crate::fhir::{
+    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, read, search,
+    update,
+};
 
 pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {
     let request = Request {
@@ -15,12 +19,27 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
     };
     let parameters = &call.parameters[..];
     let if_match = text(call.headers, IF_MATCH.as_str());
+    let conditions = ReadConditions {
+        if_none_match: text(call.headers, IF_NONE_MATCH.as_str()),
+        if_modified_since: if_modified_since(call.headers),
+    };
     match interaction {
+        Interaction::Metadata => metadata::metadata(&call.site.service, parameters).await,
+        Interaction::Read { resource_type, id } if resource_type == BINARY => {
+            binary::read(&request, id, call.names_fhir, &conditions, parameters).await
+        }
+        Interaction::Vread { resource_type, id, version } if resource_type == BINARY => {
+            binary::vread(&request, id, version, call.names_fhir, parameters).await
+        }
+        Interaction::Create { resource_type } if resource_type == BINARY && !is_fhir_body(call.headers) => {
+            let content_type = content_type(call)?;
+            binary::create(&request, content_type, text(call.headers, SECURITY_CONTEXT), &call.body).await
+        }
+        Interaction::Update { resource_type, id } if resource_type == BINARY && !is_fhir_body(call.headers) => {
+            let (content_type, context) = (content_type(call)?, text(call.headers, SECURITY_CONTEXT));
+            binary::update(&request, id, content_type, context, &call.body, if_match).await
+        }
         Interaction::Read { resource_type, id } => {
-            let conditions = ReadConditions {
-                if_none_match: text(call.headers, IF_NONE_MATCH.as_str()),
-                if_modified_since: if_modified_since(call.headers),
-            };
             read::read(&request, resource_type, id, &conditions, parameters).await
         }
         Interaction::Vread { resource_type, id, version } => {
@@ -38,10 +57,19 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
         }
         Interaction::TypeHistory { resource_type } => history::type_level(&request, resource_type, parameters).await,
         Interaction::SystemHistory => history::system(&request, parameters).await,
-        Interaction::Metadata
-        | Interaction::SystemSearch
-        | Interaction::SystemSearchForm
-        | Interaction::Search { .. }
-        | Interaction::Bundle => Err(Error::new(Kind::NotSupported, "this interaction is not offered yet")),
+        Interaction::Search { resource_type, .. } => search::search(&request, resource_type, parameters).await,
+        Interaction::SystemSearch | Interaction::SystemSearchForm => search::system(&request, parameters).await,
+        Interaction::Bundle => bundle::bundle(&request, &call.body).await,
     }
+}
+
+const BINARY: &str = "Binary";
+/// Which resource decides who may see a Binary: <https://hl7.org/fhir/R4/binary.html#rest>
+const SECURITY_CONTEXT: &str = "x-security-context";
+
+/// What the raw content of a Binary is.
+fn content_type<'a>(call: &Call<'a>) -> Result<&'a str, Error> {
+    text(call.headers, CONTENT_TYPE.as_str()).ok_or_else(|| {
+        Error::new(Kind::UnsupportedMediaType, "Content-Type: it is missing; say what the content of the Binary is")
+    })
 }

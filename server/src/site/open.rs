@@ -7,7 +7,7 @@ use vesta_fhir::types::ResourceType;
 
 use super::{DataFolder, SiteError};
 use crate::clock::{Clock, Ids};
-use crate::config::{Config, SiteName};
+use crate::config::{Config, Guide, SiteName};
 use crate::fhir::Service;
 use crate::search::{ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
 use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
@@ -45,13 +45,24 @@ impl Databases {
     }
 }
 
-/// The types of R4 with the parameters and the patient boundary that a site works with.
-pub fn types() -> Vec<TypeEntry> {
+/// The guides that are built in, newest first: where two versions define one parameter, the newest counts.
+pub const GUIDES: [(&str, &str); 3] =
+    [("hl7.fhir.us.core", "8.0.0"), ("hl7.fhir.us.core", "7.0.0"), ("hl7.fhir.us.core", "6.1.0")];
+
+/// The types of R4 with the parameters and the patient boundary that a site works with. No guide named means all.
+pub fn types(enabled: &[Guide]) -> Vec<TypeEntry> {
+    let is_enabled = |(name, version): &(&str, &str)| {
+        enabled.is_empty() || enabled.iter().any(|guide| guide.name == *name && guide.version == *version)
+    };
+    let guides: Vec<_> = GUIDES.into_iter().filter(is_enabled).collect();
     let outside = || TypeBoundary { rule: Rule::Nothing, parameters: &[], mask: 0, date: None };
     let entry = |resource_type: &ResourceType| {
         let name = resource_type.as_str();
         let mut parameters = vesta_fhir::search::parameters(name).to_vec();
-        parameters.extend_from_slice(vesta_guides::search::parameters(name));
+        for (guide, version) in &guides {
+            let defined = vesta_guides::search::parameters(guide, version);
+            parameters.extend(defined.iter().copied().filter(|parameter| parameter.base == name));
+        }
         let boundary = vesta_guides::boundary::PATIENT.get(name).map_or_else(outside, TypeBoundary::from);
         TypeEntry { name, number: resource_type.as_u16(), parameters, boundary }
     };
@@ -62,13 +73,14 @@ pub fn types() -> Vec<TypeEntry> {
 pub async fn open_service(
     databases: &Databases,
     folder: &DataFolder,
+    guides: &[Guide],
     site: &SiteName,
     fhir_base: &str,
     clock: Clock,
     ids: Ids,
 ) -> Result<Arc<Service>, SiteError> {
     let failed = |source| SiteError::Store { site: site.clone(), source };
-    let types = types();
+    let types = types(guides);
     let options = Options {
         database: databases.of(folder, site),
         clock: clock.clone(),
