@@ -47,7 +47,10 @@ async fn no_statement_scans_a_table(fixture: Fixture) {
         let statement = statement.build(&transaction.get_database_backend());
         let sql = statement.sql.clone();
         let plan = plan(&transaction, statement, number).await;
-        let scans = ["SCAN", "Seq Scan", "TEMP B-TREE"].iter().any(|word| plan.contains(word));
+        // `SELECT` without a table scans a constant row.
+        let lines = plan.lines().filter(|line| *line != "SCAN CONSTANT ROW");
+        let scans = ["SCAN", "Seq Scan", "TEMP B-TREE"];
+        let scans = lines.into_iter().any(|line| scans.iter().any(|scan| line.contains(scan)));
         assert!(!scans, "{sql}\n{plan}");
     }
 }
