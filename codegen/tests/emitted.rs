@@ -1,30 +1,13 @@
 //! What the emitters write, for a few real definitions and for small hand-made ones that exercise each shape.
 
+mod common;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::sync::LazyLock;
 
 use vesta_codegen::digest::{Lock, LockedPackage, Package, Specification, Unresolved};
 use vesta_codegen::emit::{self, GeneratedFile};
 
-static SPECIFICATION: LazyLock<Specification> = LazyLock::new(|| {
-    let mut files = BTreeMap::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec"), "", &mut files);
-    Specification::load(&files).unwrap()
-});
-
-fn read(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
-        if entry.path().is_dir() {
-            read(&entry.path(), &format!("{name}/"), files);
-        } else {
-            files.insert(name, fs::read_to_string(entry.path()).unwrap());
-        }
-    }
-}
+use common::SPECIFICATION;
 
 fn text<'a>(files: &'a [GeneratedFile], path: &str) -> &'a str {
     &files.iter().find(|file| file.path.ends_with(path)).unwrap_or_else(|| panic!("no {path}")).text

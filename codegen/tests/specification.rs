@@ -1,29 +1,10 @@
 //! What `spec/` holds, read as the generator reads it.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::sync::LazyLock;
+mod common;
 
-use vesta_codegen::digest::{Package, Specification};
+use vesta_codegen::digest::Package;
 
-static SPECIFICATION: LazyLock<Specification> = LazyLock::new(|| {
-    let mut files = BTreeMap::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec"), "", &mut files);
-    Specification::load(&files).unwrap()
-});
-
-fn read(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
-        if entry.path().is_dir() {
-            read(&entry.path(), &format!("{name}/"), files);
-        } else {
-            files.insert(name, fs::read_to_string(entry.path()).unwrap());
-        }
-    }
-}
+use common::SPECIFICATION;
 
 fn us_core(version: &str) -> &'static Package {
     SPECIFICATION.guides().find(|guide| guide.name == "hl7.fhir.us.core" && guide.version == version).unwrap()

@@ -1,8 +1,9 @@
 //! How the specification's names become Rust's.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::quote;
 
 /// The words of a name: `MedicationRequest.dosageInstruction`, `us-core-race` and `HTTPVerb` are three, three, two.
 fn words(name: &str) -> Vec<String> {
@@ -81,6 +82,26 @@ impl Unique {
         }
         candidate
     }
+}
+
+/// The identifiers that code uses.
+pub(super) fn collect_words(code: TokenStream, words: &mut BTreeSet<String>) {
+    for tree in code {
+        match tree {
+            TokenTree::Ident(word) => drop(words.insert(word.to_string())),
+            TokenTree::Group(group) => collect_words(group.stream(), words),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+/// `use path::{…};` with those of the names that the code uses, so that none is imported in vain.
+pub(super) fn imports(path: &str, names: &[&str], code: &TokenStream) -> TokenStream {
+    let mut words = BTreeSet::new();
+    collect_words(code.clone(), &mut words);
+    let names: Vec<_> = names.iter().filter(|name| words.contains(**name)).map(|name| identifier(name)).collect();
+    let path: syn::Path = syn::parse_str(path).expect("the path of a module");
+    if names.is_empty() { TokenStream::new() } else { quote!(use #path::{#(#names),*};) }
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use sha2::{Digest, Sha256};
 use vesta_runtime::fhirpath::ast::Expression;
 
-use super::names::{Unique, identifier, screaming, snake};
+use super::names::{Unique, collect_words, identifier, screaming, snake};
 use super::{EmitError, GeneratedFile, rust_file};
 use crate::digest::{Package, SearchParameter, Specification, StructureKind};
 use crate::fhirpath::{self, Compiler, Types, Uses};
@@ -276,15 +276,4 @@ fn kind_of(name: &str) -> Option<TokenStream> {
     };
     let variant = format_ident!("{variant}");
     Some(quote! { SearchParameterType::#variant })
-}
-
-/// The identifiers in code: what a file must import.
-fn collect_words(code: TokenStream, words: &mut BTreeSet<String>) {
-    for tree in code {
-        match tree {
-            TokenTree::Ident(word) => drop(words.insert(word.to_string())),
-            TokenTree::Group(group) => collect_words(group.stream(), words),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-        }
-    }
 }

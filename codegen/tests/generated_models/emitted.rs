@@ -1,31 +1,12 @@
 //! What the emitters write, as snapshots: some types of R4, and a small definition that has each shape.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use vesta_codegen::digest::{CORE, Package, Specification};
 use vesta_codegen::emit::{codes, models};
 
-static R4: LazyLock<Specification> = LazyLock::new(|| {
-    let mut files = BTreeMap::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec"), "", &mut files);
-    Specification::load(&files).unwrap()
-});
-
-fn read(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
-        if entry.path().is_dir() {
-            read(&entry.path(), &format!("{name}/"), files);
-        } else {
-            files.insert(name, fs::read_to_string(entry.path()).unwrap());
-        }
-    }
-}
+use crate::common::SPECIFICATION as R4;
 
 /// From the line that starts an item to the brace that ends it.
 fn item<'a>(text: &'a str, start: &str) -> &'a str {

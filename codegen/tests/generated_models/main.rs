@@ -1,6 +1,8 @@
 //! The typed models: nothing is lost on the way in and out, and what is not of the type is refused with its name.
 
 mod choices;
+#[path = "../common/mod.rs"]
+mod common;
 mod emitted;
 mod samples;
 

@@ -57,12 +57,7 @@ fn guide_files(specification: &Specification, guide: &Package) -> Result<Vec<Gen
     files.push(rust_file(
         format!("{folder}/search_parameters.rs"),
         "The guide's search parameters.",
-        quote! {
-            use vesta_runtime::guide::{Expectation, Expected, GuideSearchParameter};
-            use vesta_runtime::search::SearchParameterType;
-
-            pub(super) static SEARCH_PARAMETERS: &[GuideSearchParameter] = &[#(#search_parameters,)*];
-        },
+        search_parameters,
     ));
     files.push(rust_file(format!("{folder}/value_sets.rs"), "The value sets of required bindings.", value_sets));
     let (server_module, server) = match server {

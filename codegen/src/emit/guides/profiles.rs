@@ -1,6 +1,6 @@
 //! A guide's profiles and extensions: of each, the elements of which it says more than the type's own definition.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
@@ -10,9 +10,22 @@ use crate::digest::{
     Binding, Constraint, Discriminator, Element, ElementType, Package, Severity, Slicing, Specification, Structure,
 };
 use crate::emit::elements::strength_name;
-use crate::emit::names::{Unique, identifier, snake, static_name};
+use crate::emit::names::{Unique, identifier, imports, snake, static_name};
 use crate::emit::{EmitError, GeneratedFile, rust_file};
 use crate::links;
+
+const GUIDE_NAMES: &[&str] = &[
+    "Constraint",
+    "Discriminator",
+    "DiscriminatorKind",
+    "Profile",
+    "ProfileBinding",
+    "ProfileElement",
+    "ProfileType",
+    "Slicing",
+    "SlicingRules",
+    "Target",
+];
 
 /// The files, and the paths of the profiles' statics below `profiles`, sorted by the profiles' URLs.
 pub(super) fn emit(
@@ -90,10 +103,7 @@ fn profile(
     let constraints: Vec<_> = constraints.collect();
     let static_name = profile_static(structure);
     let doc = format!(" `{url}|{version}`: <{page}>");
-    let imports = imports(&elements, &constraints);
-    Ok(quote! {
-        #imports
-
+    let item = quote! {
         #[doc = #doc]
         pub static #static_name: Profile = Profile {
             url: #url,
@@ -106,43 +116,10 @@ fn profile(
             constraints: &[#(#constraints,)*],
             elements: &[#(#elements,)*],
         };
-    })
-}
-
-/// The names that these items use, so that none is imported in vain.
-fn imports(elements: &[TokenStream], constraints: &[TokenStream]) -> TokenStream {
-    fn collect(tokens: TokenStream, names: &mut BTreeSet<String>) {
-        for token in tokens {
-            match token {
-                proc_macro2::TokenTree::Ident(name) => drop(names.insert(name.to_string())),
-                proc_macro2::TokenTree::Group(group) => collect(group.stream(), names),
-                _ => {}
-            }
-        }
-    }
-    let mut used = BTreeSet::from(["Profile".to_owned()]);
-    for item in elements.iter().chain(constraints) {
-        collect(item.clone(), &mut used);
-    }
-    let known = [
-        "Constraint",
-        "Discriminator",
-        "DiscriminatorKind",
-        "Profile",
-        "ProfileBinding",
-        "ProfileElement",
-        "ProfileType",
-        "Slicing",
-        "SlicingRules",
-        "Target",
-    ];
-    let names = known.iter().filter(|name| used.contains(**name)).map(|name| format_ident!("{name}"));
-    let strength = used.contains("Strength").then(|| {
-        quote!(
-            use vesta_runtime::schema::Strength;
-        )
-    });
-    quote! { use vesta_runtime::guide::{#(#names),*}; #strength }
+    };
+    let guide = imports("vesta_runtime::guide", GUIDE_NAMES, &item);
+    let schema = imports("vesta_runtime::schema", &["Strength"], &item);
+    Ok(quote! { #guide #schema #item })
 }
 
 /// A profile over the types that it constrains.

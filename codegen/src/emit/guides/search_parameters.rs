@@ -6,12 +6,20 @@ use quote::quote;
 use super::{all_expected, expected, option, search_parameter_type};
 use crate::digest::{Package, SearchParameter, Specification};
 use crate::emit::EmitError;
+use crate::emit::names::imports;
 
-/// Sorted by URL.
-pub(super) fn emit(specification: &Specification, guide: &Package) -> Result<Vec<TokenStream>, EmitError> {
+pub(super) fn emit(specification: &Specification, guide: &Package) -> Result<TokenStream, EmitError> {
     let mut parameters: Vec<_> = guide.search_parameters.values().collect();
     parameters.sort_by(|a, b| a.url.cmp(&b.url));
-    parameters.into_iter().map(|parameter| emit_one(specification, parameter)).collect()
+    let parameters = parameters.into_iter().map(|parameter| emit_one(specification, parameter));
+    let parameters = parameters.collect::<Result<Vec<_>, _>>()?;
+    let item = quote! {
+        pub(super) static SEARCH_PARAMETERS: &[GuideSearchParameter] = &[#(#parameters,)*];
+    };
+    let names = ["Expectation", "Expected", "GuideSearchParameter"];
+    let guide = imports("vesta_runtime::guide", &names, &item);
+    let search = imports("vesta_runtime::search", &["SearchParameterType"], &item);
+    Ok(quote! { #guide #search #item })
 }
 
 fn emit_one(specification: &Specification, parameter: &SearchParameter) -> Result<TokenStream, EmitError> {

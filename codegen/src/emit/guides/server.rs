@@ -6,6 +6,17 @@ use quote::quote;
 use super::{all_expected, expectation, option, search_parameter_type};
 use crate::digest::{Expected, Package, Rest, RestOperation, RestResource, RestSearchParameter, SearchCombination};
 use crate::emit::EmitError;
+use crate::emit::names::imports;
+
+const GUIDE_NAMES: &[&str] = &[
+    "Combination",
+    "Expectation",
+    "Expected",
+    "OperationExpectation",
+    "ResourceExpectations",
+    "SearchExpectation",
+    "ServerExpectations",
+];
 
 pub(super) fn emit(guide: &Package) -> Result<Option<TokenStream>, EmitError> {
     let mut statements = guide.capabilities.values().filter(|statement| statement.kind == "requirements");
@@ -26,13 +37,7 @@ pub(super) fn emit(guide: &Package) -> Result<Option<TokenStream>, EmitError> {
     let mut resources: Vec<_> = server.resource.iter().collect();
     resources.sort_by(|a, b| a.type_name.cmp(&b.type_name));
     let resources = resources.into_iter().map(|r| resource(guide, r)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(quote! {
-        use vesta_runtime::guide::{
-            Combination, Expectation, Expected, OperationExpectation, ResourceExpectations, SearchExpectation,
-            ServerExpectations,
-        };
-        use vesta_runtime::search::SearchParameterType;
-
+    let item = quote! {
         pub(super) static SERVER: ServerExpectations = ServerExpectations {
             url: #url,
             version: #version,
@@ -44,7 +49,10 @@ pub(super) fn emit(guide: &Package) -> Result<Option<TokenStream>, EmitError> {
             operations: #operations,
             resources: &[#(#resources,)*],
         };
-    }))
+    };
+    let guide = imports("vesta_runtime::guide", GUIDE_NAMES, &item);
+    let search = imports("vesta_runtime::search", &["SearchParameterType"], &item);
+    Ok(Some(quote! { #guide #search #item }))
 }
 
 fn resource(guide: &Package, resource: &RestResource) -> Result<TokenStream, EmitError> {
