@@ -6,6 +6,7 @@
 //! that the parameters' extractors yield, and nothing else in the server matches resources.
 
 mod escape;
+mod generated;
 mod matching;
 mod parse;
 mod paths;
@@ -16,6 +17,7 @@ mod table;
 mod values;
 
 pub use self::escape::escape;
+pub use self::generated::types;
 pub use self::paths::Systems;
 pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position};
 pub use self::query::{

@@ -8,7 +8,7 @@ use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
 use super::escape::{split, unescape};
 use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Summary, Test, Total};
-use super::table::{ParameterTable, has_two_ranges};
+use super::table::{ParameterTable, is_in_tables};
 use super::values::{Reader, date, modifiers};
 use crate::fhir::Handling;
 
@@ -154,7 +154,7 @@ impl Parser<'_> {
             "_id" if parsed.chain.is_none() => return self.id(name, parsed, value),
             "_lastUpdated" if parsed.chain.is_none() => return self.last_updated(name, parsed, value),
             "_has" | "_filter" | "_list" | "_query" | "_content" | "_text" | "_contained" | "_containedType"
-            | "_score" | "_source" => {
+            | "_score" => {
                 let message = format!("the parameter {:?} is not supported", parsed.code);
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;
@@ -166,7 +166,7 @@ impl Parser<'_> {
             self.ignore(name, IssueKind::Unknown, message);
             return None;
         };
-        if definition.kind == Kind::Special || has_two_ranges(definition) {
+        if !is_in_tables(definition) {
             let message = format!("the parameter {:?} is not supported", parsed.code);
             self.ignore(name, IssueKind::NotSupported, message);
             return None;

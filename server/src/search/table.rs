@@ -90,14 +90,16 @@ impl Parameter {
     }
 }
 
-fn is_in_tables(definition: &SearchParameter) -> bool {
+pub(super) fn is_in_tables(definition: &SearchParameter) -> bool {
     !matches!(definition.code, "_id" | "_lastUpdated")
         && definition.kind != SearchParameterType::Special
+        // `_text`, `_content`, `_query`: no element of the resource.
+        && !definition.expression.is_empty()
         && !has_two_ranges(definition)
 }
 
 /// A composite of two parts that are no equalities (the coordinates of a MolecularSequence) has no rows.
-pub(super) fn has_two_ranges(definition: &SearchParameter) -> bool {
+fn has_two_ranges(definition: &SearchParameter) -> bool {
     use SearchParameterType::{Reference, Token};
     definition.components.iter().filter(|component| !matches!(component.kind, Token | Reference)).count() > 1
 }

@@ -2,7 +2,12 @@
 //! queries with the ids they find in `corpus.json`.
 
 mod cases;
+mod differential;
+mod oracle;
+mod paging;
 mod parameters;
+mod refusals;
+mod samples;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +36,21 @@ pub(super) struct Fixture {
     pub store: Arc<Store>,
     pub table: Arc<ParameterTable>,
     backend: DbBackend,
-    _folder: Option<tempfile::TempDir>,
+    pub folder: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
     pub(super) async fn sqlite() -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::Sqlite { file: folder.path().join("site").join("vesta.db") };
-        Self::open(database, DbBackend::Sqlite, Some(folder)).await
+        Self::open(database, DbBackend::Sqlite, Some(folder), parameters::types()).await
+    }
+
+    /// With every parameter of R4 and the guides.
+    pub(super) async fn generated() -> Fixture {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = Database::Sqlite { file: folder.path().join("site").join("vesta.db") };
+        Self::open(database, DbBackend::Sqlite, Some(folder), types(vesta_guides::GUIDES)).await
     }
 
     /// None where there is no PostgreSQL to be had.
@@ -56,11 +68,15 @@ impl Fixture {
         let connection = sea_orm::Database::connect(&url).await.expect("PostgreSQL answers");
         let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
         sea_orm::ConnectionTrait::execute_unprepared(&connection, &drop).await.expect("the schema is dropped");
-        Some(Self::open(Database::Postgres { pool, schema }, DbBackend::Postgres, None).await)
+        Some(Self::open(Database::Postgres { pool, schema }, DbBackend::Postgres, None, parameters::types()).await)
     }
 
-    async fn open(database: Database, backend: DbBackend, folder: Option<tempfile::TempDir>) -> Fixture {
-        let types = parameters::types();
+    async fn open(
+        database: Database,
+        backend: DbBackend,
+        folder: Option<tempfile::TempDir>,
+        types: Vec<TypeEntry>,
+    ) -> Fixture {
         let options =
             Options { database, clock: Clock::system(), parameters: definitions(&types), limits: Limits::default() };
         let mut made = None;
@@ -71,7 +87,7 @@ impl Fixture {
         })
         .await
         .expect("the store opens");
-        Fixture { store, table: made.expect("the table was made"), backend, _folder: folder }
+        Fixture { store, table: made.expect("the table was made"), backend, folder }
     }
 
     pub(super) async fn put(&self, resources: &[Value]) {

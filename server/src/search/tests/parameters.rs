@@ -48,7 +48,7 @@ macro_rules! parameter {
             url: concat!("http://example.org/", $base, "/", $code),
             kind: SearchParameterType::Composite,
             base: $base,
-            expression: "",
+            expression: concat!($base $(, ".", $path)*),
             targets: &[],
             components: &[
                 Component {

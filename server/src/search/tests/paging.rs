@@ -1,0 +1,99 @@
+//! Pages by keyset: a resource that is not written meanwhile appears exactly once, in either direction.
+
+use serde_json::json;
+
+use super::*;
+
+fn observation(id: usize, day: usize) -> Value {
+    json!({"resourceType": "Observation", "id": format!("o{id}"), "status": "final", "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"code": "c"}]}, "effectiveDateTime": format!("2024-01-{:02}", day % 28 + 1)})
+}
+
+async fn forward_and_back(fixture: &Fixture, query: &str) {
+    let search = parse(&fixture.table, Some("Observation"), query).expect("a query");
+    let boundary = Boundary::Unrestricted;
+    let whole = fixture.page(&search, &boundary, 1000, None).await;
+    assert!(whole.next.is_none() && whole.previous.is_none());
+    let whole: Vec<i64> = whole.found.iter().map(|found| found.stored.key).collect();
+    let (mut forward, mut backward) = (Vec::new(), Vec::new());
+    let mut page = fixture.page(&search, &boundary, 3, None).await;
+    loop {
+        forward.extend(page.found.iter().map(|found| found.stored.key));
+        let Some(next) = page.next.take() else { break };
+        // As a cursor carries it.
+        let next = Position::from_bytes(&next.to_bytes()).expect("a position");
+        page = fixture.page(&search, &boundary, 3, Some(next)).await;
+    }
+    loop {
+        backward.splice(0..0, page.found.iter().map(|found| found.stored.key));
+        let Some(previous) = page.previous.take() else { break };
+        page = fixture.page(&search, &boundary, 3, Some(previous)).await;
+    }
+    assert_eq!(forward, whole, "{query} forward");
+    assert_eq!(backward, whole, "{query} backward");
+}
+
+async fn pages(fixture: Fixture) {
+    let mut resources: Vec<Value> = (0..20).map(|at| observation(at, at * 7 % 5)).collect();
+    // Some without a date.
+    for resource in resources.iter_mut().step_by(6) {
+        resource.as_object_mut().expect("an object").remove("effectiveDateTime");
+    }
+    fixture.put(&resources).await;
+    for query in [
+        "",
+        "patient=p",
+        "patient=p&_sort=date",
+        "patient=p&_sort=-date",
+        "code=c",
+        "code=c&_sort=date",
+        "code=c&_sort=-date,_id",
+        "status=final&_sort=-_lastUpdated,_id",
+        "date=ge2023",
+        "code=c,d",
+        "_sort=date,-_id",
+    ] {
+        forward_and_back(&fixture, query).await;
+    }
+}
+
+async fn pages_while_others_write(fixture: Fixture) {
+    let resources: Vec<Value> = (0..30).map(|at| observation(at, at)).collect();
+    fixture.put(&resources).await;
+    for query in ["patient=p", "code=c", "code=c&_sort=date", "date=ge2023"] {
+        let search = parse(&fixture.table, Some("Observation"), query).expect("a query");
+        let mut seen = Vec::new();
+        let mut position = None;
+        let mut written = 100;
+        loop {
+            let page = fixture.page(&search, &Boundary::Unrestricted, 4, position).await;
+            seen.extend(page.found.iter().map(|found| found.stored.id.clone()));
+            let Some(next) = page.next else { break };
+            position = Some(next);
+            // Odd ones are written anew, with another date, and new ones come.
+            fixture.put(&[observation(written % 30 | 1, written), observation(written, written)]).await;
+            written += 7;
+            assert!(seen.len() < 500, "{query}: pages never end");
+        }
+        for at in (0..30).step_by(2) {
+            let times = seen.iter().filter(|id| **id == format!("o{at}")).count();
+            assert_eq!(times, 1, "{query}: o{at}, which nobody wrote, appears {times} times");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_on_sqlite() {
+    pages(Fixture::sqlite().await).await;
+    pages_while_others_write(Fixture::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_on_postgres() {
+    if let Some(fixture) = Fixture::postgres("pages").await {
+        pages(fixture).await;
+    }
+    if let Some(fixture) = Fixture::postgres("pages_while_others_write").await {
+        pages_while_others_write(fixture).await;
+    }
+}
