@@ -1,16 +1,32 @@
 //! `vesta demo`: the first look. Starts like `serve`, with demo patients, and says what to do next.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
+use vesta_fhir::types::ResourceType;
 
 use super::Failure;
 use super::serve::{ServeArgs, start, stop_signal};
 use super::token::{TokenRequest, sign};
+use crate::access::AccessContext;
 use crate::config::{Place, SiteName};
+use crate::fhir::{Preferences, Request, Service, bundle};
 use crate::http::{Server, telemetry};
 
 /// What the printed token may do, and for how long.
 const SCOPE: &str = "user/*.cruds";
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
+/// Transaction Bundles: the directory first, since the patients' refer to it. Each with an id that tells whether it was
+/// sent before.
+const BUNDLES: [(ResourceType, &str, &[u8]); 6] = [
+    (ResourceType::Organization, "demo-clinic", include_bytes!("../../demo/directory.json")),
+    (ResourceType::Patient, "demo-amelia-ortega", include_bytes!("../../demo/amelia-ortega.json")),
+    (ResourceType::Patient, "demo-ingrid-sorensen", include_bytes!("../../demo/ingrid-sorensen.json")),
+    (ResourceType::Patient, "demo-marcus-lee", include_bytes!("../../demo/marcus-lee.json")),
+    (ResourceType::Patient, "demo-noah-ortega", include_bytes!("../../demo/noah-ortega.json")),
+    (ResourceType::Patient, "demo-walter-brandt", include_bytes!("../../demo/walter-brandt.json")),
+];
 
 pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let mut config = args.load()?;
@@ -21,9 +37,25 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     telemetry::start_log(&config.log);
     let server = start(config).await?;
     let site = SiteName::default();
+    let service = server.sites().get(site.as_str()).await?.service.clone();
+    load(&service).await?;
     println!("{}", welcome(&server, &site).await?);
     server.run(stop_signal()).await;
     println!("Stopped. The data are kept; start again to go on.");
+    Ok(())
+}
+
+/// Sends what was not sent before: what someone changed or deleted since stays so.
+async fn load(service: &Arc<Service>) -> Result<(), Failure> {
+    let access = AccessContext::operator("demo");
+    let request = Request { service, access: &access, request_id: "demo", preferences: Preferences::default() };
+    let failed = |error: &dyn std::fmt::Display| Failure::Other(format!("the demo patients cannot be loaded: {error}"));
+    for (resource_type, id, body) in BUNDLES {
+        let known = service.store.read(resource_type.as_u16(), id).await.map_err(|error| failed(&error))?;
+        if known.is_none() {
+            bundle::bundle(&request, body).await.map_err(|error| failed(&error))?;
+        }
+    }
     Ok(())
 }
 
