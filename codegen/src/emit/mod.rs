@@ -15,6 +15,7 @@ pub mod guide_search;
 pub mod guides;
 pub mod models;
 pub mod names;
+pub mod openapi;
 pub mod resource_types;
 pub mod search;
 
@@ -47,6 +48,7 @@ pub const EMITTERS: &[Emitter] = &[
     guides::emit,
     codes::emit,
     models::emit,
+    openapi::emit,
 ];
 
 /// The crates that consist of generated modules: folder, first line of the docs, and what the root re-exports from

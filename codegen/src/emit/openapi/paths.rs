@@ -1,0 +1,160 @@
+//! The paths and what can be done there. <https://hl7.org/fhir/R4/http.html#summary>
+
+use serde_json::{Map, Value, json};
+
+use super::parameters::{Served, reference};
+
+pub(super) const SYSTEM: &str = "System";
+pub(super) const ANY_TYPE: &str = "Any type";
+
+/// What a search answers with and how much of it.
+const OF_RESULTS: [&str; 7] = ["_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements"];
+const OF_FORMAT: [&str; 2] = ["_format", "_pretty"];
+
+/// An operation under construction.
+struct Operation(Value);
+
+impl Operation {
+    fn new(tag: &str, id: &str, summary: &str, link: &str) -> Self {
+        Operation(json!({
+            "tags": [tag], "operationId": id, "summary": summary,
+            "externalDocs": { "url": format!("https://hl7.org/fhir/R4/{link}") },
+        }))
+    }
+
+    fn about(mut self, description: &str) -> Self {
+        self.0["description"] = description.into();
+        self
+    }
+
+    fn parameters(self, names: &[&str]) -> Self {
+        self.references(names.iter().map(|name| reference(name)))
+    }
+
+    fn references(mut self, references: impl Iterator<Item = Value>) -> Self {
+        self.0["parameters"] = references.collect();
+        self
+    }
+
+    fn body(mut self, name: &str) -> Self {
+        self.0["requestBody"] = json!({ "$ref": format!("#/components/requestBodies/{name}") });
+        self
+    }
+
+    /// Statuses with the response component of each; errors are the same everywhere.
+    fn answers(mut self, responses: &[(&str, &str)]) -> Value {
+        let all = responses.iter().chain(&[("4XX", "Refused"), ("5XX", "Failed")]);
+        let all = all
+            .map(|(status, name)| ((*status).to_owned(), json!({ "$ref": format!("#/components/responses/{name}") })));
+        self.0["responses"] = Value::Object(all.collect());
+        self.0
+    }
+}
+
+fn with(names: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
+    names.iter().chain(more).copied().collect()
+}
+
+/// What concerns all types.
+pub(super) fn system() -> Map<String, Value> {
+    let search =
+        with(&["_type", "_id", "_lastUpdated", "_profile", "_security", "_tag"], &with(&OF_RESULTS, &OF_FORMAT));
+    let history = ["_since", "_count", "_format", "_pretty"];
+    let mut metadata = Operation::new(SYSTEM, "capabilities", "What this server does", "http.html#capabilities")
+        .about("Needs no token.")
+        .parameters(&["mode", "_format", "_pretty"])
+        .answers(&[("200", "Resource")]);
+    metadata["security"] = json!([]);
+    let paths = json!({
+        "/metadata": { "get": metadata },
+        "/": {
+            "get": Operation::new(SYSTEM, "searchSystem", "Search several types", "http.html#search")
+                .about("With the parameters that all the types have in common.")
+                .parameters(&search)
+                .answers(&[("200", "Searchset")]),
+            "post": Operation::new(SYSTEM, "bundle", "Batch or transaction", "http.html#transaction")
+                .about("A transaction is done as a whole or not at all; the entries of a batch are independent.")
+                .parameters(&["Prefer"])
+                .body("Bundle")
+                .answers(&[("200", "BundleResponse")]),
+        },
+        "/_search": {
+            "post": Operation::new(SYSTEM, "searchSystemForm", "Search several types, parameters in the body", "http.html#search")
+                .body("Form")
+                .answers(&[("200", "Searchset")]),
+        },
+        "/_history": {
+            "get": Operation::new(SYSTEM, "historySystem", "The changes to all types", "http.html#history")
+                .parameters(&history)
+                .answers(&[("200", "History")]),
+        },
+    });
+    members(paths)
+}
+
+/// What differs from type to type: its search parameters.
+pub(super) fn of_type(name: &str, served: &Served) -> Value {
+    let link = format!("{}.html", name.to_lowercase());
+    let of_results = with(&OF_RESULTS, &OF_FORMAT).into_iter().map(reference);
+    let search = Operation::new(name, &format!("search{name}"), &format!("Search {name}"), &format!("{link}#search"))
+        .references(served.references(name).into_iter().chain(of_results))
+        .answers(&[("200", "Searchset")]);
+    let body = if name == "Binary" { "Binary" } else { "Resource" };
+    let create = Operation::new(name, &format!("create{name}"), &format!("Create a {name}"), &link)
+        .parameters(&["If-None-Exist", "Prefer"])
+        .body(body)
+        .answers(&[("200", "Found"), ("201", "Created")]);
+    json!({ "get": search, "post": create })
+}
+
+/// What is alike for all types.
+pub(super) fn of_any_type() -> Map<String, Value> {
+    let history = ["type", "_since", "_count", "_format", "_pretty"];
+    let read = ["type", "id", "If-None-Match", "If-Modified-Since", "_summary", "_elements", "_format", "_pretty"];
+    let paths = json!({
+        "/{type}/_search": {
+            "post": Operation::new(ANY_TYPE, "searchForm", "Search a type, parameters in the body", "http.html#search")
+                .about("Takes the parameters that `GET` takes on the type's own path.")
+                .parameters(&["type"])
+                .body("Form")
+                .answers(&[("200", "Searchset")]),
+        },
+        "/{type}/_history": {
+            "get": Operation::new(ANY_TYPE, "historyType", "The changes to a type", "http.html#history")
+                .parameters(&history)
+                .answers(&[("200", "History")]),
+        },
+        "/{type}/{id}": {
+            "get": Operation::new(ANY_TYPE, "read", "The current version of a resource", "http.html#read")
+                .about("A Binary is answered in its own type, unless `Accept` or `_format` name a FHIR type.")
+                .parameters(&read)
+                .answers(&[("200", "Resource"), ("304", "NotModified")]),
+            "put": Operation::new(ANY_TYPE, "update", "Put a new version, or create with this id", "http.html#update")
+                .parameters(&["type", "id", "If-Match", "Prefer"])
+                .body("Resource")
+                .answers(&[("200", "Updated"), ("201", "Created")]),
+            "delete": Operation::new(ANY_TYPE, "delete", "Delete a resource", "http.html#delete")
+                .about("Its history stays.")
+                .parameters(&["type", "id", "If-Match"])
+                .answers(&[("200", "Deleted"), ("204", "Nothing")]),
+        },
+        "/{type}/{id}/_history": {
+            "get": Operation::new(ANY_TYPE, "historyInstance", "The versions of a resource", "http.html#history")
+                .parameters(&["type", "id", "_since", "_count", "_format", "_pretty"])
+                .answers(&[("200", "History")]),
+        },
+        "/{type}/{id}/_history/{version}": {
+            "get": Operation::new(ANY_TYPE, "vread", "A version of a resource", "http.html#vread")
+                .parameters(&["type", "id", "version", "_summary", "_elements", "_format", "_pretty"])
+                .answers(&[("200", "Resource")]),
+        },
+    });
+    members(paths)
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
