@@ -101,7 +101,8 @@ pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>,
         retire(batch, bite).await?;
         return Ok(Vec::new());
     }
-    let ids: Vec<i32> = pending.iter().map(|parameter| parameter.id).collect();
+    let mut ids: Vec<i32> = pending.iter().map(|parameter| parameter.id).collect();
+    ids.sort_unstable();
     let mut types: Vec<i16> = pending.iter().map(|parameter| parameter.resource_type).collect();
     types.sort_unstable();
     types.dedup();
@@ -194,7 +195,7 @@ pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), S
             .collect::<Result<Vec<_>, StoreError>>()?;
         let derived: Vec<(i64, u16, &IndexRows)> =
             derived.iter().map(|(key, resource_type, rows)| (*key, *resource_type, rows)).collect();
-        let stamps = Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction).await?;
+        let stamps = Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, false).await?;
         let mut batch = Batch::new(&transaction, context, stamps, &patients);
         batch.insert_rows(&derived).await?;
         let learned = std::mem::take(&mut batch.learned);

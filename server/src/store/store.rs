@@ -22,7 +22,7 @@ use super::record::{Found, Stored, Visible, Written};
 use super::reindex::{self, ReindexProgress};
 use super::schema::{Audit, Names, Resource, ResourceHistory, select_stored};
 use super::unit::Unit;
-use super::write::{Chain, Job, Order, PostgresOrder, Queue, WriteContext, one, spawn};
+use super::write::{Chain, Job, Order, PostgresOrder, Queue, WriteContext, last_commit, one, spawn};
 
 /// The records of one site. Reads see every write that was answered before.
 pub struct Store {
@@ -53,7 +53,7 @@ impl Store {
             Reader::Postgres(_) => Some(PostgresOrder::open(&connection, &names).await?),
         };
         let visible = match &postgres {
-            None => last(&connection, &names).await?,
+            None => last_commit(&connection, &names).await?,
             Some(order) => order.visible(&connection).await?,
         };
         let context = Arc::new(WriteContext {
@@ -75,7 +75,7 @@ impl Store {
         match &postgres {
             None => {
                 let order = Order::Sqlite { sequence: visible.sequence, stamp: visible.time };
-                let chain = chain(&context.connection, &context.names, 0).await?;
+                let chain = Chain::of(0, &context.connection, &context.names).await?;
                 tasks.push(spawn(context.clone(), lines, order, chain));
             }
             Some(order) => {
@@ -253,36 +253,4 @@ fn prepared(names: &Names, postgres: bool) -> (Arc<str>, Arc<str>) {
         .and_where(Expr::col(ResourceHistory::Version).eq(0i64))
         .take();
     (text(&point), text(&version))
-}
-
-/// The last commit of an SQLite database.
-async fn last(connection: &DatabaseConnection, names: &Names) -> Result<Visible, StoreError> {
-    let statement = Query::select()
-        .columns([Resource::LastUpdated, Resource::Sequence])
-        .from(names.table(Resource::Table))
-        .order_by(Resource::Sequence, sea_orm::sea_query::Order::Desc)
-        // Within one batch a later version may carry a stamp a few microseconds earlier.
-        .limit(1_000)
-        .take();
-    let (mut time, mut sequence) = (0, 0);
-    for row in connection.query_all(&statement).await? {
-        time = Ord::max(time, row.integer(0)?);
-        sequence = Ord::max(sequence, row.integer(1)?);
-    }
-    Ok(Visible { sequence, time: timestamp(time)? })
-}
-
-/// The end of an audit chain.
-async fn chain(connection: &DatabaseConnection, names: &Names, writer: i32) -> Result<Chain, StoreError> {
-    let statement = Query::select()
-        .columns([Audit::Sequence, Audit::Chain])
-        .from(names.table(Audit::Table))
-        .and_where(Expr::col(Audit::Writer).eq(writer))
-        .order_by(Audit::Sequence, sea_orm::sea_query::Order::Desc)
-        .limit(1)
-        .take();
-    Ok(match connection.query_one(&statement).await? {
-        Some(row) => Chain { writer, sequence: row.integer(0)?, head: row.blob(1)? },
-        None => Chain { writer, sequence: 0, head: Vec::new() },
-    })
 }

@@ -128,13 +128,17 @@ macro_rules! each_table {
 }
 
 impl IndexRows {
-    /// The rows of these parameters only, without compartments.
+    /// The rows of these parameters (sorted) only, without compartments.
     pub fn of_parameters(&self, parameters: &[i32]) -> IndexRows {
         let mut chosen = IndexRows::default();
         macro_rules! choose {
             ($field:ident) => {
-                chosen.$field =
-                    self.$field.iter().filter(|row| parameters.contains(&row.parameter())).cloned().collect();
+                chosen.$field = self
+                    .$field
+                    .iter()
+                    .filter(|row| parameters.binary_search(&row.parameter()).is_ok())
+                    .cloned()
+                    .collect();
             };
         }
         each_table!(choose);

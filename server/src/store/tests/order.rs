@@ -115,7 +115,8 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
 
     let transaction = fixture.store.context.connection.begin().await.expect("begun");
     let order = write::Order::Postgres(fixture.store.postgres.clone().expect("on PostgreSQL"));
-    let mut stamps = write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction).await.expect("registered");
+    let mut stamps =
+        write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, false).await.expect("registered");
     stamps.reserve(&transaction, 1).await.expect("a number is drawn");
     let number = stamps.number().expect("a number");
     let content = content(&other, PATIENT, "b", json!({}));

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use serde_json::json;
 
 use super::super::schema::Resource;
@@ -17,6 +19,9 @@ on_both!(
     one_unit_may_write_a_resource_twice,
     a_refusing_check_leaves_nothing,
     the_resolver_sees_the_units_before_it,
+    of_many_conditional_creates_at_once_one_creates,
+    bulk_work_gives_way_and_still_goes_on,
+    a_commit_that_was_reported_lost_does_not_stop_the_writer,
     what_was_answered_is_there_after_a_restart,
     an_unchanged_resource_keeps_its_version_when_asked,
     deleting_twice_or_what_never_was_changes_nothing,
@@ -202,4 +207,81 @@ async fn a_unit_beyond_the_limit_is_refused_with_the_limit(fixture: Fixture) {
     let operations = (0..=limit).map(|n| Operation::delete(PATIENT, n.to_string(), None)).collect();
     let refused = fixture.store.write(Unit::new(operations)).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { size, limit: at, .. }) if size == limit + 1 && at == limit));
+}
+
+/// Creates under an id of its own unless a resource with its token is there.
+struct CreateUnlessFound {
+    id: String,
+    content: Content,
+}
+
+impl Resolve for CreateUnlessFound {
+    fn resolve<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Result<Vec<Operation>, StoreError>> {
+        async move {
+            let mut search = sea_orm::sea_query::Query::select();
+            schema::select_stored(&mut search, Resource::Table);
+            search
+                .from_as(view.names().table(Resource::Table), sea_orm::sea_query::Alias::new("resource"))
+                .and_where(Expr::col((Resource::Table, Resource::Body)).like("%\"tokens\":[77]%"));
+            let found = view.search(&search, 0).await?;
+            Ok(vec![match found.first() {
+                Some(found) => Operation::keep(PATIENT, &found.stored.id),
+                None => Operation::create(PATIENT, &self.id, self.content.clone()),
+            }])
+        }
+        .boxed()
+    }
+}
+
+/// Also on several connections of PostgreSQL: <https://hl7.org/fhir/R4/http.html#ccreate>
+async fn of_many_conditional_creates_at_once_one_creates(fixture: Fixture) {
+    let units = (0..24).map(|n| {
+        let id = format!("c{n}");
+        let content = fixture.content(PATIENT, &id, json!({"tokens": [77]}));
+        let store = fixture.store.clone();
+        let unit = Unit::resolving(Arc::new(CreateUnlessFound { id, content }));
+        tokio::spawn(async move {
+            let written = store.write(unit).await;
+            tokio::task::yield_now().await;
+            written
+        })
+    });
+    let units: Vec<_> = units.collect();
+    for unit in units {
+        unit.await.expect("the task ends").expect("written");
+    }
+    assert_eq!(fixture.count(Resource::Table).await, 1);
+}
+
+async fn bulk_work_gives_way_and_still_goes_on(fixture: Fixture) {
+    let store = fixture.store.clone();
+    // Far more than a bite: it must not starve while requests never stop coming.
+    let operations = (0..600)
+        .map(|n| Operation::create(OBSERVATION, format!("b{n}"), fixture.content(OBSERVATION, "b", json!({}))))
+        .collect();
+    let bulk = tokio::spawn(async move { store.write(Unit::new(operations).bulk()).await });
+    let mut requests = 0;
+    while !bulk.is_finished() {
+        fixture.create(PATIENT, &format!("p{requests}"), json!({})).await;
+        requests += 1;
+        assert!(requests < 20_000, "the bulk unit starves");
+    }
+    assert_eq!(bulk.await.expect("the task ends").expect("written").len(), 600);
+}
+
+/// The answer to a commit may be lost while the commit is not: the numbers are then taken from the database.
+async fn a_commit_that_was_reported_lost_does_not_stop_the_writer(fixture: Fixture) {
+    fixture.create(PATIENT, "a", json!({})).await;
+    let resource = fixture.store.names().quoted("resource");
+    let connection = &fixture.store.context.connection;
+    let next = "SELECT key + 1, type, 'sneaked', version, last_updated, deleted, method, sequence + 1, body";
+    let sneaked = format!("INSERT INTO {resource} {next} FROM {resource}");
+    connection.execute_unprepared(&sneaked).await.expect("sneaked in");
+    let mut recovered = false;
+    for n in 0..6 {
+        let id = format!("n{n}");
+        let content = fixture.content(PATIENT, &id, json!({}));
+        recovered = fixture.store.write(Unit::new(vec![Operation::create(PATIENT, id, content)])).await.is_ok();
+    }
+    assert!(recovered);
 }

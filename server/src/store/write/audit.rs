@@ -1,9 +1,12 @@
 //! Audit rows: numbered and chained by SHA-256, one chain a writer, so that a row that was changed or taken out shows.
 
-use sea_orm::sea_query::{InsertStatement, Query};
+use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query};
 use sha2::{Digest, Sha256};
 
 use super::super::audit::{AuditEntry, COLUMNS};
+use super::super::columns::Columns;
+use super::super::error::StoreError;
 use super::super::schema::{Audit, Names, chunks};
 
 /// The end of a writer's chain.
@@ -15,6 +18,25 @@ pub(in super::super) struct Chain {
 }
 
 impl Chain {
+    /// The chain of a writer as it stands in the database.
+    pub(in super::super) async fn of(
+        writer: i32,
+        connection: &impl ConnectionTrait,
+        names: &Names,
+    ) -> Result<Self, StoreError> {
+        let statement = Query::select()
+            .columns([Audit::Sequence, Audit::Chain])
+            .from(names.table(Audit::Table))
+            .and_where(Expr::col(Audit::Writer).eq(writer))
+            .order_by(Audit::Sequence, Order::Desc)
+            .limit(1)
+            .take();
+        Ok(match connection.query_one(&statement).await? {
+            Some(row) => Chain { writer, sequence: row.integer(0)?, head: row.blob(1)? },
+            None => Chain { writer, sequence: 0, head: Vec::new() },
+        })
+    }
+
     /// The hash of the next row: of the one before it and of all its columns, each with its length before it.
     pub(in super::super) fn link(&mut self, entry: &AuditEntry) -> Vec<u8> {
         self.sequence += 1;

@@ -13,7 +13,7 @@ mod view;
 
 pub(super) use audit::Chain;
 pub(super) use batch::{Batch, Patients};
-pub(super) use order::{Order, PostgresOrder, Stamps, one};
+pub(super) use order::{Order, PostgresOrder, Stamps, last_commit, one};
 pub(super) use queue::{Job, Queue};
 #[cfg(test)]
 pub(super) use rows::remove_compartments;

@@ -7,12 +7,13 @@
 //! reader first looks at the sequence and the clock and then at these locks, and stays below the oldest.
 
 use jiff::Timestamp;
+use sea_orm::sea_query::{self, Query};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 use super::super::columns::{Columns, timestamp};
 use super::super::error::StoreError;
 use super::super::record::Visible;
-use super::super::schema::Names;
+use super::super::schema::{Names, Resource};
 
 /// Where numbers and stamps come from.
 #[derive(Debug, Clone)]
@@ -60,6 +61,15 @@ impl PostgresOrder {
         // A statement of its own: it must be later than the lock.
         let row = one(transaction, format!("SELECT {MICROSECONDS}")).await?;
         timestamp(row.integer(0)?)
+    }
+
+    /// Units that first look and then write by what they found (a conditional create) run one after the other, in
+    /// all processes: two that run at once would both find nothing and both create.
+    /// <https://hl7.org/fhir/R4/http.html#ccreate>
+    async fn serialise(&self, transaction: &DatabaseTransaction) -> Result<(), StoreError> {
+        // A lock of one number: those of `register` are of two.
+        let sql = format!("SELECT 1::bigint, pg_advisory_xact_lock({}::bigint)", self.sequence_class);
+        one(transaction, sql).await.map(|_| ())
     }
 
     async fn draw(&self, transaction: &DatabaseTransaction, count: usize) -> Result<Vec<i64>, StoreError> {
@@ -114,6 +124,26 @@ pub(in super::super) async fn one(
     row.ok_or_else(|| DbErr::RecordNotFound("a row that is always there".to_owned()).into())
 }
 
+/// The last commit of an SQLite database.
+pub(in super::super) async fn last_commit(
+    connection: &impl ConnectionTrait,
+    names: &Names,
+) -> Result<Visible, StoreError> {
+    let statement = Query::select()
+        .columns([Resource::LastUpdated, Resource::Sequence])
+        .from(names.table(Resource::Table))
+        .order_by(Resource::Sequence, sea_query::Order::Desc)
+        // Within one batch a later version may carry a stamp a few microseconds earlier.
+        .limit(1_000)
+        .take();
+    let (mut time, mut sequence) = (0, 0);
+    for row in connection.query_all(&statement).await? {
+        time = Ord::max(time, row.integer(0)?);
+        sequence = Ord::max(sequence, row.integer(1)?);
+    }
+    Ok(Visible { sequence, time: timestamp(time)? })
+}
+
 /// The numbers and the stamp of one transaction.
 pub(in super::super) struct Stamps<'a> {
     order: &'a Order,
@@ -128,7 +158,11 @@ impl<'a> Stamps<'a> {
         order: &'a Order,
         now: Timestamp,
         transaction: &DatabaseTransaction,
+        resolves: bool,
     ) -> Result<Self, StoreError> {
+        if let (Order::Postgres(order), true) = (order, resolves) {
+            order.serialise(transaction).await?;
+        }
         let (stamp, next) = match order {
             // Cut to what the column holds; later than what was stamped before, even if the clock went back.
             Order::Sqlite { sequence, stamp } => {

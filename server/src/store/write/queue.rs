@@ -2,7 +2,7 @@
 //! whenever a transaction is made anyway, or after a short while.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,6 +23,12 @@ pub(in super::super) enum Job {
     Reindex {
         bite: usize,
     },
+}
+
+impl Pending {
+    pub(super) fn is_bulk(&self) -> bool {
+        self.job.is_bulk()
+    }
 }
 
 impl Job {
@@ -77,6 +83,7 @@ impl Queue {
             next_request: None,
             next_bulk: None,
             last_request: None,
+            next_bulk_at: None,
             limits: limits.clone(),
         };
         (Queue { requests, bulk, audit }, lines)
@@ -111,8 +118,13 @@ pub(in super::super) struct Lines {
     next_request: Option<Pending>,
     next_bulk: Option<Pending>,
     last_request: Option<Instant>,
+    /// Before then bulk work waits, if there are requests.
+    next_bulk_at: Option<Instant>,
     limits: Limits,
 }
+
+/// Requests are still expected so long after the last: a client that waits for its answer sends the next.
+const REQUESTS_LINGER: Duration = Duration::from_millis(50);
 
 /// How many audit entries one transaction takes of those that wait.
 const AUDIT_BATCH: usize = 2_048;
@@ -125,6 +137,16 @@ impl Lines {
         if self.next_request.is_none() && self.next_bulk.is_none() {
             self.wait(audit).await?;
         }
+        if self.next_request.is_none()
+            && self.next_bulk.is_some()
+            && let Some(at) = self.bulk_waits_until()
+        {
+            tokio::select! {
+                biased;
+                Some(pending) = self.requests.recv() => self.next_request = Some(pending),
+                () = tokio::time::sleep_until(at.into()) => {}
+            }
+        }
         let (mut operations, mut bytes) = (0, 0);
         while let Some(pending) = self.next_request.take().or_else(|| self.requests.try_recv().ok()) {
             if !batch.is_empty() && !self.fits(&pending, operations, bytes) {
@@ -136,15 +158,19 @@ impl Lines {
             bytes += pending.job.bytes();
             batch.push(pending);
         }
-        // While requests come in, bulk work gets a bite of each transaction and no more.
-        let busy = self.last_request.is_some_and(|at| at.elapsed().as_millis() < 50);
-        let most = if busy { operations + self.limits.bulk_bite } else { self.limits.batch_operations };
-        while let Some(pending) = self.next_bulk.take().or_else(|| self.bulk.try_recv().ok()) {
+        // While requests come in, bulk work gets half of the time, in bites.
+        let busy = self.last_request.is_some_and(|at| at.elapsed() < REQUESTS_LINGER);
+        let waits = self.bulk_waits_until().is_some();
+        let most = operations + if busy { self.limits.bulk_bite } else { self.limits.batch_operations };
+        let mut bulk = 0;
+        while !waits && let Some(pending) = self.next_bulk.take().or_else(|| self.bulk.try_recv().ok()) {
             let fits = operations + pending.job.operations() <= most && self.fits(&pending, operations, bytes);
-            if !fits && !(batch.is_empty() || operations == 0) {
+            // One is always taken, however large: it would wait for ever.
+            if bulk > 0 && !fits {
                 self.next_bulk = Some(pending);
                 break;
             }
+            bulk += 1;
             operations += pending.job.operations();
             bytes += pending.job.bytes();
             batch.push(pending);
@@ -155,6 +181,17 @@ impl Lines {
             audit.push_back(entry);
         }
         Some(batch)
+    }
+
+    /// Until when bulk work waits for requests; none where it need not.
+    fn bulk_waits_until(&self) -> Option<Instant> {
+        let at = Ord::min(self.next_bulk_at?, self.last_request? + REQUESTS_LINGER);
+        (Instant::now() < at).then_some(at)
+    }
+
+    /// Tells how long a transaction with bulk work in it took: requests get as long before the next.
+    pub(super) fn bulk_took(&mut self, time: Duration) {
+        self.next_bulk_at = Some(Instant::now() + time);
     }
 
     fn fits(&self, pending: &Pending, operations: usize, bytes: usize) -> bool {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use sea_orm::{
@@ -21,9 +21,10 @@ use super::super::options::Limits;
 use super::super::parameters::{Dictionary, Indexer};
 use super::super::record::{Stored, Visible, Written};
 use super::super::schema::Names;
+use super::super::unit::{Unit, Work};
 use super::audit::{self, Chain};
 use super::batch::{Batch, Patients};
-use super::order::{Order, Stamps};
+use super::order::{Order, Stamps, last_commit};
 use super::queue::{Job, Lines, Pending};
 use crate::clock::Clock;
 
@@ -55,6 +56,9 @@ struct Writer {
     order: Order,
     chain: Chain,
     patients: Patients,
+    /// A transaction failed, and it is not known whether the database committed it all the same: numbers and chain
+    /// are read from it again.
+    doubtful: bool,
 }
 
 /// Ends when the last entrance of the queue is dropped and all that waited is done.
@@ -64,7 +68,7 @@ pub(in super::super) fn spawn(
     order: Order,
     chain: Chain,
 ) -> JoinHandle<()> {
-    let writer = Writer { context, lines, order, chain, patients: Patients::default() };
+    let writer = Writer { context, lines, order, chain, patients: Patients::default(), doubtful: false };
     tokio::spawn(writer.run())
 }
 
@@ -113,7 +117,15 @@ impl Writer {
                 }
             };
             let Some(batch) = batch else { break };
+            if batch.is_empty() && audit.is_empty() {
+                continue;
+            }
+            let has_bulk = batch.iter().any(Pending::is_bulk);
+            let began = Instant::now();
             self.commit(batch, &mut audit).await;
+            if has_bulk {
+                self.lines.lock().await.bulk_took(began.elapsed());
+            }
         }
     }
 
@@ -177,7 +189,15 @@ impl Writer {
     async fn transaction(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, Failure> {
         let context = self.context.clone();
         let transaction = begin(&context.connection).await?;
-        let stamps = Stamps::begin(&self.order, context.clock.now(), &transaction).await?;
+        if std::mem::replace(&mut self.doubtful, true) {
+            self.chain = Chain::of(self.chain.writer, &transaction, &context.names).await?;
+            if let Order::Sqlite { sequence, stamp } = &mut self.order {
+                let last = last_commit(&transaction, &context.names).await?;
+                (*sequence, *stamp) = (last.sequence, Ord::max(last.time, *stamp));
+            }
+        }
+        let resolves = jobs.iter().any(|job| matches!(job, Job::Unit(Unit { work: Work::Resolve(_), .. })));
+        let stamps = Stamps::begin(&self.order, context.clock.now(), &transaction, resolves).await?;
         let mut chain = self.chain.clone();
         let mut batch = Batch::new(&transaction, &context, stamps, &self.patients);
         let units = || {
@@ -224,6 +244,7 @@ impl Writer {
             let mut visible = context.visible.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             *visible = Visible { sequence: *sequence, time: *stamp };
         }
+        self.doubtful = false;
         self.order = order;
         self.chain = chain;
         self.patients.learn(learned);
