@@ -51,19 +51,26 @@ pub const EMITTERS: &[Emitter] = &[
     openapi::emit,
 ];
 
-/// The crates that consist of generated modules: folder, first line of the docs, and what the root re-exports from
-/// a module if it is there.
-const CRATES: &[(&str, &str, &[(&str, &str)])] = &[
-    (
-        "generated/fhir",
-        "FHIR R4 as Rust: what the specification says of its types, search parameters and compartments.",
-        &[("elements", "SCHEMA")],
-    ),
-    (
-        "generated/guides",
-        "Implementation guides as Rust: one module a guide and version, found from `spec/lock.toml`.",
-        &[("guides", "GUIDES")],
-    ),
+/// A crate that consists of generated modules.
+struct Crate {
+    folder: &'static str,
+    /// The first line of its docs.
+    doc: &'static str,
+    /// A module and what of it the root re-exports, if the module is there.
+    export: (&'static str, &'static str),
+}
+
+const CRATES: [Crate; 2] = [
+    Crate {
+        folder: "generated/fhir",
+        doc: "FHIR R4 as Rust: what the specification says of its types, search parameters and compartments.",
+        export: ("elements", "SCHEMA"),
+    },
+    Crate {
+        folder: "generated/guides",
+        doc: "Implementation guides as Rust: one module a guide and version, found from `spec/lock.toml`.",
+        export: ("guides", "GUIDES"),
+    },
 ];
 
 /// Everything that the generator writes, by path.
@@ -76,15 +83,15 @@ pub fn all(specification: &Specification) -> Result<BTreeMap<String, String>, Em
             }
         }
     }
-    for (folder, doc, exports) in CRATES {
-        let root = crate_root(folder, doc, exports, &files);
+    for root in CRATES.map(|root| crate_root(&root, &files)) {
         files.insert(root.path, root.text);
     }
     Ok(files)
 }
 
 /// The crate's `lib.rs`, with a module for each file and folder that was emitted.
-fn crate_root(folder: &str, doc: &str, exports: &[(&str, &str)], files: &BTreeMap<String, String>) -> GeneratedFile {
+fn crate_root(root: &Crate, files: &BTreeMap<String, String>) -> GeneratedFile {
+    let Crate { folder, doc, export: (module, name) } = root;
     let prefix = format!("{folder}/src/");
     let modules: BTreeSet<&str> = files
         .keys()
@@ -99,12 +106,8 @@ fn crate_root(folder: &str, doc: &str, exports: &[(&str, &str)], files: &BTreeMa
         // So that `cargo fmt` leaves alone what prettyplease has formatted.
         text += &format!("#[rustfmt::skip]\npub mod {module};\n");
     }
-    let exports: Vec<_> = exports.iter().filter(|(module, _)| modules.contains(module)).collect();
-    if !exports.is_empty() {
-        text.push('\n');
-    }
-    for (module, name) in exports {
-        text += &format!("pub use {module}::{name};\n");
+    if modules.contains(module) {
+        text += &format!("\npub use {module}::{name};\n");
     }
     GeneratedFile { path: format!("{folder}/src/lib.rs"), text }
 }

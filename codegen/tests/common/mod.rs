@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use vesta_codegen::digest::Specification;
 
 /// All of `spec/`, read once.
-pub static SPECIFICATION: LazyLock<Specification> = LazyLock::new(|| {
+pub(crate) static SPECIFICATION: LazyLock<Specification> = LazyLock::new(|| {
     let mut files = BTreeMap::new();
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec"), "", &mut files);
     Specification::load(&files).unwrap()

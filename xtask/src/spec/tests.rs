@@ -165,3 +165,20 @@ fn a_package_that_another_builds_on_stays() {
     remove(spec.path(), &"test.guide@1.0.0".parse().unwrap()).unwrap();
     assert!(read_folder(spec.path()).unwrap().keys().eq(["lock.toml"]));
 }
+
+/// What is checked in is what `spec add` makes of the published archives.
+#[test]
+fn the_locked_digests_are_those_of_the_archives() {
+    let root = workspace::root();
+    let shared = root.join("../shared/spec");
+    if !shared.exists() {
+        println!("skipped: there is no ../shared/spec");
+        return;
+    }
+    let lock: Lock = toml::from_str(&fs::read_to_string(root.join("spec/lock.toml")).unwrap()).unwrap();
+    for locked in &lock.packages {
+        let Ok(bytes) = fs::read(shared.join(format!("{}-{}.tgz", locked.name, locked.version))) else { continue };
+        let archive = archive::read_archive(&bytes, &locked.name, &locked.version).unwrap();
+        assert_eq!(archive.manifest, Manifest::of(locked));
+    }
+}
