@@ -38,6 +38,17 @@ const LAST_UPDATED: &str = "Detects every change made through this server's APIs
 
 fn statement(service: &Service) -> Value {
     let version = env!("CARGO_PKG_VERSION");
+    let guides = &service.guides;
+    // A guide's own server statement, and those that it builds upon in turn (the one for bulk data).
+    let mut instantiates = Vec::new();
+    for server in guides.iter().filter_map(|guide| guide.server) {
+        instantiates.push(format!("{}|{}", server.url, server.version));
+        for url in server.instantiates {
+            if !instantiates.iter().any(|known| known == url) {
+                instantiates.push((*url).to_owned());
+            }
+        }
+    }
     let mut statement = json!({
         "resourceType": "CapabilityStatement",
         "name": "VestaCapabilityStatement",
@@ -46,10 +57,19 @@ fn statement(service: &Service) -> Value {
         "date": service.clock.now().strftime("%Y-%m-%d").to_string(),
         "kind": "instance",
     });
+    if !instantiates.is_empty() {
+        statement["instantiates"] = json!(instantiates);
+    }
     statement["software"] = json!({ "name": "Vesta", "version": version });
     statement["implementation"] = json!({ "description": "FHIR R4 API of this site", "url": service.base_url });
     statement["fhirVersion"] = json!("4.0.1");
     statement["format"] = json!(["application/fhir+json", "json"]);
+    if !guides.is_empty() {
+        let named = guides
+            .iter()
+            .map(|guide| format!("{}/ImplementationGuide/{}|{}", guide.canonical, guide.name, guide.version));
+        statement["implementationGuide"] = named.map(Value::from).collect();
+    }
     let resources: Vec<Value> = service.parameters.entries().map(|entry| resource(service, entry.name)).collect();
     statement["rest"] = json!([{
         "mode": "server",

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use vesta_runtime::guide::Guide;
 use vesta_runtime::schema::{Schema, TypeDefinition};
 
 use super::cursor::Cursors;
@@ -27,6 +28,8 @@ pub struct Service {
     pub clock: Clock,
     /// New logical ids.
     pub ids: Ids,
+    /// The guides that the site has enabled, for the CapabilityStatement.
+    pub(super) guides: Vec<&'static Guide>,
     pub(super) cursors: Cursors,
     pub(super) capability_statement: OnceLock<Bytes>,
 }
@@ -49,9 +52,15 @@ impl Service {
             parameters,
             clock,
             ids,
+            guides: Vec::new(),
             cursors,
             capability_statement: OnceLock::new(),
         })
+    }
+
+    /// Names the guides that the site has enabled.
+    pub fn with_guides(self, guides: impl IntoIterator<Item = &'static Guide>) -> Service {
+        Service { guides: guides.into_iter().collect(), ..self }
     }
 
     /// 404 for what is no resource type: <https://hl7.org/fhir/R4/http.html#read>

@@ -67,6 +67,7 @@ impl Fixture {
         .unwrap();
         let ids = Ids::counting("id");
         let service = Service::new(BASE, &SCHEMA, store, table.unwrap(), Clock::system(), ids).await.unwrap();
+        let service = service.with_guides(vesta_guides::guides::get("hl7.fhir.us.core", "8.0.0"));
         let access = AccessContext {
             subject: "tester".to_owned(),
             client_id: "client".to_owned(),
