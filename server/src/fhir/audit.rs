@@ -5,7 +5,7 @@ use std::future::Future;
 
 use super::outcome::{Error, Kind};
 use super::service::{Request, Type};
-use crate::store::{AuditAction, AuditEntry, AuditOutcome};
+use crate::store::{AuditAction, AuditEntry, AuditOutcome, Content};
 
 /// The codes of <http://hl7.org/fhir/restful-interaction>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,19 @@ pub(super) fn entry(
         resource_id: id.map(str::to_owned),
         request_id: request.request_id.to_owned(),
     }
+}
+
+/// The same for a write, with the patient whose record it is.
+pub(super) fn written(
+    request: &Request<'_>,
+    interaction: Interaction,
+    resource_type: Type,
+    id: &str,
+    content: &Content,
+) -> AuditEntry {
+    let entry = entry(request, interaction, Some(resource_type), Some(id), AuditOutcome::Success);
+    let concerned = content.rows.compartments.first().map(|row| row.patient.clone());
+    AuditEntry { patient: entry.patient.or(concerned), ..entry }
 }
 
 /// Runs an interaction and records how it ended; the success of a write is recorded by the write itself.

@@ -47,11 +47,11 @@ pub(super) fn check_before(request: &Request<'_>, resource_type: Type, boundary:
     Some(Arc::new(move |before: Option<&Stored>| {
         let Some(stored) = before.filter(|stored| !stored.deleted) else { return Ok(()) };
         let inside = match rule(&table, resource_type) {
-            Rule::Compartment => vesta_runtime::json::parse(&stored.body)
+            Rule::Compartment | Rule::Binary => vesta_runtime::json::parse(&stored.body)
                 .is_ok_and(|resource| in_compartment(&table, resource_type, &patient, &resource)),
-            // Whether a target is inside needs a look at others: with the lock held, such records are not changed
-            // under patient scopes.
-            Rule::Directory | Rule::Provenance | Rule::Binary | Rule::Nothing => false,
+            // Directories are for reading. A Provenance is written once: whether the targets that it had are inside
+            // would need a look at others with the lock held.
+            Rule::Directory | Rule::Provenance | Rule::Nothing => false,
         };
         if inside { Ok(()) } else { Err(outside()) }
     }))

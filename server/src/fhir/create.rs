@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::audit::{Interaction, entry, recorded};
+use super::audit::{self, Interaction, recorded};
 use super::boundary::{self, Beside};
 use super::conditional::{Condition, Reader, multiple_matches};
 use super::outcome::Error;
@@ -45,14 +45,19 @@ pub(super) async fn create_resource(
     let id = service.ids.next();
     assign(&mut resource, &id);
     boundary::check_new(request, resource_type, &granted, &resource, &Beside::new()).await?;
-    let operation = Operation::create(resource_type.number, id.as_str(), content(service, &resource, &id));
+    let content = content(service, &resource, &id);
+    let audit = match condition {
+        None => audit::written(request, Interaction::Create, resource_type, &id, &content),
+        // Whether this id comes to be is not known yet.
+        Some(_) => audit::entry(request, Interaction::Create, Some(resource_type), None, AuditOutcome::Success),
+    };
+    let operation = Operation::create(resource_type.number, id.as_str(), content);
     let unit = match condition {
         None => Unit::new(vec![operation]),
         Some(condition) => {
             Unit::resolving(Arc::new(IfNoneExist { service: Arc::clone(service), condition, operation }))
         }
     };
-    let audit = entry(request, Interaction::Create, Some(resource_type), Some(&id), AuditOutcome::Success);
     let written = service.store.write(unit.audited(audit)).await?;
     write::single(request, resource_type, written)
 }

@@ -7,13 +7,14 @@ use vesta_runtime::search::SearchParameterType;
 use super::answer::{Answer, Body};
 use super::outcome::{Error, Kind};
 use super::service::Service;
+use super::summary::Subset;
 use crate::search::{Parameter, ParameterTable};
 
 /// Public: no token is needed. `parameters`: `mode` (full or normative).
 pub async fn metadata(service: &Service, parameters: &[(String, String)]) -> Result<Answer, Error> {
     for (name, value) in parameters {
         match (name.as_str(), value.as_str()) {
-            ("mode", "full" | "normative") => {}
+            ("mode", "full" | "normative") | ("_summary" | "_elements", _) => {}
             ("mode", "terminology") => {
                 return Err(Error::new(
                     Kind::NotSupported,
@@ -21,12 +22,17 @@ pub async fn metadata(service: &Service, parameters: &[(String, String)]) -> Res
                 ));
             }
             ("mode", _) => return Err(Error::new(Kind::Invalid, "`mode` is full, normative or terminology.")),
-            ("_summary" | "_elements", _) => {}
-            _ => return Err(Error::new(Kind::Invalid, "`metadata` takes the parameter mode.")),
+            _ => {
+                return Err(Error::new(Kind::Invalid, "`metadata` takes the parameters mode, _summary and _elements."));
+            }
         }
     }
     let bytes = service.capability_statement.get_or_init(|| statement(service).to_string().into_bytes().into());
-    Ok(Answer::ok(Body::Bytes(bytes.clone())))
+    let body = match Subset::parse(service.schema.resource("CapabilityStatement"), parameters)? {
+        Subset::Whole | Subset::Count => bytes.clone(),
+        subset => subset.bytes(service.schema, bytes)?.into(),
+    };
+    Ok(Answer::ok(Body::Bytes(body)))
 }
 
 /// What is said of `_lastUpdated` on each type: US Core wants the changes named that it detects.

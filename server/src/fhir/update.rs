@@ -6,13 +6,13 @@
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::audit::{Interaction, entry, recorded};
+use super::audit::{self, Interaction, recorded};
 use super::boundary::Beside;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::service::{Request, Type, assign, check_resource, content, parse_json};
 use super::{boundary, conditions, write};
 use crate::access::Permission;
-use crate::store::{AuditOutcome, Operation, Unit};
+use crate::store::{Operation, Unit};
 use crate::validate;
 
 /// The resource with this id is this, from now on; created if there is none (201).
@@ -45,9 +45,10 @@ pub(super) async fn update_resource(
     check_resource(service, resource_type, &resource)?;
     assign(&mut resource, id);
     boundary::check_new(request, resource_type, &granted, &resource, &Beside::new()).await?;
-    let mut operation = Operation::update(resource_type.number, id, content(service, &resource, id), if_match);
+    let content = content(service, &resource, id);
+    let audit = audit::written(request, Interaction::Update, resource_type, id, &content);
+    let mut operation = Operation::update(resource_type.number, id, content, if_match);
     operation.check = boundary::check_before(request, resource_type, &granted);
-    let audit = entry(request, Interaction::Update, Some(resource_type), Some(id), AuditOutcome::Success);
     let written = service.store.write(Unit::new(vec![operation]).audited(audit)).await?;
     write::single(request, resource_type, written)
 }

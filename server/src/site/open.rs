@@ -49,12 +49,16 @@ impl Databases {
 pub const GUIDES: [(&str, &str); 3] =
     [("hl7.fhir.us.core", "8.0.0"), ("hl7.fhir.us.core", "7.0.0"), ("hl7.fhir.us.core", "6.1.0")];
 
+/// The name and version of each guide that is enabled. No guide named means all.
+fn chosen(enabled: &[Guide]) -> impl Iterator<Item = (&'static str, &'static str)> {
+    GUIDES.into_iter().filter(|(name, version)| {
+        enabled.is_empty() || enabled.iter().any(|guide| guide.name == *name && guide.version == *version)
+    })
+}
+
 /// The types of R4 with the parameters and the patient boundary that a site works with. No guide named means all.
 pub fn types(enabled: &[Guide]) -> Vec<TypeEntry> {
-    let is_enabled = |(name, version): &(&str, &str)| {
-        enabled.is_empty() || enabled.iter().any(|guide| guide.name == *name && guide.version == *version)
-    };
-    let guides: Vec<_> = GUIDES.into_iter().filter(is_enabled).collect();
+    let guides: Vec<_> = chosen(enabled).collect();
     let outside = || TypeBoundary { rule: Rule::Nothing, parameters: &[], mask: 0, date: None };
     let entry = |resource_type: &ResourceType| {
         let name = resource_type.as_str();
@@ -98,5 +102,7 @@ pub async fn open_service(
     let Some(table) = made else {
         return Err(failed(StoreError::Configuration("the store was opened without an index".to_owned())));
     };
-    Ok(Arc::new(Service::new(fhir_base, &SCHEMA, store, table, clock, ids).await.map_err(failed)?))
+    let service = Service::new(fhir_base, &SCHEMA, store, table, clock, ids).await.map_err(failed)?;
+    let named = chosen(guides).filter_map(|(name, version)| vesta_guides::guides::get(name, version));
+    Ok(Arc::new(service.with_guides(named)))
 }

@@ -15,8 +15,13 @@ use entry::BundleType;
 
 /// Does all that the entries of a Bundle ask for: of a batch each for itself, of a transaction all or nothing.
 pub async fn bundle(request: &Request<'_>, body: &[u8]) -> Result<Answer, Error> {
-    let bundle = parse_json(body)?;
-    let (bundle_type, entries) = entry::parse(request.service.schema, &request.service.base_url, bundle)?;
+    let service = request.service;
+    let parsed = parse_json(body).and_then(|bundle| entry::parse(service.schema, &service.base_url, bundle));
+    let (bundle_type, entries) = match parsed {
+        Ok(parsed) => parsed,
+        // Also what cannot be read leaves its trace.
+        Err(error) => return recorded(request, Interaction::Batch, None, None, async { Err(error) }).await,
+    };
     match bundle_type {
         BundleType::Batch => recorded(request, Interaction::Batch, None, None, batch::run(request, entries)).await,
         BundleType::Transaction => {

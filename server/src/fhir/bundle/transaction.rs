@@ -5,7 +5,7 @@
 //! work of preparing stays outside the write transaction; inside it is looked up again, and prepared anew only where
 //! another write came between.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -25,7 +25,9 @@ use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::preferences::Preferences;
 use crate::fhir::service::{Request, Service, Type, assign, check_resource, content, version_conflict};
 use crate::fhir::{conditions, update, write};
-use crate::store::{AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View};
+use crate::store::{
+    Action, AuditEntry, AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View,
+};
 use crate::validate::{MAXIMUM_ISSUES, split_conditional};
 
 /// After how many resources the preparing task lets others have their turn.
@@ -56,7 +58,7 @@ struct Transaction {
     /// In the order of processing.
     changes: Vec<Change>,
     /// The conditional references, by their text.
-    references: HashMap<String, Condition>,
+    references: BTreeMap<String, Condition>,
 }
 
 /// What conditions match.
@@ -82,7 +84,8 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>
     check_reads(&request, &transaction, &reads).await?;
     let matches = transaction.look_up(Reader::Store(&request.service.store)).await?;
     let operations = transaction.prepare(&matches).await?;
-    let mut audits: Vec<_> = transaction.changes.iter().map(|change| change.audit(&request)).collect();
+    let audited = transaction.changes.iter().zip(&operations);
+    let mut audits: Vec<_> = audited.map(|(change, operation)| change.audit(&request, operation)).collect();
     audits.push(audit::entry(&request, Interaction::Transaction, None, None, AuditOutcome::Success));
     let mut unit = if transaction.has_conditions() {
         Unit::resolving(Arc::new(Prepared { transaction: Arc::clone(&transaction), matches, operations }))
@@ -135,7 +138,7 @@ fn plan(request: &Request<'_>, writes: Vec<(usize, Entry)>) -> Result<Transactio
         Method::Post => 1,
         _ => 2,
     });
-    let mut references = HashMap::new();
+    let mut references = BTreeMap::new();
     for change in &mut changes {
         let Some(resource) = &mut change.resource else { continue };
         let mut found = Vec::new();
@@ -225,13 +228,21 @@ async fn check_reads(request: &Request<'_>, transaction: &Transaction, reads: &[
 }
 
 impl Change {
-    fn audit(&self, request: &Request<'_>) -> crate::store::AuditEntry {
+    fn audit(&self, request: &Request<'_>, operation: &Operation) -> AuditEntry {
         let interaction = match self.method {
             Method::Post => Interaction::Create,
             Method::Delete => Interaction::Delete,
             _ => Interaction::Update,
         };
-        audit::entry(request, interaction, Some(self.resource_type), Some(&self.id), AuditOutcome::Success)
+        match &operation.action {
+            _ if self.condition.is_some() => {
+                audit::entry(request, interaction, Some(self.resource_type), None, AuditOutcome::Success)
+            }
+            Action::Create { content } | Action::Update { content, .. } => {
+                audit::written(request, interaction, self.resource_type, &self.id, content)
+            }
+            _ => audit::entry(request, interaction, Some(self.resource_type), Some(&self.id), AuditOutcome::Success),
+        }
     }
 
     fn reference(&self, id: &str) -> String {
