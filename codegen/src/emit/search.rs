@@ -261,7 +261,8 @@ fn parse(text: &str) -> Result<Expression, String> {
     vesta_runtime::fhirpath::parse(text).map_err(|error| format!("`{text}` is no FHIRPath: {error}"))
 }
 
-fn kind_of(name: &str) -> Option<TokenStream> {
+/// A search parameter's type as code: `SearchParameterType::Token`.
+pub(super) fn kind_of(name: &str) -> Option<TokenStream> {
     let variant = match name {
         "number" => "Number",
         "date" => "Date",

@@ -166,8 +166,8 @@ fn locked_packages(spec: &Path) -> Result<Vec<(Manifest, Package)>, SpecError> {
     Ok(packages)
 }
 
-/// Puts the digest in its place: written beside it first, then swapped, so that an interruption leaves one or the
-/// other, and the lock tells which.
+/// Puts the digest in its place. It is written beside it first: what fails there leaves all as it was. An interruption
+/// within the swap leaves a digest that the lock does not match, which every later command says.
 fn swap_in(spec: &Path, name: &PackageName, files: &BTreeMap<String, String>, lock: &Lock) -> Result<(), SpecError> {
     fs::create_dir_all(spec).map_err(io(spec))?;
     let temporary = tempfile::Builder::new().prefix(".adding-").tempdir_in(spec).map_err(io(spec))?;

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::names::{identifier, snake};
+use super::search::kind_of;
 use super::{EmitError, GeneratedFile, rust_file};
 use crate::digest::{Expectation, Expected, Package, Specification};
 
@@ -131,20 +132,7 @@ fn all_expected<T: quote::ToTokens>(all: &[Expected<T>]) -> TokenStream {
 
 /// A search parameter's type: `SearchParameterType::Token`.
 fn search_parameter_type(kind: &str, at: &str) -> Result<TokenStream, EmitError> {
-    let name = match kind {
-        "number" => "Number",
-        "date" => "Date",
-        "string" => "String",
-        "token" => "Token",
-        "reference" => "Reference",
-        "composite" => "Composite",
-        "quantity" => "Quantity",
-        "uri" => "Uri",
-        "special" => "Special",
-        other => return Err(EmitError(format!("{at}: {other:?} is no type of search parameter"))),
-    };
-    let name = format_ident!("{name}");
-    Ok(quote!(SearchParameterType::#name))
+    kind_of(kind).ok_or_else(|| EmitError(format!("{at}: {kind:?} is no type of search parameter")))
 }
 
 #[cfg(test)]
