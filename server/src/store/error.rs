@@ -111,8 +111,9 @@ fn is_connection_lost(error: &DbErr) -> bool {
 impl From<DbErr> for StoreError {
     fn from(error: DbErr) -> Self {
         let code = code(&error);
-        // serialization_failure, deadlock_detected, unique_violation (two writers created the same id).
-        if matches!(code.as_deref(), Some("40001" | "40P01" | "23505")) {
+        // PostgreSQL: serialization_failure, deadlock_detected, unique_violation (two writers created the same id).
+        // SQLite: SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
+        if matches!(code.as_deref(), Some("40001" | "40P01" | "23505" | "1555" | "2067")) {
             return StoreError::Conflict(error.to_string());
         }
         let unavailable = match code {

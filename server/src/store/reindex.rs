@@ -196,7 +196,7 @@ pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), S
         let derived: Vec<(i64, u16, &IndexRows)> =
             derived.iter().map(|(key, resource_type, rows)| (*key, *resource_type, rows)).collect();
         let stamps = Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, false).await?;
-        let mut batch = Batch::new(&transaction, context, stamps, &patients);
+        let mut batch = Batch::new(&transaction, context, stamps, &patients, false);
         batch.insert_rows(&derived).await?;
         let learned = std::mem::take(&mut batch.learned);
         drop(batch);

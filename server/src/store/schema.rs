@@ -156,15 +156,16 @@ pub fn select_stored(statement: &mut SelectStatement, from: impl IntoIden) {
     }
 }
 
-/// Cuts `rows` into runs of powers of two up to `most`, so that however many rows come, few distinct statement texts
-/// arise and stay prepared.
+/// Cuts `rows` into runs of few distinct lengths up to `most` (those of three significant bits), so that however many
+/// rows come, it takes few statements, and their texts are few enough to stay prepared.
 pub fn chunks<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         if rows.is_empty() {
             return None;
         }
-        let size = most.min(1 << rows.len().ilog2());
-        let (run, rest) = rows.split_at(size);
+        let length = rows.len().min(most);
+        let insignificant = (length.ilog2() + 1).saturating_sub(3);
+        let (run, rest) = rows.split_at(length >> insignificant << insignificant);
         rows = rest;
         Some(run)
     })
@@ -175,10 +176,16 @@ mod tests {
     use super::chunks;
 
     #[test]
-    fn chunks_are_powers_of_two_and_lose_nothing() {
-        let rows: Vec<u32> = (0..105).collect();
-        let sizes: Vec<usize> = chunks(&rows, 64).map(<[u32]>::len).collect();
-        assert_eq!(sizes, [64, 32, 8, 1]);
-        assert_eq!(chunks(&rows, 64).flatten().copied().collect::<Vec<_>>(), rows);
+    fn chunks_are_few_of_few_lengths_and_lose_nothing() {
+        let rows: Vec<u32> = (0..1_000).collect();
+        let mut lengths = std::collections::BTreeSet::new();
+        for count in 0..rows.len() {
+            let runs: Vec<&[u32]> = chunks(&rows[..count], 128).collect();
+            assert_eq!(runs.concat(), rows[..count]);
+            assert!(runs.len() <= count / 128 + 3);
+            lengths.extend(runs.iter().map(|run| run.len()));
+        }
+        assert!(lengths.len() <= 28, "{lengths:?}");
+        assert_eq!(lengths.last(), Some(&128));
     }
 }

@@ -189,7 +189,8 @@ impl Writer {
     async fn transaction(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, Failure> {
         let context = self.context.clone();
         let transaction = begin(&context.connection).await?;
-        if std::mem::replace(&mut self.doubtful, true) {
+        let doubtful = std::mem::replace(&mut self.doubtful, true);
+        if doubtful {
             self.chain = Chain::of(self.chain.writer, &transaction, &context.names).await?;
             if let Order::Sqlite { sequence, stamp } = &mut self.order {
                 let last = last_commit(&transaction, &context.names).await?;
@@ -199,7 +200,7 @@ impl Writer {
         let resolves = jobs.iter().any(|job| matches!(job, Job::Unit(Unit { work: Work::Resolve(_), .. })));
         let stamps = Stamps::begin(&self.order, context.clock.now(), &transaction, resolves).await?;
         let mut chain = self.chain.clone();
-        let mut batch = Batch::new(&transaction, &context, stamps, &self.patients);
+        let mut batch = Batch::new(&transaction, &context, stamps, &self.patients, !doubtful);
         let units = || {
             jobs.iter().filter_map(|job| match job {
                 Job::Unit(unit) => Some(unit),
