@@ -3,6 +3,7 @@
 //! One room a concern; ARCHITECTURE.md has the map and the way a request takes through it.
 
 pub mod access;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -61,7 +61,10 @@ impl Verifier {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
         let hash: [u8; 32] = digest.as_ref().try_into().map_err(|_| TokenError::Malformed)?;
         let now = self.clock.now().as_second();
-        if let Some(verified) = self.verified.get(&hash) {
+        let remembered = self.verified.get(&hash);
+        let known = if remembered.is_some() { "hit" } else { "miss" };
+        metrics::counter!("vesta_token_cache_total", "result" => known).increment(1);
+        if let Some(verified) = remembered {
             let refused = if verified.expires <= now {
                 TokenError::Expired
             } else if self.is_revoked(&verified.token_id) {

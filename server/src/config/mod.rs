@@ -206,11 +206,17 @@ impl Config {
             refuse(given, "…".to_owned(), &format!("{missing} belongs to it: set both or neither"));
         }
         if self.limits.page_default > self.limits.page_max {
-            refuse(
-                "limits.page_default",
-                self.limits.page_default.to_string(),
-                &format!("at most limits.page_max, which is {}", self.limits.page_max),
-            );
+            let (default, max) = (self.limits.page_default, self.limits.page_max);
+            match self.origin("limits.page_default") {
+                Place::Default => {
+                    let expected = format!("expected at least limits.page_default, which is {default}");
+                    refuse("limits.page_max", max.to_string(), &expected);
+                }
+                _ => {
+                    let expected = format!("expected at most limits.page_max, which is {max}");
+                    refuse("limits.page_default", default.to_string(), &expected);
+                }
+            }
         }
     }
 

@@ -10,14 +10,12 @@ use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::page::{Beside, BundleWriter, Response};
-use super::service::{Request, Type, not_found};
+use super::service::{PageSizes, Request, Type, not_found};
 use super::{boundary, query};
 use crate::access::{Boundary, Permission};
 use crate::store::{self, HistoryEntry, HistoryQuery, HistoryScope};
 
 /// Versions a page has where `_count` does not say.
-const DEFAULT_COUNT: usize = 20;
-const MAXIMUM_COUNT: usize = 1000;
 /// How many versions are looked at for one page of what a boundary lets through.
 const MAXIMUM_WALK: usize = 5000;
 
@@ -97,14 +95,14 @@ struct Parameters {
     used: Vec<(String, String)>,
 }
 
-fn read_parameters(parameters: &[(String, String)]) -> Result<Parameters, Error> {
+fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<Parameters, Error> {
     let invalid = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
-    let mut read = Parameters { count: DEFAULT_COUNT, since: None, cursor: None, used: Vec::new() };
+    let mut read = Parameters { count: pages.default, since: None, cursor: None, used: Vec::new() };
     for (name, value) in parameters {
         match name.as_str() {
             "_count" => {
                 let count: usize = value.parse().map_err(|_| invalid("`_count` is a whole number, like 20."))?;
-                read.count = count.clamp(1, MAXIMUM_COUNT);
+                read.count = count.clamp(1, pages.maximum);
             }
             "_since" => {
                 let since = value.parse().map_err(|_| {
@@ -143,7 +141,7 @@ async fn page(
     parameters: &[(String, String)],
 ) -> Result<Page, Error> {
     let service = request.service;
-    let parameters = read_parameters(parameters)?;
+    let parameters = read_parameters(request.service.pages, parameters)?;
     let used = query::write(parameters.used.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let bound_to = format!("{path}?{used}");
     let mut asked = HistoryQuery { scope, since: parameters.since, before: None, as_of: None, count: parameters.count };

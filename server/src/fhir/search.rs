@@ -12,15 +12,13 @@ use super::audit::{Interaction, recorded};
 use super::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
 use super::page::{Beside, BundleWriter};
 use super::query;
-use super::service::{Request, Service, Type};
+use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
 use crate::access::{Boundary, Permission};
 use crate::search::{Access, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search, SearchError, Total};
 use crate::store::Stored;
 
 /// Resources a page has where `_count` does not say.
-const DEFAULT_COUNT: u32 = 20;
-const MAXIMUM_COUNT: u32 = 1000;
 
 /// `GET [base]/[type]?…` and `POST [base]/[type]/_search`: `parameters` are those of the query and of the form.
 pub async fn search(
@@ -141,7 +139,9 @@ impl SearchSet<'_> {
 
     async fn answer(mut self) -> Result<Answer, Error> {
         let service = self.request.service;
-        let count = self.search.count.unwrap_or(DEFAULT_COUNT).min(MAXIMUM_COUNT);
+        let page = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        let PageSizes { default, maximum } = service.pages;
+        let count = self.search.count.unwrap_or(page(default)).min(page(maximum));
         let only_total = count == 0 || self.subset == Subset::Count;
         let total = if only_total || self.search.total != Total::None {
             let statement = service.planner().count(&self.search, self.access());

@@ -16,6 +16,21 @@ use crate::search::ParameterTable;
 use crate::store::{Body, Content, Store, StoreError, index};
 use crate::validate;
 
+/// How many resources a page of a search or history has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageSizes {
+    /// Without `_count`.
+    pub default: usize,
+    /// A larger `_count` gets this many: <https://hl7.org/fhir/R4/search.html#count>
+    pub maximum: usize,
+}
+
+impl Default for PageSizes {
+    fn default() -> Self {
+        PageSizes { default: 20, maximum: 1000 }
+    }
+}
+
 /// What the interactions need of a site; the site owns it.
 pub struct Service {
     /// `https://host/apis/default/fhir`: made from the site's `public_url`, the only source of `fullUrl` and links.
@@ -30,6 +45,7 @@ pub struct Service {
     pub ids: Ids,
     /// The guides that the site has enabled, for the CapabilityStatement.
     pub(super) guides: Vec<&'static Guide>,
+    pub(super) pages: PageSizes,
     pub(super) cursors: Cursors,
     pub(super) capability_statement: OnceLock<Bytes>,
 }
@@ -53,6 +69,7 @@ impl Service {
             clock,
             ids,
             guides: Vec::new(),
+            pages: PageSizes::default(),
             cursors,
             capability_statement: OnceLock::new(),
         })
@@ -61,6 +78,10 @@ impl Service {
     /// Names the guides that the site has enabled.
     pub fn with_guides(self, guides: impl IntoIterator<Item = &'static Guide>) -> Service {
         Service { guides: guides.into_iter().collect(), ..self }
+    }
+
+    pub fn with_pages(self, pages: PageSizes) -> Service {
+        Service { pages, ..self }
     }
 
     /// 404 for what is no resource type: <https://hl7.org/fhir/R4/http.html#read>

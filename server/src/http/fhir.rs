@@ -1,5 +1,6 @@
 //! Requests under `/apis/{site}/fhir`: the site, the route, the token, the formats; then the interaction in `fhir`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -12,8 +13,9 @@ use poem::{Endpoint, Request, Response};
 use super::answer::{self, Form, Refusal};
 use super::entry::{RequestId, Template};
 use super::route::{Interaction, NoRoute, route};
-use super::{body, interact, negotiate};
+use super::{body, forwarded, interact, negotiate};
 use crate::access::{AccessContext, TokenError};
+use crate::audit;
 use crate::config::{Config, SearchHandling};
 use crate::fhir::{Error, Handling, Kind, Preferences};
 use crate::site::{Site, SiteError, Sites};
@@ -60,7 +62,7 @@ impl FhirApi {
         let names_fhir = negotiated(&interaction, request.headers(), query.format.as_deref())?;
         let access = match interaction.is_public() {
             true => None,
-            false => Some(authenticate(&site, request.headers())?),
+            false => Some(self.authenticate(&site, request, request_id).await?),
         };
         let form = Form { pretty: query.pretty, gzip: body::takes_gzip(request.headers()) };
         let body = read_body(&interaction, request, config).await?;
@@ -80,6 +82,36 @@ impl FhirApi {
         };
         let answer = interact::run(&interaction, &call).await?;
         Ok(answer::into_response(answer, form))
+    }
+
+    /// Who asks. A token that is not accepted leaves a line in the audit log, and in the log with the address it came
+    /// from; a request without one does not, since anyone can send those without end.
+    async fn authenticate(
+        &self,
+        site: &Site,
+        request: &Request,
+        request_id: &str,
+    ) -> Result<Arc<AccessContext>, Refusal> {
+        let realm = &site.addresses.fhir_base;
+        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = given.and_then(|text| {
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
+        });
+        let Some(token) = bearer else { return Err(Refusal::unauthorized(realm, None)) };
+        let error = match site.verifier.verify(token) {
+            Ok(access) => return Ok(access),
+            Err(error) => error,
+        };
+        let peer = request.remote_addr().as_socket_addr().map(SocketAddr::ip);
+        let client = peer.map(|peer| forwarded::client(peer, request.headers(), self.sites.config()).to_string());
+        tracing::warn!(request_id, site = %site.name, client, reason = %error, "a token was refused");
+        audit::refused_token(site, request_id, self.sites.clock().now()).await;
+        Err(match error {
+            // The token is good, and may not be used for this.
+            TokenError::SystemScopes => Error::new(Kind::Forbidden, error.to_string()).into(),
+            error => Refusal::unauthorized(realm, Some(&error)),
+        })
     }
 }
 
@@ -123,25 +155,6 @@ fn refuse_site(error: SiteError) -> Refusal {
         error => {
             Error::new(Kind::Unavailable, "the site cannot be opened; the log has the reason").caused_by(error).into()
         }
-    }
-}
-
-fn authenticate(site: &Site, headers: &HeaderMap) -> Result<Arc<AccessContext>, Refusal> {
-    let realm = &site.addresses.fhir_base;
-    let Some(given) = headers.get(AUTHORIZATION) else {
-        return Err(Refusal::unauthorized(realm, None));
-    };
-    let token = given.to_str().ok().and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
-    });
-    match token {
-        None => Err(Refusal::unauthorized(realm, None)),
-        Some(token) => site.verifier.verify(token).map_err(|error| match error {
-            // The token is good, and may not be used for this.
-            TokenError::SystemScopes => Error::new(Kind::Forbidden, error.to_string()).into(),
-            error => Refusal::unauthorized(realm, Some(&error)),
-        }),
     }
 }
 

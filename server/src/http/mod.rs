@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod entry;
 mod fhir;
+mod forwarded;
 mod health;
 mod interact;
 mod listener;
@@ -123,3 +124,6 @@ fn hosts(config: &Config) -> Vec<String> {
 fn is_remote(url: &PublicUrl) -> bool {
     url.is_https() && !matches!(url.host(), "localhost" | "127.0.0.1" | "::1")
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use vesta_fhir::types::ResourceType;
 use super::{DataFolder, SiteError};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, Guide, SiteName};
-use crate::fhir::Service;
+use crate::fhir::{PageSizes, Service};
 use crate::search::{ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
 use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
 
@@ -77,19 +77,23 @@ pub fn types(enabled: &[Guide]) -> Vec<TypeEntry> {
 pub async fn open_service(
     databases: &Databases,
     folder: &DataFolder,
-    guides: &[Guide],
+    config: &Config,
     site: &SiteName,
     fhir_base: &str,
     clock: Clock,
     ids: Ids,
 ) -> Result<Arc<Service>, SiteError> {
     let failed = |source| SiteError::Store { site: site.clone(), source };
-    let types = types(guides);
+    let types = types(&config.guides);
     let options = Options {
         database: databases.of(folder, site),
         clock: clock.clone(),
         parameters: definitions(&types),
-        limits: Limits::default(),
+        limits: Limits {
+            unit_operations: config.limits.bundle_entries,
+            unit_bytes: Limits::default().unit_bytes.max(config.limits.body_bytes),
+            ..Limits::default()
+        },
     };
     let mut made = None;
     let store = Store::open(options, |dictionary, _| {
@@ -103,6 +107,7 @@ pub async fn open_service(
         return Err(failed(StoreError::Configuration("the store was opened without an index".to_owned())));
     };
     let service = Service::new(fhir_base, &SCHEMA, store, table, clock, ids).await.map_err(failed)?;
-    let named = chosen(guides).filter_map(|(name, version)| vesta_guides::guides::get(name, version));
-    Ok(Arc::new(service.with_guides(named)))
+    let named = chosen(&config.guides).filter_map(|(name, version)| vesta_guides::guides::get(name, version));
+    let pages = PageSizes { default: config.limits.page_default, maximum: config.limits.page_max };
+    Ok(Arc::new(service.with_guides(named).with_pages(pages)))
 }

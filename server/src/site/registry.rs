@@ -141,8 +141,8 @@ impl Sites {
             self.clock.clone(),
         );
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let (guides, base) = (&self.config.guides, &addresses.fhir_base);
-        let service = open_service(&self.databases, &self.folder, guides, &name, base, clock, ids).await?;
+        let base = &addresses.fhir_base;
+        let service = open_service(&self.databases, &self.folder, &self.config, &name, base, clock, ids).await?;
         let background = tokio::spawn(reindex(name.clone(), service.store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");
         Ok(Site { name, addresses, verifier, service, background })

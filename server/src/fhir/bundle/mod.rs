@@ -9,16 +9,24 @@ mod transaction;
 
 use super::answer::Answer;
 use super::audit::{Interaction, recorded};
-use super::outcome::Error;
+use super::outcome::{Error, Kind};
 use super::service::{Request, parse_json};
 use entry::BundleType;
 
 /// Does all that the entries of a Bundle ask for: of a batch each for itself, of a transaction all or nothing.
 pub async fn bundle(request: &Request<'_>, body: &[u8]) -> Result<Answer, Error> {
     let service = request.service;
-    let parsed = parse_json(body).and_then(|bundle| entry::parse(service.schema, &service.base_url, bundle));
-    let (bundle_type, entries) = match parsed {
-        Ok(parsed) => parsed,
+    let read = || {
+        let (bundle_type, entries) = entry::parse(service.schema, &service.base_url, parse_json(body)?)?;
+        let (count, most) = (entries.len(), service.store.limits().unit_operations);
+        if count > most {
+            let text = format!("The Bundle has {count} entries, {most} are the limit here: send it in parts.");
+            return Err(Error::new(Kind::TooLarge, text));
+        }
+        Ok((bundle_type, entries))
+    };
+    let (bundle_type, entries) = match read() {
+        Ok(read) => read,
         // Also what cannot be read leaves its trace.
         Err(error) => return recorded(request, Interaction::Batch, None, None, async { Err(error) }).await,
     };

@@ -1,0 +1,277 @@
+//! The HTTP layer over a site of its own: what is sent, and what comes back.
+
+mod connections;
+
+use std::sync::Arc;
+
+use http::{Method, Uri};
+use jiff::SignedDuration;
+use poem::{Endpoint, Request, Response};
+use serde_json::Value;
+
+use crate::access::NewToken;
+use crate::clock::{Clock, Ids};
+use crate::config::{Config, SiteName};
+use crate::site::{DataFolder, Databases, Sites, signing_key};
+
+pub(super) struct House {
+    pub(super) sites: Arc<Sites>,
+    folder: tempfile::TempDir,
+}
+
+/// A request, line by line: `POST Patient`, then headers as `name: value`.
+pub(super) struct Sent<'a> {
+    pub(super) line: &'a str,
+    pub(super) headers: &'a [&'a str],
+    pub(super) body: &'a [u8],
+}
+
+impl House {
+    pub(super) fn new(change: impl FnOnce(&mut Config)) -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.sites.entry(SiteName::default()).or_default().public_url = "https://ehr.example.org".parse().ok();
+        change(&mut config);
+        let data = DataFolder::open(folder.path()).unwrap();
+        let listening = config.listen;
+        let sites =
+            Sites::new(Arc::new(config), data, Databases::Sqlite, listening, Clock::system(), Ids::counting("id"));
+        House { sites: Arc::new(sites), folder }
+    }
+
+    pub(super) fn token(&self, scope: &str, patient: Option<&str>) -> String {
+        let site = SiteName::default();
+        let key = signing_key(&DataFolder::open(self.folder.path()).unwrap(), &site).unwrap();
+        key.issue(&NewToken {
+            issuer: "https://ehr.example.org/oauth2/default",
+            audience: "https://ehr.example.org/apis/default/fhir",
+            subject: "tester",
+            client_id: "tests",
+            scope,
+            patient,
+            now: self.sites.clock().now(),
+            lifetime: SignedDuration::from_mins(5),
+            id: "token".to_owned(),
+        })
+        .unwrap()
+    }
+
+    async fn send(&self, token: Option<&str>, sent: &Sent<'_>) -> Response {
+        let (method, path) = sent.line.split_once(' ').unwrap();
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/apis/default/fhir/{path}") };
+        let method: Method = method.parse().unwrap();
+        let mut request = Request::builder().method(method).uri(path.parse::<Uri>().unwrap());
+        for header in sent.headers {
+            let (name, value) = header.split_once(": ").unwrap();
+            request = request.header(name, value);
+        }
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        super::endpoint(self.sites.clone()).get_response(request.body(sent.body.to_vec())).await
+    }
+}
+
+/// Status, the headers that mean something, and the body in short.
+async fn told(mut response: Response) -> String {
+    let mut text = response.status().to_string();
+    let shown =
+        ["allow", "www-authenticate", "etag", "location", "content-type", "content-encoding", "vary", "retry-after"];
+    for name in shown {
+        if let Some(value) = response.header(name) {
+            text.push_str(&format!("\n  {name}: {value}"));
+        }
+    }
+    for name in ["x-request-id", "x-content-type-options", "cache-control", "content-security-policy"] {
+        assert!(response.headers().contains_key(name), "{name} is on every answer");
+    }
+    let bytes = response.take_body().into_vec().await.unwrap();
+    if let Ok(body) = serde_json::from_slice::<Value>(&bytes) {
+        for issue in body["issue"].as_array().into_iter().flatten() {
+            text.push_str(&format!(
+                "\n  {}: {}",
+                issue["code"].as_str().unwrap_or_default(),
+                issue["diagnostics"].as_str().unwrap_or_default()
+            ));
+        }
+    }
+    text
+}
+
+const JSON: &str = "content-type: application/fhir+json";
+
+/// Every error is an OperationOutcome with the status of <https://hl7.org/fhir/R4/http.html#summary>.
+#[tokio::test]
+async fn every_refusal_is_an_operation_outcome_that_teaches() {
+    let house = House::new(|config| config.limits.body_bytes = 2048);
+    let all = house.token("user/*.cruds", None);
+    let narrow = house.token("patient/Observation.rs", Some("1"));
+    let large = vec![b' '; 4096];
+    let (all, narrow) = (Some(all.as_str()), Some(narrow.as_str()));
+    let cases: [(&str, Option<&str>, &[&str], &[u8]); 24] = [
+        ("GET /nothing", None, &[], b""),
+        ("GET /apis/other/fhir/Patient", all, &[], b""),
+        ("GET Patient", None, &[], b""),
+        ("GET Patient", Some("abc"), &[], b""),
+        ("GET Condition", narrow, &[], b""),
+        ("PUT Observation/1", narrow, &[JSON], br#"{"resourceType":"Observation","id":"1"}"#),
+        ("GET Patient/1", all, &[], b""),
+        ("GET Nothing/1", all, &[], b""),
+        ("GET Patient/1/2/3/4", all, &[], b""),
+        ("GET Patient/1/$everything", all, &[], b""),
+        ("PATCH Patient/1", all, &[], b""),
+        ("DELETE Patient", all, &[], b""),
+        ("POST metadata", None, &[], b""),
+        ("GET Patient", all, &["accept: application/fhir+xml"], b""),
+        ("GET Patient?_format=xml", all, &[], b""),
+        ("POST Patient", all, &["content-type: application/fhir+xml"], b"<Patient/>"),
+        ("POST Patient", all, &[], b"{}"),
+        ("POST Patient", all, &[JSON], b"{\"resourceType\": \"Patient\",\n  \"name\": [}"),
+        ("POST Patient", all, &[JSON], br#"{"resourceType":"Observation"}"#),
+        ("POST Patient", all, &[JSON], &large),
+        ("POST Patient", all, &[JSON, "content-encoding: br"], b"x"),
+        ("POST Patient/_search", all, &[JSON], b"{}"),
+        ("GET Patient?_nothing=1", all, &["prefer: handling=strict"], b""),
+        ("PUT Patient/1", all, &[JSON, "if-match: W/\"3\""], br#"{"resourceType":"Patient","id":"1"}"#),
+    ];
+    let mut table = String::new();
+    for (line, token, headers, body) in cases {
+        let response = house.send(token, &Sent { line, headers, body }).await;
+        assert!(!response.is_success(), "{line}");
+        assert_eq!(response.header("content-type"), Some("application/fhir+json; fhirVersion=4.0"), "{line}");
+        table.push_str(&format!("{line} {headers:?}\n  {}\n\n", told(response).await));
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[tokio::test]
+async fn a_resource_goes_in_and_comes_out_with_its_headers() {
+    let house = House::new(|_| ());
+    let token = house.token("user/*.cruds", None);
+    let send =
+        async |line: &str, headers: &[&str], body: &[u8]| house.send(Some(&token), &Sent { line, headers, body }).await;
+    let patient = br#"{"resourceType":"Patient","id":"a","name":[{"family":"Doe"}],"multipleBirthInteger":1}"#;
+    let mut log = String::new();
+    for (line, headers, body) in [
+        ("PUT Patient/a", &[JSON][..], &patient[..]),
+        ("PUT Patient/a", &[JSON, "prefer: return=minimal"], patient),
+        ("GET Patient/a", &[], b""),
+        ("HEAD Patient/a", &[], b""),
+        ("GET Patient/a", &["if-none-match: W/\"2\""], b""),
+        ("GET Patient/a", &["if-none-match: W/\"1\""], b""),
+        ("GET Patient/a/_history/1", &[], b""),
+        ("GET Patient/a/_history", &[], b""),
+        (
+            "POST Patient/_search?_count=5",
+            &["content-type: application/x-www-form-urlencoded"],
+            b"family=doe&_summary=count",
+        ),
+        ("PUT Binary/b", &["content-type: image/png"], b"\x89PNG"),
+        ("GET Binary/b", &[], b""),
+        ("GET Binary/b", &["accept: application/fhir+json"], b""),
+        ("DELETE Patient/a", &[], b""),
+        ("GET Patient/a", &[], b""),
+    ] {
+        log.push_str(&format!("{line} {headers:?}\n  {}\n\n", told(send(line, headers, body).await).await));
+    }
+    insta::assert_snapshot!(log);
+    send("PUT Patient/c", &[JSON], br#"{"resourceType":"Patient","id":"c"}"#).await;
+    let (mut get, mut head) = (send("GET Patient/c", &[], b"").await, send("HEAD Patient/c", &[], b"").await);
+    let body = get.take_body().into_vec().await.unwrap();
+    assert_eq!(head.header("content-length"), Some(body.len().to_string().as_str()), "HEAD says what GET would send");
+    assert_eq!(head.take_body().into_vec().await.unwrap(), b"");
+    let raw = send("GET Binary/b", &[], b"").await.into_body().into_vec().await.unwrap();
+    assert_eq!(raw, b"\x89PNG", "the content of a Binary comes out as it went in");
+}
+
+#[tokio::test]
+async fn a_decimal_keeps_its_digits_pretty_or_not() {
+    let house = House::new(|_| ());
+    let token = house.token("user/*.cruds", None);
+    let body = br#"{"resourceType":"Observation","id":"d","status":"final","code":{"text":"x"},"valueQuantity":{"value":1.50}}"#;
+    let put = house.send(Some(&token), &Sent { line: "PUT Observation/d", headers: &[JSON], body }).await;
+    assert_eq!(put.status(), 201);
+    for (line, found) in
+        [("GET Observation/d", "\"value\":1.50"), ("GET Observation/d?_pretty=true", "\n    \"value\": 1.50\n")]
+    {
+        let response = house.send(Some(&token), &Sent { line, headers: &[], body: b"" }).await;
+        let text = response.into_body().into_string().await.unwrap();
+        assert!(text.contains(found), "{line}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_compressed_both_ways() {
+    use std::io::{Read, Write};
+    let house = House::new(|_| ());
+    let token = house.token("user/*.cruds", None);
+    let text = "x".repeat(5000);
+    let body = format!(r#"{{"resourceType":"Patient","id":"z","name":[{{"family":"{text}"}}]}}"#);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(body.as_bytes()).unwrap();
+    let body = encoder.finish().unwrap();
+    let headers = &[JSON, "content-encoding: gzip", "accept-encoding: gzip"][..];
+    let response = house.send(Some(&token), &Sent { line: "PUT Patient/z", headers, body: &body }).await;
+    assert_eq!(response.status(), 201);
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(response.header("vary"), Some("Accept-Encoding"));
+    let compressed = response.into_body().into_vec().await.unwrap();
+    assert!(compressed.len() < 500);
+    let mut plain = String::new();
+    flate2::read::GzDecoder::new(&compressed[..]).read_to_string(&mut plain).unwrap();
+    assert!(plain.contains(&text));
+}
+
+#[tokio::test]
+async fn a_switched_off_api_is_not_there_and_system_scopes_are_refused_where_off() {
+    let house = House::new(|config| config.apis.fhir = false);
+    let token = house.token("user/*.cruds", None);
+    let sent = Sent { line: "GET metadata", headers: &[], body: b"" };
+    assert_eq!(house.send(Some(&token), &sent).await.status(), 404);
+
+    let house = House::new(|config| config.apis.system_scopes = false);
+    let token = house.token("system/*.rs", None);
+    let response = house.send(Some(&token), &Sent { line: "GET Patient", headers: &[], body: b"" }).await;
+    assert_eq!(response.status(), 403);
+}
+
+#[tokio::test]
+async fn a_token_of_one_site_is_worthless_at_another() {
+    let house = House::new(|config| {
+        config.sites.insert("north".parse().unwrap(), crate::config::SiteSettings::default());
+    });
+    let token = house.token("user/*.cruds", None);
+    let ask = async |line| house.send(Some(&token), &Sent { line, headers: &[], body: b"" }).await.status();
+    assert_eq!(ask("GET /apis/default/fhir/Patient").await, 200);
+    assert_eq!(ask("GET /apis/north/fhir/Patient").await, 401);
+}
+
+#[tokio::test]
+async fn supervisors_are_told_and_metrics_name_no_path() {
+    let house = House::new(|_| ());
+    let token = house.token("user/*.cruds", None);
+    let ask = async |line| house.send(Some(&token), &Sent { line, headers: &[], body: b"" }).await;
+    assert_eq!(ask("GET /health/live").await.status(), 200);
+    assert_eq!(ask("GET /health/ready").await.status(), 200);
+    assert_eq!(ask("POST /health/live").await.status(), 405);
+    ask("GET Patient/a-very-private-id?family=secret").await;
+    let metrics = ask("GET /metrics").await.into_body().into_string().await.unwrap();
+    assert!(
+        metrics.contains("vesta_http_requests_total{method=\"GET\",route=\"/{type}/{id}\",status=\"404\"}"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("private") && !metrics.contains("secret"));
+    // The database is gone: the process lives, and takes no requests.
+    house.sites.get("default").await.unwrap().service.store.close().await;
+    assert_eq!(ask("GET /health/live").await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_clients_request_id_comes_back_and_stands_in_the_outcome() {
+    let house = House::new(|_| ());
+    let sent = Sent { line: "GET Patient/1", headers: &["x-request-id: mine-1"], body: b"" };
+    let response = house.send(None, &sent).await;
+    assert_eq!(response.header("x-request-id"), Some("mine-1"));
+    let body: Value = serde_json::from_slice(&response.into_body().into_vec().await.unwrap()).unwrap();
+    assert_eq!(body["id"], "mine-1");
+}
