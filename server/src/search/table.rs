@@ -186,7 +186,7 @@ impl ParameterTable {
         self.dictionary.get(entry.number, code).is_none_or(|known| known.is_indexed())
     }
 
-    pub fn hash_key(&self) -> HashKey {
+    pub(crate) fn hash_key(&self) -> HashKey {
         HashKey(self.dictionary.hash_key())
     }
 

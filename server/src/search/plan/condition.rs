@@ -1,6 +1,7 @@
 //! A criterion as a condition on the key of a resource.
 
 use rust_decimal::Decimal;
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{Asterisk, BinOper, Expr, ExprTrait, Func, JoinType, LikeExpr, Query, SelectStatement};
 use vesta_runtime::search::SearchParameterType as Kind;
 
@@ -35,9 +36,10 @@ enum RowCondition {
     Above(String),
     Date(DateTest),
     Number(NumberTest),
-    /// `code` is of the unit as written.
+    /// `hash` is of the unit, in a composite of the other parts as well; `code` of the unit as written.
     Quantity {
-        unit: i64,
+        column: Column,
+        hash: i64,
         code: Option<i64>,
         range: Range,
     },
@@ -61,13 +63,19 @@ impl RowTest {
             | IndexTable::IndexReference
             | IndexTable::IndexDate
             | IndexTable::IndexNumber
-            | IndexTable::IndexQuantity => true,
+            | IndexTable::IndexQuantity
+            | IndexTable::IndexComposite => true,
             IndexTable::IndexString => false,
             IndexTable::IndexUri => self.any.iter().all(|one| matches!(one, RowCondition::Uri(_))),
         }
     }
 
-    pub(super) fn expr(&self, row: &'static str) -> Expr {
+    /// Whether the table has a second index, by value, that a probe must not take.
+    fn has_range_index(&self) -> bool {
+        matches!(self.table, IndexTable::IndexDate | IndexTable::IndexNumber | IndexTable::IndexQuantity)
+    }
+
+    pub(super) fn expr(&self, row: &'static str, columns: Columns) -> Expr {
         let hashes: Vec<i64> = self
             .any
             .iter()
@@ -79,7 +87,8 @@ impl RowTest {
             [one] => Some(value.eq(*one)),
             several => Some(value.is_in(padded(several))),
         };
-        let others = self.any.iter().filter(|one| !matches!(one, RowCondition::Hash(_))).map(|one| one.expr(row));
+        let others =
+            self.any.iter().filter(|one| !matches!(one, RowCondition::Hash(_))).map(|one| one.expr(row, columns));
         equal.into_iter().chain(others).reduce(ExprTrait::or).unwrap_or_else(never)
     }
 }
@@ -96,9 +105,24 @@ pub(super) fn never() -> Expr {
     Expr::cust("1 = 0")
 }
 
+/// How a condition names the ends of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    Plain,
+    /// Behind a sign that changes nothing: SQLite then looks for no index by them.
+    Hidden,
+}
+
 impl RowCondition {
-    fn expr(&self, row: &'static str) -> Expr {
-        let column = |column: Column| Expr::col((row, column));
+    fn expr(&self, row: &'static str, columns: Columns) -> Expr {
+        let column = |column: Column| {
+            let plain = Expr::col((row, column));
+            if columns == Columns::Hidden && matches!(column, Column::Low | Column::High) {
+                Expr::cust_with_expr("+?", plain)
+            } else {
+                plain
+            }
+        };
         let value = || column(Column::Value);
         match self {
             RowCondition::Hash(hash) => value().eq(*hash),
@@ -125,14 +149,14 @@ impl RowCondition {
             }
             RowCondition::Date(test) => date(test, column(Column::Low), column(Column::High)),
             RowCondition::Number(test) => number(test, column(Column::Low), column(Column::High)),
-            RowCondition::Quantity { unit, code, range } => {
+            RowCondition::Quantity { column: of, hash, code, range } => {
                 let range = match range {
                     Range::Date(test) => {
                         date_by(test, column(Column::Low), column(Column::High), |at| Expr::val(instant_bytes(at)))
                     }
                     Range::Number(test) => number(test, column(Column::Low), column(Column::High)),
                 };
-                let unit = column(Column::Unit).eq(*unit);
+                let unit = column(*of).eq(*hash);
                 match code {
                     Some(code) => unit.and(column(Column::Code).eq(*code)).and(range),
                     None => unit.and(range),
@@ -288,7 +312,12 @@ impl Planner<'_> {
                 let systems = if same { systems } else { Systems::Unknown };
                 groups(self, systems, tests)
                     .iter()
-                    .map(|group| self.has_row(group.table, &ids, Some(group.expr("row")), key, group.is_probe()))
+                    .map(|group| {
+                        // Without statistics SQLite takes the index by value, and scans it for every resource.
+                        let hide = self.backend == DbBackend::Sqlite && group.has_range_index();
+                        let condition = group.expr("row", if hide { Columns::Hidden } else { Columns::Plain });
+                        self.has_row(group.table, &ids, Some(condition), key, group.is_probe())
+                    })
                     .reduce(ExprTrait::or)
                     .unwrap_or_else(never)
             }
@@ -329,7 +358,7 @@ impl Planner<'_> {
             Kind::Composite => {
                 let kinds = || parameter.definition.components.iter().map(|component| component.kind);
                 if kinds().any(|kind| ranges.contains(&kind)) {
-                    (IndexTable::IndexQuantity, false)
+                    (IndexTable::IndexComposite, false)
                 } else if kinds().any(|kind| kind == Kind::String) {
                     (IndexTable::IndexString, false)
                 } else if kinds().any(|kind| kind == Kind::Uri) {
@@ -443,8 +472,11 @@ impl Planner<'_> {
             Unit::Canonical(unit) => (key.hash(Meaning::CanonicalUnit, &[unit]), None),
             Unit::Coded { system, code } => (key.hash(Meaning::UnitSystemAndCode, &[system, code]), None),
         };
-        let unit = with.map_or(unit, |with| composite_hash(key, &[with, unit]));
-        RowCondition::Quantity { unit, code, range: Range::Number(*number) }
+        let (column, hash) = match with {
+            Some(with) => (Column::Value, composite_hash(key, &[with, unit])),
+            None => (Column::Unit, unit),
+        };
+        RowCondition::Quantity { column, hash, code, range: Range::Number(*number) }
     }
 
     /// See `store::index::derive::composite`.
@@ -467,7 +499,7 @@ impl Planner<'_> {
             .iter()
             .filter_map(|combination| {
                 let with = composite_hash(key, combination);
-                let ranged = |range| RowCondition::Quantity { unit: with, code: None, range };
+                let ranged = |range| RowCondition::Quantity { column: Column::Value, hash: with, code: None, range };
                 Some(match other {
                     None => (IndexTable::IndexToken, RowCondition::Hash(with)),
                     Some(ValueTest::String { folded, .. }) => {
@@ -477,10 +509,10 @@ impl Planner<'_> {
                         (IndexTable::IndexUri, RowCondition::Uri(format!("{with:016x}{uri}")))
                     }
                     Some(ValueTest::Quantity { number, unit }) => {
-                        (IndexTable::IndexQuantity, self.quantity(Some(with), number, unit))
+                        (IndexTable::IndexComposite, self.quantity(Some(with), number, unit))
                     }
-                    Some(ValueTest::Date(test)) => (IndexTable::IndexQuantity, ranged(Range::Date(*test))),
-                    Some(ValueTest::Number(test)) => (IndexTable::IndexQuantity, ranged(Range::Number(*test))),
+                    Some(ValueTest::Date(test)) => (IndexTable::IndexComposite, ranged(Range::Date(*test))),
+                    Some(ValueTest::Number(test)) => (IndexTable::IndexComposite, ranged(Range::Number(*test))),
                     Some(_) => return None,
                 })
             })

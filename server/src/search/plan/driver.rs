@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Query, SelectStatement};
 use vesta_runtime::search::SearchParameterType as Kind;
 
-use super::condition::{RowTest, any_row, parameter_is};
+use super::condition::{Columns, RowTest, any_row, parameter_is};
 use super::order::{Key, MOST_KEYS, names};
 use super::{Access, Planner};
 use crate::access::Boundary;
@@ -26,6 +26,9 @@ impl<'a> Driver<'a> {
         let table = planner.table;
         let [of] = search.types.as_slice() else { return Driver::Resources };
         let Some(entry) = table.entry(of) else { return Driver::Resources };
+        if search.criteria.iter().any(|criterion| matches!(criterion.test, Test::Id(_)) && !criterion.negated) {
+            return Driver::Resources;
+        }
         let boundary = match access.boundary {
             Boundary::Patient(patient) if entry.boundary.rule == Rule::Compartment => Some(patient),
             _ => None,
@@ -45,11 +48,6 @@ impl<'a> Driver<'a> {
         }
         let mut best: Option<(u32, usize, &Parameter, RowTest)> = None;
         for (at, criterion) in search.criteria.iter().enumerate() {
-            if let Test::Id(_) = criterion.test
-                && !criterion.negated
-            {
-                return Driver::Resources;
-            }
             let (Test::Any(tests), false) = (&criterion.test, criterion.negated) else { continue };
             let Some(parameter) = table.parameter(of, criterion.code) else { continue };
             let Some(test) = any_row(planner, parameter, tests) else { continue };
@@ -101,7 +99,7 @@ impl<'a> Driver<'a> {
                 statement
                     .from(planner.names.table_as(test.table, "lead"))
                     .and_where(parameter_is("lead", &[parameter.id]))
-                    .and_where(test.expr("lead"));
+                    .and_where(test.expr("lead", Columns::Plain));
             }
             Driver::Resources => {
                 let numbers: Vec<i32> = search.types.iter().map(|of| planner.number(of)).collect();

@@ -10,7 +10,7 @@ use vesta_runtime::node::Node;
 use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values};
 
 use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
-use super::{DateRow, IndexRows, NumberRow, QuantityRow, ReferenceRow, StringRow, TokenRow, UriRow};
+use super::{CompositeRow, DateRow, IndexRows, NumberRow, QuantityRow, ReferenceRow, StringRow, TokenRow, UriRow};
 use crate::search::{ITSELF, Parameter, ParameterTable, Systems, TypeEntry};
 use crate::store::{CompartmentRow, Indexer};
 
@@ -70,7 +70,7 @@ fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: Index
             rows.numbers.push(NumberRow { parameter: id, low: number_bytes(low), high: number_bytes(high) });
         }
         IndexValue::Quantity(quantity) => {
-            rows.quantities.extend(quantity_rows(key, id, None, &quantity));
+            rows.quantities.extend(quantity_rows(key, id, &quantity));
         }
         IndexValue::Composite(parts) => composite(table, key, id, &parts, rows),
     }
@@ -132,13 +132,11 @@ pub(crate) fn reference_hashes(key: HashKey, base: &str, reference: &Reference) 
     }
 }
 
-/// The rows of a quantity: as it stands, and in a unit that can be compared. `with` is the hash of the other parts of
-/// a composite.
-fn quantity_rows(key: HashKey, parameter: i32, with: Option<i64>, quantity: &Quantity) -> Vec<QuantityRow> {
-    let unit = |unit: i64| with.map_or(unit, |with| composite_hash(key, &[with, unit]));
+/// The rows of a quantity: as it stands, and in a unit that can be compared.
+fn quantity_rows(key: HashKey, parameter: i32, quantity: &Quantity) -> Vec<QuantityRow> {
     let row = |of: i64, low: Decimal, high: Decimal, code: i64| QuantityRow {
         parameter,
-        unit: unit(of),
+        unit: of,
         low: number_bytes(low),
         high: number_bytes(high),
         code,
@@ -207,18 +205,27 @@ fn composite(table: &ParameterTable, key: HashKey, parameter: i32, parts: &[Inde
                 rows.uris.push(UriRow { parameter, value: cut(&format!("{with:016x}{uri}")).0.to_owned() });
             }
             Some(IndexValue::Quantity(quantity)) => {
-                rows.quantities.extend(quantity_rows(key, parameter, Some(with), quantity));
+                let quantities = quantity_rows(key, parameter, quantity);
+                rows.composites.extend(quantities.into_iter().map(
+                    |QuantityRow { parameter, unit, low, high, code }| CompositeRow {
+                        parameter,
+                        value: composite_hash(key, &[with, unit]),
+                        low,
+                        high,
+                        code,
+                    },
+                ));
             }
-            Some(IndexValue::Date { low, high }) => rows.quantities.push(QuantityRow {
+            Some(IndexValue::Date { low, high }) => rows.composites.push(CompositeRow {
                 parameter,
-                unit: with,
+                value: with,
                 low: instant_bytes(*low),
                 high: instant_bytes(*high),
                 code: 0,
             }),
-            Some(IndexValue::Number { low, high }) => rows.quantities.push(QuantityRow {
+            Some(IndexValue::Number { low, high }) => rows.composites.push(CompositeRow {
                 parameter,
-                unit: with,
+                value: with,
                 low: number_bytes(*low),
                 high: number_bytes(*high),
                 code: 0,

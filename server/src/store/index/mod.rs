@@ -31,6 +31,7 @@ pub struct IndexRows {
     dates: Vec<DateRow>,
     numbers: Vec<NumberRow>,
     quantities: Vec<QuantityRow>,
+    composites: Vec<CompositeRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,16 @@ struct QuantityRow {
     code: i64,
 }
 
+/// A composite with a range among its parts; `value` is the hash of the parts that are compared by equality.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct CompositeRow {
+    parameter: i32,
+    value: i64,
+    low: Vec<u8>,
+    high: Vec<u8>,
+    code: i64,
+}
+
 /// Gives each kind of row its table: the columns, those of the key first, and where a column's value comes from.
 macro_rules! row {
     ($row:ident, $table:ident, $key:literal, [$($column:ident: $field:ident),*]) => {
@@ -113,6 +124,7 @@ row!(UriRow, IndexUri, 3, [Value: value]);
 row!(DateRow, IndexDate, 4, [Low: low, High: high]);
 row!(NumberRow, IndexNumber, 4, [Low: low, High: high]);
 row!(QuantityRow, IndexQuantity, 6, [Unit: unit, Low: low, High: high, Code: code]);
+row!(CompositeRow, IndexComposite, 6, [Value: value, Low: low, High: high, Code: code]);
 
 /// Runs `$call!(field)` for each table's rows.
 macro_rules! each_table {
@@ -124,6 +136,7 @@ macro_rules! each_table {
         $call!(dates);
         $call!(numbers);
         $call!(quantities);
+        $call!(composites);
     };
 }
 

@@ -21,6 +21,7 @@ pub enum IndexTable {
     IndexDate,
     IndexNumber,
     IndexQuantity,
+    IndexComposite,
 }
 
 #[derive(Debug, DeriveIden, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub enum Column {
     Rest,
     Low,
     High,
-    /// A hash of the unit (and, in a composite, of the other components); 0 for the value as it stands.
+    /// A hash of the unit; 0 for the value as it stands.
     Unit,
     /// A hash of the code or the human-readable unit, for searches without system.
     Code,
@@ -156,6 +157,8 @@ pub fn tables(backend: DbBackend) -> (Vec<TableCreateStatement>, Vec<IndexCreate
         table(IndexTable::IndexDate, false, false, &[Parameter, Resource, Low, High], false),
         table(IndexTable::IndexNumber, false, true, &[Parameter, Resource, Low, High], false),
         table(IndexTable::IndexQuantity, false, true, &[Parameter, Unit, Resource, Low, High, Code], false),
+        // Few rows have one hash, and they come in the order of resources: no second index is worth its writes.
+        table(IndexTable::IndexComposite, false, true, &[Parameter, Value, Resource, Low, High, Code], false),
     ];
     // By the upper end: it bounds every prefix but `lt` and `le`, and is also right for what began long ago.
     let range = |name: RangeIndex, table: IndexTable, columns: &[Column]| {

@@ -44,11 +44,11 @@ pub(crate) enum Meaning {
 
 /// The key of a database's hashes. Not secret from the database: it keeps outsiders from making rows collide.
 #[derive(Debug, Clone, Copy)]
-pub struct HashKey(pub [u8; 16]);
+pub(crate) struct HashKey(pub(crate) [u8; 16]);
 
 impl HashKey {
     /// Stable across releases: rows in the database were made with it.
-    pub fn hash(&self, meaning: Meaning, parts: &[&str]) -> i64 {
+    pub(crate) fn hash(&self, meaning: Meaning, parts: &[&str]) -> i64 {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write_u8(meaning as u8);
         for part in parts {
@@ -59,7 +59,7 @@ impl HashKey {
     }
 
     /// The hash of several hashes.
-    pub fn combine(&self, hashes: &[i64]) -> i64 {
+    pub(crate) fn combine(&self, hashes: &[i64]) -> i64 {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write_u8(Meaning::Composite as u8);
         for hash in hashes {
