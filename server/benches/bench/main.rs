@@ -8,6 +8,7 @@ mod bare;
 mod data;
 mod load;
 mod machine;
+mod plans;
 mod report;
 mod scenarios;
 mod server;
@@ -104,14 +105,24 @@ fn run(args: &Args) -> Outcome {
     let token = server.token("system/*.cruds")?;
     check_answers(&server, &token, args.patients)?;
 
-    let answers = StaticAnswer::start()?;
     let wanted = |scenario: &Scenario| args.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()));
-    for scenario in scenarios::reads(args.patients).into_iter().filter(wanted) {
-        let limit = match scenario.limit {
-            Limit::StaticAnswer => Some(median(args, &answers.base, &scenario, "", &folder)?.rate()),
-            Limit::BareStatement | Limit::None => None,
+    let reads: Vec<Scenario> = scenarios::reads(args.patients).into_iter().filter(wanted).collect();
+    drop(server);
+    let bare = bare_statements(args, &data, &reads)?;
+    let server = Server::start(&args.binary, &data, args.database.as_deref())?;
+
+    let answers = StaticAnswer::start()?;
+    for (scenario, statements) in reads.iter().zip(bare) {
+        // Each beside its limit, so that both meet the same machine.
+        let limit = match (scenario.limit, statements) {
+            (Limit::StaticAnswer, _) => Some(median(args, &answers.base, scenario, "", &folder)?.rate()),
+            (Limit::BareStatement, Some(statements)) => {
+                let time = std::time::Duration::from_secs(args.seconds.into());
+                Some(bare::reads(&database_file(&data)?, &statements, time)?)
+            }
+            _ => None,
         };
-        report.lines.push(measure(args, &server, &scenario, &token, limit, &folder)?);
+        report.lines.push(measure(args, &server, scenario, &token, limit, &folder)?);
     }
     drop(answers);
     for scenario in [scenarios::creates(args.patients), scenarios::nine_types()].into_iter().filter(wanted) {
@@ -144,6 +155,19 @@ fn import(args: &Args, data: &Path, files: &[PathBuf], folder: &Path, report: &m
     report.fact("bare inserts of the same rows", bare, "resources/s");
     report.fact("import's share of bare inserts", 100.0 * rate / bare, "%");
     Ok(())
+}
+
+/// The statements of those scenarios that are held against them; on SQLite, while no server runs.
+fn bare_statements(args: &Args, data: &Path, reads: &[Scenario]) -> Outcome<Vec<Option<Vec<bare::Statement>>>> {
+    if args.database.is_some() {
+        return Ok(reads.iter().map(|_| None).collect());
+    }
+    let plans = plans::Plans::open(data)?;
+    let of = |scenario: &Scenario| match scenario.limit {
+        Limit::BareStatement => plans.of(&scenario.requests).map(Some),
+        Limit::StaticAnswer | Limit::None => Ok(None),
+    };
+    reads.iter().map(of).collect()
 }
 
 /// The SQLite file of the default site.
