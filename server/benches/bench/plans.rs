@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use sea_orm::sea_query::{SqliteQueryBuilder, Value as Bound};
 use vesta_server::access::Boundary;
 use vesta_server::clock::{Clock, Ids};
+use vesta_server::config::Config;
 use vesta_server::fhir::{Handling, Service};
 use vesta_server::search::{Access, Planner, Search};
 use vesta_server::site::{DataFolder, Databases, open_service};
@@ -29,7 +30,8 @@ impl Plans {
         let folder = DataFolder::open(data)?;
         let site = "default".parse()?;
         let base = "https://localhost/apis/default/fhir";
-        let opened = open_service(&Databases::Sqlite, &folder, &[], &site, base, Clock::system(), Ids::system());
+        let config = Config::default();
+        let opened = open_service(&Databases::Sqlite, &folder, &config, &site, base, Clock::system(), Ids::system());
         let service = runtime.block_on(opened)?;
         Ok(Plans { runtime, service })
     }

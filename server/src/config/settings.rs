@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::source::{Given, Raw};
 use super::{Config, Guide, LogFormat, Place, Problem, SearchHandling, SiteName};
-use crate::site::GUIDES;
 
 pub(super) struct Setting {
     pub(super) name: &'static str,
@@ -241,7 +240,7 @@ pub(super) const SETTINGS: &[Setting] = &[
                    [\"hl7.fhir.us.core@8.0.0\"]; none means all",
         secret: false,
         set: |config, raw| {
-            let built_in = |guide: &Guide| GUIDES.contains(&(&guide.name, &guide.version));
+            let built_in = |guide: &Guide| vesta_guides::guides::get(&guide.name, &guide.version).is_some();
             let guide = |text: &String| text.parse().ok().filter(built_in);
             config.guides = raw.list()?.iter().map(guide).collect::<Option<_>>()?;
             Some(())

@@ -8,7 +8,7 @@ mod registry;
 use std::path::PathBuf;
 
 pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
-pub use open::{Databases, GUIDES, open_service, types};
+pub use open::{Databases, open_service};
 pub use registry::{Site, Sites};
 
 use crate::access::{SigningKey, SigningKeyError};

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use vesta_fhir::SCHEMA;
-use vesta_fhir::types::ResourceType;
+use vesta_runtime::guide::Guide;
 
 use super::{DataFolder, SiteError};
 use crate::clock::{Clock, Ids};
-use crate::config::{Config, Guide, SiteName};
+use crate::config::{self, Config, SiteName};
 use crate::fhir::{PageSizes, Service};
-use crate::search::{ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
+use crate::search::{ParameterTable, definitions, types};
 use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
 
 /// Connections to PostgreSQL of one process, for all its sites.
@@ -45,32 +45,10 @@ impl Databases {
     }
 }
 
-/// The guides that are built in, newest first: where two versions define one parameter, the newest counts.
-pub const GUIDES: [(&str, &str); 3] =
-    [("hl7.fhir.us.core", "8.0.0"), ("hl7.fhir.us.core", "7.0.0"), ("hl7.fhir.us.core", "6.1.0")];
-
-/// The name and version of each guide that is enabled. No guide named means all.
-fn chosen(enabled: &[Guide]) -> impl Iterator<Item = (&'static str, &'static str)> {
-    GUIDES.into_iter().filter(|(name, version)| {
-        enabled.is_empty() || enabled.iter().any(|guide| guide.name == *name && guide.version == *version)
-    })
-}
-
-/// The types of R4 with the parameters and the patient boundary that a site works with. No guide named means all.
-pub fn types(enabled: &[Guide]) -> Vec<TypeEntry> {
-    let guides: Vec<_> = chosen(enabled).collect();
-    let outside = || TypeBoundary { rule: Rule::Nothing, parameters: &[], mask: 0, date: None };
-    let entry = |resource_type: &ResourceType| {
-        let name = resource_type.as_str();
-        let mut parameters = vesta_fhir::search::parameters(name).to_vec();
-        for (guide, version) in &guides {
-            let defined = vesta_guides::search::parameters(guide, version);
-            parameters.extend(defined.iter().copied().filter(|parameter| parameter.base == name));
-        }
-        let boundary = vesta_guides::boundary::PATIENT.get(name).map_or_else(outside, TypeBoundary::from);
-        TypeEntry { name, number: resource_type.as_u16(), parameters, boundary }
-    };
-    ResourceType::ALL.iter().map(entry).collect()
+/// The guides that are enabled. No guide named means all that are built in.
+fn enabled(named: &[config::Guide]) -> Vec<&'static Guide> {
+    let is_named = |guide: &&Guide| named.iter().any(|one| one.name == guide.name && one.version == guide.version);
+    vesta_guides::GUIDES.iter().copied().filter(|guide| named.is_empty() || is_named(guide)).collect()
 }
 
 /// Opens the site's database. On SQLite this takes its writer lock: [`StoreError::Locked`] where a server has it.
@@ -84,7 +62,8 @@ pub async fn open_service(
     ids: Ids,
 ) -> Result<Arc<Service>, SiteError> {
     let failed = |source| SiteError::Store { site: site.clone(), source };
-    let types = types(&config.guides);
+    let guides = enabled(&config.guides);
+    let types = types(&guides);
     let options = Options {
         database: databases.of(folder, site),
         clock: clock.clone(),
@@ -107,7 +86,6 @@ pub async fn open_service(
         return Err(failed(StoreError::Configuration("the store was opened without an index".to_owned())));
     };
     let service = Service::new(fhir_base, &SCHEMA, store, table, clock, ids).await.map_err(failed)?;
-    let named = chosen(&config.guides).filter_map(|(name, version)| vesta_guides::guides::get(name, version));
     let pages = PageSizes { default: config.limits.page_default, maximum: config.limits.page_max };
-    Ok(Arc::new(service.with_guides(named).with_pages(pages)))
+    Ok(Arc::new(service.with_guides(guides).with_pages(pages)))
 }

@@ -16,7 +16,7 @@ use vesta_fhir::SCHEMA;
 use super::*;
 use crate::access::{AccessContext, parse_scopes};
 use crate::clock::{Clock, Ids};
-use crate::search::{ParameterTable, TypeEntry, definitions};
+use crate::search::{ParameterTable, definitions, types};
 use crate::store::{Database, Limits, Options, Store};
 
 /// A site's service on a database of its own.
@@ -27,31 +27,12 @@ pub(super) struct Fixture {
     _folder: tempfile::TempDir,
 }
 
-/// R4's parameters and those of US Core 8.0.0.
-fn types() -> Vec<TypeEntry> {
-    let resources = SCHEMA.types.iter().filter_map(|definition| SCHEMA.resource(definition.name));
-    resources
-        .enumerate()
-        .map(|(number, definition)| {
-            let mut parameters = vesta_fhir::search::parameters(definition.name).to_vec();
-            let own = vesta_guides::search::parameters("hl7.fhir.us.core", "8.0.0");
-            parameters.extend(own.iter().filter(|parameter| parameter.base == definition.name));
-            TypeEntry {
-                name: definition.name,
-                number: u16::try_from(number).unwrap(),
-                parameters,
-                boundary: vesta_guides::boundary::PATIENT.get(definition.name).unwrap().into(),
-            }
-        })
-        .collect()
-}
-
 pub(super) const BASE: &str = "https://example.org/apis/default/fhir";
 
 impl Fixture {
     pub(super) async fn new(scopes: &str) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
-        let types = types();
+        let types = types(vesta_guides::GUIDES);
         let options = Options {
             database: Database::Sqlite { file: folder.path().join("site.db") },
             clock: Clock::system(),
