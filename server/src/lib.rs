@@ -10,6 +10,7 @@ pub mod config;
 pub mod fhir;
 pub mod http;
 pub mod import;
+pub mod maintenance;
 pub mod search;
 pub mod site;
 pub mod store;

@@ -13,7 +13,7 @@ use crate::{Outcome, spec, workspace};
 pub(crate) struct Args {
     /// Change nothing; fail if a generated file is not what the generator would write
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
 }
 
 pub(crate) fn run(args: Args) -> Outcome {

@@ -1,8 +1,9 @@
-//! `vesta check`.
+//! `vesta check`: whether the search index, the compartments and the audit log still say what the resources say.
 
 use clap::Args;
 
-use super::{Failure, SiteArgs};
+use super::{Failure, SiteArgs, door};
+use crate::maintenance::{Answer, Task};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CheckArgs {
@@ -11,7 +12,21 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let config = args.site.settings.load(Vec::new())?;
-    let place = super::Context::new(config)?.folder.path().display().to_string();
-    Err(Failure::Other(format!("check is not offered yet (site {} in {place})", args.site.site)))
+    let (door, _) = door::open(&args.site).await?;
+    let answer = door.ask(0, Task::Check).await.map_err(|error| Failure::Other(error.to_string()))?;
+    door.close().await;
+    let Answer::Checked { counts, faults, fault_count } = answer else { return Err(door::unexpected(answer)) };
+    for (what, count) in counts {
+        println!("{what:<30}{count:>12}");
+    }
+    for fault in &faults {
+        eprintln!("{fault}");
+    }
+    match fault_count {
+        0 => {
+            println!("Everything agrees.");
+            Ok(())
+        }
+        count => Err(Failure::Other(format!("{count} faults were found"))),
+    }
 }

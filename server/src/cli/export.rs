@@ -1,8 +1,13 @@
-//! `vesta export`.
+//! `vesta export`: every resource of a site as NDJSON, a file a type.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Failure, SiteArgs};
+use super::{Failure, SiteArgs, door};
+use crate::maintenance::{Answer, Chunk, Door, Task, resource_types};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ExportArgs {
@@ -14,7 +19,59 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) async fn run(args: &ExportArgs) -> Result<(), Failure> {
-    let config = args.site.settings.load(Vec::new())?;
-    let place = super::Context::new(config)?.folder.path().display().to_string();
-    Err(Failure::Other(format!("export is not offered yet (site {} in {place})", args.site.site)))
+    let folder = &args.folder;
+    let unusable = |error| Failure::Other(format!("{}: {error}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(unusable)?;
+    let (door, _) = door::open(&args.site).await?;
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    let mut total = 0;
+    for resource_type in resource_types() {
+        let count = export(&door, args, resource_type, &bar).await?;
+        total += count;
+        if count > 0 {
+            bar.suspend(|| println!("{resource_type:<30}{count:>12}"));
+        }
+    }
+    bar.finish_and_clear();
+    println!("{:<30}{total:>12}", "all");
+    door.close().await;
+    Ok(())
+}
+
+/// Writes the file of a type, under another name until it is complete; a type without resources has none.
+async fn export(door: &Door, args: &ExportArgs, resource_type: &str, bar: &ProgressBar) -> Result<u64, Failure> {
+    let path = args.folder.join(format!("{resource_type}.ndjson"));
+    let partial = path.with_extension("ndjson.part");
+    let unusable = |error| Failure::Other(format!("{}: {error}", path.display()));
+    let (mut file, mut written) = (None, 0);
+    let mut next = Some(i64::MIN);
+    while let Some(after) = next {
+        let task = Task::Export { resource_type: resource_type.to_owned(), after };
+        let answer = door.ask(0, task).await.map_err(|error| Failure::Other(error.to_string()))?;
+        let Answer::Chunk(Chunk { lines, count, next: beyond }) = answer else { return Err(door::unexpected(answer)) };
+        if count > 0 {
+            let file = match &mut file {
+                Some(file) => file,
+                none => none.insert(BufWriter::new(File::create(&partial).map_err(unusable)?)),
+            };
+            file.write_all(lines.as_bytes()).map_err(unusable)?;
+        }
+        written += count;
+        bar.set_message(format!("{resource_type}: {written}"));
+        bar.tick();
+        next = beyond;
+    }
+    match file {
+        Some(file) => {
+            file.into_inner().map_err(|error| unusable(error.into_error()))?.sync_all().map_err(unusable)?;
+            std::fs::rename(&partial, &path).map_err(unusable)?;
+        }
+        // What an earlier export left would be taken for this one's.
+        None if path.exists() => std::fs::remove_file(&path).map_err(unusable)?,
+        None => {}
+    }
+    Ok(written)
 }

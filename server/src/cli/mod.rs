@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod demo;
+mod door;
 mod export;
 mod import;
 mod reindex;

@@ -1,23 +1,18 @@
 //! What a document asks to be written. Every resource gets an id that is the same each time, so that importing a file
 //! again changes nothing: its own id, else that of its `urn:uuid:` address, else one made from its content.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// A resource to be put at its id.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// Under which address the others of the Bundle refer to it.
-    pub full_url: Option<String>,
-    pub id: String,
-    pub resource: Value,
-}
+use crate::fhir::bundle::Put;
+use crate::validate::is_id;
 
 /// What is written together, all or nothing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Item {
     /// Each put at its id.
-    Entries(Vec<Entry>),
+    Puts(Vec<Put>),
     /// A transaction with conditions, deletions or other interactions, as
     /// <https://hl7.org/fhir/R4/http.html#transaction> has them.
     Transaction(Value),
@@ -28,7 +23,7 @@ pub enum Item {
 pub fn items(document: Value) -> Result<Vec<Item>, String> {
     let bundle_type = match (text(&document, "resourceType"), text(&document, "type")) {
         (Some("Bundle"), Some(bundle_type @ ("transaction" | "batch" | "collection"))) => bundle_type.to_owned(),
-        _ => return Ok(vec![Item::Entries(vec![entry(document, None)?])]),
+        _ => return Ok(vec![Item::Puts(vec![entry(document, None)?])]),
     };
     let Value::Object(mut bundle) = document else { return Ok(Vec::new()) };
     let entries = match bundle.shift_remove("entry") {
@@ -55,7 +50,7 @@ fn item(entries: Vec<Value>, first: usize) -> Result<Item, String> {
             let resource = one.shift_remove("resource").ok_or_else(|| fault("has no resource".to_owned()))?;
             entry(resource, full_url).map_err(fault)
         });
-        return Ok(Item::Entries(entries.collect::<Result<_, String>>()?));
+        return Ok(Item::Puts(entries.collect::<Result<_, String>>()?));
     }
     let entries = entries
         .into_iter()
@@ -103,7 +98,7 @@ fn settled(mut one: Value) -> Result<Value, String> {
     let is_create = text(&one["request"], "method").is_none_or(|method| method == "POST");
     if is_create && one["request"].get("ifNoneExist").is_none() && one["resource"].is_object() {
         let full_url = text(&one, "fullUrl").map(str::to_owned);
-        let Entry { id, resource, .. } = entry(one["resource"].take(), full_url)?;
+        let Put { id, resource, .. } = entry(one["resource"].take(), full_url)?;
         let resource_type = text(&resource, "resourceType").unwrap_or_default();
         one["request"] = serde_json::json!({ "method": "PUT", "url": format!("{resource_type}/{id}") });
         one["resource"] = resource;
@@ -111,7 +106,7 @@ fn settled(mut one: Value) -> Result<Value, String> {
     Ok(one)
 }
 
-fn entry(mut resource: Value, full_url: Option<String>) -> Result<Entry, String> {
+fn entry(mut resource: Value, full_url: Option<String>) -> Result<Put, String> {
     let Value::Object(members) = &mut resource else { return Err("not a resource: not a JSON object".to_owned()) };
     let id = match members.get("id") {
         Some(Value::String(id)) => id.clone(),
@@ -125,12 +120,7 @@ fn entry(mut resource: Value, full_url: Option<String>) -> Result<Entry, String>
         return Err("id: 1 to 64 letters, digits, `-` and `.` are an id".to_owned());
     }
     members.insert("id".to_owned(), id.clone().into());
-    Ok(Entry { full_url, id, resource })
-}
-
-/// <https://hl7.org/fhir/R4/datatypes.html#id>
-fn is_id(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'-' || one == b'.')
+    Ok(Put { full_url, id, resource })
 }
 
 /// The first half of the content's SHA-256 in the form of a UUID.
@@ -151,9 +141,9 @@ mod tests {
 
     use super::*;
 
-    fn entries(document: Value) -> Vec<Entry> {
+    fn entries(document: Value) -> Vec<Put> {
         match items(document).unwrap().remove(0) {
-            Item::Entries(entries) => entries,
+            Item::Puts(entries) => entries,
             Item::Transaction(bundle) => panic!("{bundle}"),
         }
     }

@@ -14,7 +14,8 @@ use crate::access::Verifier;
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, SiteName};
 use crate::fhir::Service;
-use crate::store::Store;
+use crate::maintenance;
+use crate::store::{LocalServer, Store};
 
 /// Resources that one bite of re-indexing takes.
 const REINDEX_BITE: usize = 200;
@@ -27,6 +28,8 @@ pub struct Site {
     pub service: Arc<Service>,
     /// Re-indexing after an update of the parameters.
     background: JoinHandle<()>,
+    /// Where commands beside this server hand their work in.
+    local: Option<LocalServer>,
 }
 
 /// All sites of this server.
@@ -143,9 +146,18 @@ impl Sites {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let base = &addresses.fhir_base;
         let service = open_service(&self.databases, &self.folder, &self.config, &name, base, clock, ids).await?;
+        // Commands beside this server hand their work to it; on PostgreSQL they need not.
+        let local = match &self.databases {
+            Databases::Sqlite => {
+                let failed = |source| SiteError::Store { site: name.clone(), source };
+                let handler = maintenance::handler(service.clone());
+                Some(LocalServer::bind(&self.folder.site(&name), handler).map_err(failed)?)
+            }
+            Databases::Postgres(_) => None,
+        };
         let background = tokio::spawn(reindex(name.clone(), service.store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");
-        Ok(Site { name, addresses, verifier, service, background })
+        Ok(Site { name, addresses, verifier, service, background, local })
     }
 
     pub fn config(&self) -> &Config {
@@ -184,6 +196,7 @@ impl Site {
 
     async fn close(self) {
         self.background.abort();
+        drop(self.local);
         self.service.store.close().await;
         tracing::info!(site = %self.name, "site closed");
     }

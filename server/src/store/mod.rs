@@ -27,6 +27,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod unit;
+mod walk;
 mod write;
 
 pub use audit::{AuditAction, AuditEntry, AuditOutcome, Audited};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use crate::{Outcome, postgres, tidy, workspace};
+use crate::{Outcome, codegen, postgres, tidy, workspace};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,6 +22,8 @@ pub(crate) struct Args {
 enum Phase {
     /// rustfmt has nothing to say
     Fmt,
+    /// Generated code is what the generator writes
+    Codegen,
     /// The rules of the house hold
     Tidy,
     /// clippy has nothing to say
@@ -34,7 +36,7 @@ enum Phase {
 
 impl Phase {
     // The quick ones first: who forgot `cargo fmt` hears of it at once.
-    const ALL: [Self; 5] = [Self::Fmt, Self::Tidy, Self::Clippy, Self::Test, Self::Deny];
+    const ALL: [Self; 6] = [Self::Fmt, Self::Codegen, Self::Tidy, Self::Clippy, Self::Test, Self::Deny];
 
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -44,6 +46,7 @@ impl Phase {
     fn run(self, args: &Args) -> Outcome<String> {
         match self {
             Self::Fmt => workspace::run(fmt()?).map(|()| String::new()),
+            Self::Codegen => codegen::run(codegen::Args { check: true }).map(|()| String::new()),
             Self::Tidy => tidy::check().map(|files| format!("{files} files")),
             Self::Clippy => {
                 let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];

@@ -4,8 +4,11 @@ mod batch;
 mod conditional_references;
 mod entry;
 mod links;
+mod load;
 mod respond;
 mod transaction;
+
+pub use load::{Put, load};
 
 use super::answer::Answer;
 use super::audit::{Interaction, recorded};

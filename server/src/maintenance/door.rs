@@ -1,0 +1,63 @@
+//! The way to a site's data: its store opened in this process, or the server that has it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::{Answer, Task, perform};
+use crate::fhir::Service;
+use crate::store::{LocalClient, StoreError};
+
+/// Connections to a running server: as many items are under way there.
+const CONNECTIONS: usize = 8;
+
+pub enum Door {
+    /// This process has the data.
+    Own(Arc<Service>),
+    /// A running server has them.
+    Beside(Vec<Mutex<LocalClient>>),
+}
+
+impl Door {
+    /// The door of the server that runs on a site's folder; none where there is no such server.
+    pub async fn beside(folder: &Path) -> Option<Door> {
+        let mut clients = vec![Mutex::new(LocalClient::connect(folder).await?)];
+        while clients.len() < CONNECTIONS {
+            match LocalClient::connect(folder).await {
+                Some(client) => clients.push(Mutex::new(client)),
+                None => break,
+            }
+        }
+        Some(Door::Beside(clients))
+    }
+
+    /// How many tasks can be under way.
+    pub fn width(&self) -> usize {
+        match self {
+            Door::Own(_) => 64,
+            Door::Beside(clients) => clients.len(),
+        }
+    }
+
+    /// Does the task; `lane` is below [`Door::width`], and one task at a time is under way in a lane.
+    pub async fn ask(&self, lane: usize, task: Task) -> Result<Answer, StoreError> {
+        match self {
+            Door::Own(service) => Ok(perform(service, task).await),
+            Door::Beside(clients) => {
+                let words = |error: serde_json::Error| StoreError::Configuration(error.to_string());
+                let request = serde_json::to_vec(&task).map_err(words)?;
+                drop(task);
+                let answer = clients[lane % clients.len()].lock().await.request(&request).await?;
+                serde_json::from_slice(&answer).map_err(words)
+            }
+        }
+    }
+
+    /// Lets go of the data.
+    pub async fn close(self) {
+        if let Door::Own(service) = self {
+            service.store.close().await;
+        }
+    }
+}

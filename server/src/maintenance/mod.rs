@@ -1,0 +1,123 @@
+//! What an operator's commands do to a site's data: loading, exporting, checking, re-indexing. The same in the
+//! command's own process and, where a server has the data folder, in the server's, which is asked over its local socket.
+
+mod door;
+mod export;
+mod load;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use vesta_fhir::types::ResourceType;
+
+use crate::access::AccessContext;
+use crate::fhir::Service;
+use crate::import::Item;
+use crate::store::{Handler, ReindexProgress, StoreError};
+
+pub use door::Door;
+pub use export::Chunk;
+pub use load::{Done, Loaded};
+
+/// A piece of work. Each is short: what takes long is asked for piece by piece, so that requests come between.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Task {
+    /// Writes an item of an import.
+    Load { request_id: String, item: Item },
+    /// Gives the next resources of a type, beyond a key.
+    Export { resource_type: String, after: i64 },
+    /// Tells how far re-indexing has come.
+    ReindexProgress,
+    /// Does the next bite of re-indexing.
+    ReindexBite,
+    /// Compares what is derived with the bodies.
+    Check,
+}
+
+/// What a piece of work came to; the text of a failure is for the operator.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Answer {
+    Loaded(Vec<Loaded>),
+    /// Why nothing of the item was written, one line an issue; and whether it might be later.
+    Refused {
+        issues: Vec<String>,
+        may_succeed_later: bool,
+    },
+    Chunk(Chunk),
+    Reindexed {
+        pending: usize,
+        done: i64,
+        last: i64,
+    },
+    Checked {
+        counts: Vec<(String, u64)>,
+        faults: Vec<String>,
+        fault_count: u64,
+    },
+    Failed(String),
+}
+
+/// Does the work on a site's data.
+pub async fn perform(service: &Arc<Service>, task: Task) -> Answer {
+    match task {
+        Task::Load { request_id, item } => {
+            load::load(service, &AccessContext::operator("import"), &request_id, item).await
+        }
+        Task::Export { resource_type, after } => export::chunk(service, &resource_type, after).await,
+        Task::ReindexProgress => reindexed(service.store.reindex_progress().await),
+        Task::ReindexBite => reindexed(service.store.reindex_bite(REINDEX_BITE).await),
+        Task::Check => check(service).await,
+    }
+}
+
+/// Resources a bite: some ten milliseconds of the writer.
+const REINDEX_BITE: usize = 64;
+
+fn reindexed(progress: Result<ReindexProgress, StoreError>) -> Answer {
+    match progress {
+        Ok(ReindexProgress { pending, retired, done, last }) => {
+            Answer::Reindexed { pending: pending + retired, done, last }
+        }
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+async fn check(service: &Arc<Service>) -> Answer {
+    match service.store.check(|_| ()).await {
+        Ok(report) => Answer::Checked {
+            counts: vec![
+                ("resources".to_owned(), report.resources),
+                ("superseded versions".to_owned(), report.superseded_versions),
+                ("index rows".to_owned(), report.index_rows),
+                ("compartment rows".to_owned(), report.compartment_rows),
+                ("audit entries".to_owned(), report.audit_entries),
+            ],
+            faults: report.faults,
+            fault_count: report.fault_count,
+        },
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+/// The server's end of its local socket.
+pub fn handler(service: Arc<Service>) -> Handler {
+    Arc::new(move |request: Bytes| {
+        let service = service.clone();
+        Box::pin(async move {
+            let answer = match serde_json::from_slice(&request) {
+                Ok(task) => perform(&service, task).await,
+                // Another release than the server's: its commands may have other words.
+                Err(error) => Answer::Failed(format!(
+                    "the running server does not know this command ({error}): use the vesta of the same release"
+                )),
+            };
+            serde_json::to_vec(&answer).map(Bytes::from).unwrap_or_default()
+        })
+    })
+}
+
+/// Every resource type, in the order of the standard's list.
+pub fn resource_types() -> impl Iterator<Item = &'static str> {
+    ResourceType::ALL.iter().map(|resource_type| resource_type.as_str())
+}
