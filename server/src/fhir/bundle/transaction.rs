@@ -5,6 +5,7 @@
 //! work of preparing stays outside the write transaction; inside it is looked up again, and prepared anew only where
 //! another write came between.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use super::batch;
 use super::conditional_references::{collect, replace};
-use super::entry::{BundleType, Entry, Method, Target, place};
+use super::entry::{self, BundleType, Method, Target, place};
 use super::links::Targets;
 use super::respond::{self, Outcome};
 use crate::access::{AccessContext, Boundary, Permission};
@@ -69,7 +70,7 @@ struct Matches {
     references: HashMap<String, Vec<String>>,
 }
 
-pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>>) -> Result<Answer, Error> {
+pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<entry::Entry, Error>>) -> Result<Answer, Error> {
     let request = batch::within(request);
     let entries = all(entries)?;
     let count = entries.len();
@@ -126,7 +127,7 @@ fn all<T>(results: impl IntoIterator<Item = Result<T, Error>>) -> Result<Vec<T>,
 }
 
 /// Takes the entries that write apart, checks what the token covers, and puts them into the order of processing.
-fn plan(request: &Request<'_>, writes: Vec<(usize, Entry)>) -> Result<Transaction, Error> {
+fn plan(request: &Request<'_>, writes: Vec<(usize, entry::Entry)>) -> Result<Transaction, Error> {
     let service = request.service;
     let changes = writes
         .into_iter()
@@ -144,10 +145,9 @@ fn plan(request: &Request<'_>, writes: Vec<(usize, Entry)>) -> Result<Transactio
         let mut found = Vec::new();
         collect(service.schema, resource, &mut found);
         for text in found {
-            if !references.contains_key(&text) {
-                let condition =
-                    reference_condition(request, &text).map_err(|error| error.within(&place(change.index)))?;
-                references.insert(text, condition);
+            if let Entry::Vacant(vacant) = references.entry(text) {
+                let condition = reference_condition(request, vacant.key());
+                vacant.insert(condition.map_err(|error| error.within(&place(change.index)))?);
             }
         }
     }
@@ -161,7 +161,7 @@ fn plan(request: &Request<'_>, writes: Vec<(usize, Entry)>) -> Result<Transactio
     })
 }
 
-fn change(request: &Request<'_>, index: usize, entry: Entry) -> Result<Change, Error> {
+fn change(request: &Request<'_>, index: usize, entry: entry::Entry) -> Result<Change, Error> {
     let service = request.service;
     let (name, id) = match &entry.target {
         Target::Type(name, _) => (name, service.ids.next()),
@@ -212,7 +212,7 @@ fn reference_condition(request: &Request<'_>, text: &str) -> Result<Condition, E
 
 /// "If any of the entries fail, the whole fails": reads that cannot succeed are found before anything is written. What
 /// the transaction itself writes is read after it.
-async fn check_reads(request: &Request<'_>, transaction: &Transaction, reads: &[(usize, Entry)]) -> Result<(), Error> {
+async fn check_reads(request: &Request<'_>, transaction: &Transaction, reads: &[(usize, entry::Entry)]) -> Result<(), Error> {
     for (index, entry) in reads {
         let writes_it = match &entry.target {
             Target::Instance(name, id, _) | Target::InstanceHistory(name, id, _) => {

@@ -7,6 +7,7 @@ mod capabilities;
 mod patient_boundary;
 mod read_and_write;
 mod searches;
+mod synthea;
 
 use std::sync::Arc;
 
