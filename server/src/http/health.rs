@@ -19,7 +19,7 @@ pub(super) enum Health {
     Live,
     /// The default site's database is reachable and its writer is alive.
     Ready(Arc<Sites>),
-    Metrics,
+    Metrics(Arc<Sites>),
 }
 
 impl Endpoint for Health {
@@ -33,7 +33,10 @@ impl Endpoint for Health {
         let (mut response, template) = match self {
             Health::Live => (json_response(StatusCode::OK, &json!({ "status": "live" })), "/health/live"),
             Health::Ready(sites) => (ready(sites).await, "/health/ready"),
-            Health::Metrics => {
+            Health::Metrics(sites) => {
+                for site in sites.all_open() {
+                    telemetry::note_waiting(site.name.as_str(), site.service.store.waiting());
+                }
                 let mut response: Response = telemetry::metrics().render().into();
                 let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 response.headers_mut().insert(CONTENT_TYPE, text);

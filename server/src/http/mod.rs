@@ -102,8 +102,8 @@ pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static
     let (ids, timeout) = (sites.ids().clone(), config.limits.request_timeout);
     let routes = Route::new()
         .at("/health/live", health::Health::Live)
-        .at("/health/ready", health::Health::Ready(sites))
-        .at("/metrics", health::Health::Metrics)
+        .at("/health/ready", health::Health::Ready(sites.clone()))
+        .at("/metrics", health::Health::Metrics(sites))
         .at("/apis/:site/fhir", fhir.clone())
         .at("/apis/:site/fhir/", fhir.clone())
         .at("/apis/:site/fhir/*path", fhir);

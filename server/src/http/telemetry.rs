@@ -10,6 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
+use crate::store::Waiting;
 
 const DURATION: &str = "vesta_http_request_duration_seconds";
 const REQUESTS: &str = "vesta_http_requests_total";
@@ -27,7 +28,7 @@ pub fn start_log(log: &Log) {
 }
 
 /// The process's metrics, rendered by `/metrics`.
-pub fn metrics() -> &'static PrometheusHandle {
+pub(super) fn metrics() -> &'static PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         let buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
@@ -45,10 +46,19 @@ pub fn metrics() -> &'static PrometheusHandle {
 }
 
 /// Counts an answered request. `route` is a template, never a path.
-pub fn count_request(method: &'static str, route: &'static str, status: u16, took: Duration) {
+pub(super) fn count_request(method: &'static str, route: &'static str, status: u16, took: Duration) {
     let status = status_label(status);
     metrics::counter!(REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
     metrics::histogram!(DURATION, "method" => method, "route" => route).record(took.as_secs_f64());
+}
+
+/// What waits for a site's writer at the moment; none: it has stopped.
+pub(super) fn note_waiting(site: &str, waiting: Option<Waiting>) {
+    metrics::gauge!("vesta_writer_alive", "site" => site.to_owned()).set(f64::from(u8::from(waiting.is_some())));
+    let Some(waiting) = waiting else { return };
+    for (line, length) in [("requests", waiting.requests), ("bulk", waiting.bulk), ("audit", waiting.audit)] {
+        metrics::gauge!("vesta_writer_waiting", "site" => site.to_owned(), "line" => line).set(length as f64);
+    }
 }
 
 /// Known statuses as static text, so that no label is allocated.
@@ -83,7 +93,7 @@ fn status_label(status: u16) -> &'static str {
 }
 
 /// The methods that may be a label; a client can send any word.
-pub fn method_label(method: &http::Method) -> &'static str {
+pub(super) fn method_label(method: &http::Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

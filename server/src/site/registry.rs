@@ -160,6 +160,11 @@ impl Sites {
         Ok(Site { name, addresses, verifier, service, background, local })
     }
 
+    /// The sites that are open.
+    pub fn all_open(&self) -> Vec<Arc<Site>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).values().map(|open| open.site.clone()).collect()
+    }
+
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -191,6 +196,9 @@ impl Sites {
 impl Site {
     /// Whether it can serve; else why not, in words for an operator.
     pub async fn ready(&self) -> Result<(), String> {
+        if self.service.store.waiting().is_none() {
+            return Err("the writer has stopped".to_owned());
+        }
         self.service.store.ping().await.map_err(|error| error.to_string())
     }
 

@@ -46,4 +46,4 @@ pub use reindex::ReindexProgress;
 pub use schema::Names;
 pub use store::Store;
 pub use unit::{Action, Check, Content, Operation, Priority, Resolve, Unit, Work};
-pub use write::View;
+pub use write::{View, Waiting};

@@ -22,7 +22,7 @@ use super::record::{Found, Stored, Visible, Written};
 use super::reindex::{self, ReindexProgress};
 use super::schema::{Audit, Names, Resource, ResourceHistory, select_stored};
 use super::unit::Unit;
-use super::write::{Chain, Job, Order, PostgresOrder, Queue, WriteContext, last_commit, one, spawn};
+use super::write::{Chain, Job, Order, PostgresOrder, Queue, Waiting, WriteContext, last_commit, one, spawn};
 
 /// The records of one site. Reads see every write that was answered before.
 pub struct Store {
@@ -213,6 +213,11 @@ impl Store {
     /// A key of this database by name, made at its first use: for cursors.
     pub async fn secret(&self, name: &str) -> Result<[u8; 32], StoreError> {
         secret(&self.context.connection, self.names(), name).await
+    }
+
+    /// How much waits to be written; none when the writer has stopped.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.queue().ok()?.waiting()
     }
 
     /// Whether the database answers.

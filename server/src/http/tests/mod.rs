@@ -260,10 +260,16 @@ async fn supervisors_are_told_and_metrics_name_no_path() {
         metrics.contains("vesta_http_requests_total{method=\"GET\",route=\"/{type}/{id}\",status=\"404\"}"),
         "{metrics}"
     );
+    for found in
+        ["vesta_writer_alive{site=\"default\"} 1", "vesta_writer_waiting{site=\"default\",line=\"requests\"} 0"]
+    {
+        assert!(metrics.contains(found), "{metrics}");
+    }
     assert!(!metrics.contains("private") && !metrics.contains("secret"));
     // The database is gone: the process lives, and takes no requests.
     house.sites.get("default").await.unwrap().service.store.close().await;
     assert_eq!(ask("GET /health/live").await.status(), 200);
+    assert_eq!(ask("GET /health/ready").await.status(), 503);
 }
 
 #[tokio::test]

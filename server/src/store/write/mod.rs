@@ -14,6 +14,7 @@ mod view;
 pub(super) use audit::Chain;
 pub(super) use batch::{Batch, Patients};
 pub(super) use order::{Order, PostgresOrder, Stamps, last_commit, one};
+pub use queue::Waiting;
 pub(super) use queue::{Job, Queue};
 #[cfg(test)]
 pub(super) use rows::remove_compartments;

@@ -63,6 +63,14 @@ pub(super) fn size(operation: &Operation) -> usize {
     }
 }
 
+/// How much waits for the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    pub requests: usize,
+    pub bulk: usize,
+    pub audit: usize,
+}
+
 /// The entrances. When the last is dropped, the writer finishes what waits and ends.
 #[derive(Clone)]
 pub(in super::super) struct Queue {
@@ -87,6 +95,16 @@ impl Queue {
             limits: limits.clone(),
         };
         (Queue { requests, bulk, audit }, lines)
+    }
+
+    /// None when the writer has stopped.
+    pub(in super::super) fn waiting(&self) -> Option<Waiting> {
+        fn length<T>(line: &mpsc::Sender<T>) -> usize {
+            line.max_capacity() - line.capacity()
+        }
+        let waiting =
+            Waiting { requests: length(&self.requests), bulk: length(&self.bulk), audit: length(&self.audit) };
+        (!self.requests.is_closed()).then_some(waiting)
     }
 
     /// Waits for the answer. A request that finds the queue full is refused at once; bulk work waits for its turn.
