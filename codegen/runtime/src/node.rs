@@ -42,14 +42,14 @@ impl<'a> Node<'a> {
         self.object()?.get(property)?.as_str()
     }
 
+    /// Where the node is: the same for two only if they are the same place of the same tree.
+    pub fn place(&self) -> (Option<*const Value>, Option<*const Value>) {
+        (self.value.map(std::ptr::from_ref), self.primitive_element.map(std::ptr::from_ref))
+    }
+
     /// Whether both are the same place of the same tree.
     pub fn is_same(&self, other: &Node<'_>) -> bool {
-        let same = |one: Option<&Value>, other: Option<&Value>| match (one, other) {
-            (Some(one), Some(other)) => std::ptr::eq(one, other),
-            (None, None) => true,
-            _ => false,
-        };
-        same(self.value, other.value) && same(self.primitive_element, other.primitive_element)
+        self.place() == other.place()
     }
 }
 

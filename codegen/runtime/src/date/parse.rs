@@ -70,7 +70,9 @@ impl DateTime {
     /// FHIRPath's dateTime, which may stop anywhere and may end in a bare `T`: `2015T`, `2015-02-04T14`.
     /// <http://hl7.org/fhirpath/N1/#datetime>
     pub fn parse_partial(text: &str) -> Result<DateTime, DateError> {
-        let text = text.strip_suffix('T').unwrap_or(text);
+        if let Some(date) = text.strip_suffix('T') {
+            return Date::parse(date).map(DateTime::from);
+        }
         date_time.parse(text).map_err(|_| DateError::DateTime)?.checked()
     }
 

@@ -54,6 +54,7 @@ fn each_type_takes_its_own_form_only() {
             "{text}"
         );
     }
+    assert!(DateTime::parse_partial("2015-02-04T14T").is_err());
     assert_eq!(Time::parse("07:08:09.50").expect("a time").to_string(), "07:08:09.50");
     for text in ["07", "07:08", "24:00:00", "07:08:09Z", "7:08:09"] {
         assert!(Time::parse(text).is_err(), "{text}");

@@ -1,11 +1,12 @@
 //! Equality, equivalence and order. <http://hl7.org/fhirpath/N1/#equality>
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
 use super::error::EvaluationError;
-use super::item::{Item, Value, single_value};
+use super::item::{Collection, Item, Value, single_value};
 use super::quantity;
 use crate::decimal;
 use crate::node::Node;
@@ -185,12 +186,30 @@ fn equivalent_json(left: &Json, right: &Json) -> bool {
     }
 }
 
-/// Adds the items that an equal one is not yet there for: what `|`, `distinct()` and `union()` do.
-pub(super) fn add_distinct<'a>(found: &mut Vec<Item<'a>>, items: impl IntoIterator<Item = Item<'a>>) {
-    for item in items {
-        if !contains(found, &item) {
-            found.push(item);
+/// The items without those equal to one before: what `|`, `distinct()` and `union()` do.
+pub(super) fn distinct<'a>(items: impl IntoIterator<Item = Item<'a>>) -> Collection<'a> {
+    let mut seen = Distinct::default();
+    items.into_iter().filter(|item| seen.insert(item)).collect()
+}
+
+/// Remembers items to tell new ones from known ones. Strings, which value sets hold by the ten thousands, by hash.
+#[derive(Default)]
+pub(super) struct Distinct<'a> {
+    strings: HashSet<String>,
+    others: Collection<'a>,
+}
+
+impl<'a> Distinct<'a> {
+    /// Whether no equal one was there.
+    pub(super) fn insert(&mut self, item: &Item<'a>) -> bool {
+        if let Some(Value::String(text)) = item.value() {
+            return self.strings.insert(text);
         }
+        let is_new = !contains(&self.others, item);
+        if is_new {
+            self.others.push(item.clone());
+        }
+        is_new
     }
 }
 

@@ -43,12 +43,10 @@ pub fn or(left: Option<bool>, right: Option<bool>) -> Option<bool> {
 
 /// Drops what is equal to something before it, from `start` on: what `|` means.
 pub fn distinct(found: &mut Vec<Selected>, start: usize) {
-    let mut kept: Vec<Item> = Vec::new();
+    let mut seen = compare::Distinct::default();
     let mut next = start;
     for index in start..found.len() {
-        let candidate = item(found[index]);
-        if !compare::contains(&kept, &candidate) {
-            kept.push(candidate);
+        if seen.insert(&item(found[index])) {
             found[next] = found[index];
             next += 1;
         }

@@ -1,7 +1,7 @@
 //! The walk over an expression: one [`Scope`] for each `$this`.
 
 use super::ast::{Expression, Literal, Operator};
-use super::compare::add_distinct;
+use super::compare::distinct;
 use super::environment::Environment;
 use super::error::EvaluationError;
 use super::item::{Collection, Item, Value, boolean, one, single_integer, single_value, wrong_type};
@@ -174,9 +174,7 @@ impl<'a> Scope<'_, 'a> {
         }
         let (left, right) = (self.evaluate(left)?, self.evaluate(right)?);
         if operator == Operator::Union {
-            let mut found = Vec::new();
-            add_distinct(&mut found, left.into_iter().chain(right));
-            return Ok(found);
+            return Ok(distinct(left.into_iter().chain(right)));
         }
         operators::binary(operator, &left, &right)
     }

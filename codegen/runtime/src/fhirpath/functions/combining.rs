@@ -2,7 +2,7 @@
 //! <http://hl7.org/fhirpath/N1/#subsetting> and <http://hl7.org/fhirpath/N1/#combining>
 
 use super::super::ast::Expression;
-use super::super::compare::{add_distinct, contains};
+use super::super::compare::{contains, distinct};
 use super::super::item::{Collection, single};
 use super::super::scope::Scope;
 use super::{Result, unknown};
@@ -13,11 +13,10 @@ pub(super) fn call<'a>(
     focus: Collection<'a>,
     arguments: &[Expression],
 ) -> Result<Collection<'a>> {
-    let other = |place: &str| match place {
-        "union" | "combine" | "intersect" | "exclude" => scope.evaluate(&arguments[0]),
-        _ => Ok(Vec::new()),
+    let other = match function {
+        "union" | "combine" | "intersect" | "exclude" => scope.evaluate(&arguments[0])?,
+        _ => Vec::new(),
     };
-    let other = other(function)?;
     Ok(match function {
         "single" => single(&focus, "single()")?.cloned().into_iter().collect(),
         "first" => focus.into_iter().take(1).collect(),
@@ -25,17 +24,9 @@ pub(super) fn call<'a>(
         "tail" => focus.into_iter().skip(1).collect(),
         "skip" => focus.into_iter().skip(count(scope, &arguments[0], "skip()")?).collect(),
         "take" => focus.into_iter().take(count(scope, &arguments[0], "take()")?).collect(),
-        "union" => {
-            let mut found = Vec::new();
-            add_distinct(&mut found, focus.into_iter().chain(other));
-            found
-        }
+        "union" => distinct(focus.into_iter().chain(other)),
         "combine" => focus.into_iter().chain(other).collect(),
-        "intersect" => {
-            let mut found = Vec::new();
-            add_distinct(&mut found, focus.into_iter().filter(|item| contains(&other, item)));
-            found
-        }
+        "intersect" => distinct(focus.into_iter().filter(|item| contains(&other, item))),
         "exclude" => focus.into_iter().filter(|item| !contains(&other, item)).collect(),
         _ => return unknown(function),
     })

@@ -1,7 +1,7 @@
 //! Existence and counting. <http://hl7.org/fhirpath/N1/#existence>
 
 use super::super::ast::Expression;
-use super::super::compare::{add_distinct, contains};
+use super::super::compare::{contains, distinct};
 use super::super::item::{Collection, Item, Value, boolean, condition, one, wrong_type};
 use super::super::scope::Scope;
 use super::{Result, unknown};
@@ -37,12 +37,6 @@ pub(super) fn call<'a>(
         "not" => condition_of_integer_or_boolean(&focus)?.map(|value| boolean(!value)).unwrap_or_default(),
         _ => return unknown(function),
     })
-}
-
-fn distinct(items: Collection) -> Collection {
-    let mut found = Vec::new();
-    add_distinct(&mut found, items);
-    found
 }
 
 /// Whether the criteria give `wanted` for some item; what they leave empty counts as false.

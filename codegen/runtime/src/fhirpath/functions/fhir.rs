@@ -81,13 +81,11 @@ fn resolve_item<'a>(scope: &Scope<'_, 'a>, item: &Item<'a>) -> Option<Item<'a>> 
         Item::Value(super::super::item::Value::String(text)) => (None, Some(text.clone())),
         _ => return None,
     };
-    if let Some(text) = &text {
-        if text.starts_with('#') {
-            return resolve::contained(environment.root_resource, text, environment.schema).map(Item::Node);
-        }
-        if let Some(resolver) = environment.resolver {
-            return resolver.resolve(text).map(Item::Node);
-        }
+    if let Some(text) = text.as_deref().filter(|text| text.starts_with('#')) {
+        return resolve::contained(environment.root_resource, text, environment.schema).map(Item::Node);
+    }
+    if let Some(resolver) = environment.resolver {
+        return resolver.resolve(&text?).map(Item::Node);
     }
     resolve::target_type(environment.root_resource, node?, environment.schema).map(Item::NotLoaded)
 }

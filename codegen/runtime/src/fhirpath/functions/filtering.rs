@@ -1,8 +1,10 @@
 //! Filtering, projection and the walk down the tree.
 //! <http://hl7.org/fhirpath/N1/#filtering-and-projection> and <http://hl7.org/fhirpath/N1/#tree-navigation>
 
+use std::collections::HashSet;
+
 use super::super::ast::{Expression, TypeName};
-use super::super::compare::contains;
+use super::super::compare::Distinct;
 use super::super::error::EvaluationError;
 use super::super::item::{Collection, Item, boolean, condition, single};
 use super::super::scope::{MAX_ITEMS, Scope, push_children};
@@ -98,12 +100,19 @@ fn limit(items: &[Item]) -> Result<()> {
 /// What the projection gives for each item, and again for what that gives, as long as something new comes.
 fn repeat<'a>(scope: &Scope<'_, 'a>, focus: Collection<'a>, projection: &Expression) -> Result<Collection<'a>> {
     let mut found: Collection<'a> = Vec::new();
+    let mut places = HashSet::new();
+    let mut values = Distinct::default();
     let mut level = focus;
     while !level.is_empty() {
         let mut next = Vec::new();
         for (index, item) in level.iter().enumerate() {
             for item in scope.evaluate_on(projection, item, index)? {
-                if !seen(&found, &item) {
+                // A node is new unless this very place was visited; a computed value, unless an equal one was.
+                let is_new = match &item {
+                    Item::Node(node) => places.insert(node.place()),
+                    _ => values.insert(&item),
+                };
+                if is_new {
                     found.push(item.clone());
                     next.push(item);
                     limit(&found)?;
@@ -113,14 +122,6 @@ fn repeat<'a>(scope: &Scope<'_, 'a>, focus: Collection<'a>, projection: &Express
         level = next;
     }
     Ok(found)
-}
-
-/// A node is new unless this very place was visited; a computed value, unless an equal one was.
-fn seen(found: &[Item], item: &Item) -> bool {
-    match item {
-        Item::Node(node) => found.iter().any(|other| matches!(other, Item::Node(other) if other.is_same(node))),
-        _ => contains(found, item),
-    }
 }
 
 fn push_all_children<'a>(scope: &Scope<'_, 'a>, item: &Item<'a>, found: &mut Collection<'a>) {
