@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
 use super::escape::{split, unescape};
-use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Summary, Test, Total};
+use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test};
 use super::table::{ParameterTable, is_in_tables};
 use super::values::{Reader, date, modifiers};
 use crate::fhir::Handling;
@@ -55,18 +55,7 @@ impl Search {
         let mut parser = Parser {
             table,
             now,
-            search: Search {
-                types: Vec::new(),
-                criteria: Vec::new(),
-                sort: Vec::new(),
-                count: None,
-                total: Total::default(),
-                summary: Summary::default(),
-                elements: Vec::new(),
-                includes: Vec::new(),
-                cursor: None,
-                used: Vec::new(),
-            },
+            search: Search::of(Vec::new(), Vec::new()),
             issues: Vec::new(),
             failed: false,
             handling,

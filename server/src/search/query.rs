@@ -212,6 +212,24 @@ pub struct SearchError {
     pub issues: Vec<Issue>,
 }
 
+impl Search {
+    /// A search by these criteria alone.
+    pub fn of(types: Vec<&'static str>, criteria: Vec<Criterion>) -> Search {
+        Search {
+            types,
+            criteria,
+            sort: Vec::new(),
+            count: None,
+            total: Total::default(),
+            summary: Summary::default(),
+            elements: Vec::new(),
+            includes: Vec::new(),
+            cursor: None,
+            used: Vec::new(),
+        }
+    }
+}
+
 impl DateTest {
     /// Whether a stored range passes. <https://hl7.org/fhir/R4/search.html#prefix>
     pub fn accepts(&self, low: i64, high: i64) -> bool {

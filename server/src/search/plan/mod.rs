@@ -10,6 +10,7 @@
 
 mod boundary;
 mod condition;
+mod confirm;
 mod driver;
 mod include;
 mod order;
@@ -20,6 +21,7 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, Selec
 pub use self::include::{Includes, MOST_INCLUDED};
 pub use self::order::Position;
 
+use self::confirm::Hashed;
 use self::driver::Driver;
 use self::order::Key;
 use super::query::Search;
@@ -46,13 +48,16 @@ pub struct Access<'a> {
 
 /// A page to be read: [`Plan::page`] makes sense of the rows.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Plan<'a> {
     /// Selects [`crate::store::schema::STORED`], then the sort values.
     pub statement: SelectStatement,
     /// How many sort values follow.
     pub sort_columns: usize,
     count: usize,
     position: Option<Position>,
+    table: &'a ParameterTable,
+    types: Vec<&'static str>,
+    hashed: Vec<Hashed>,
 }
 
 /// The resources of a page, and where its neighbours begin.
@@ -63,9 +68,9 @@ pub struct Page {
     pub previous: Option<Position>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// The statement of a page of `count` resources, from `position` on.
-    pub fn page(&self, search: &Search, access: Access<'_>, count: usize, position: Option<Position>) -> Plan {
+    pub fn page(&self, search: &Search, access: Access<'_>, count: usize, position: Option<Position>) -> Plan<'a> {
         let driver = Driver::choose(self, search, access);
         let (mut inner, keys) = driver.select(self, search, access);
         let forward = position.as_ref().is_none_or(|position| position.forward);
@@ -90,7 +95,15 @@ impl Planner<'_> {
         // One more than asked for tells whether there is a next page.
         inner.limit(count as u64 + 1);
         let statement = self.with_bodies(inner, &keys, forward);
-        Plan { statement, sort_columns: keys.len(), count, position }
+        Plan {
+            statement,
+            sort_columns: keys.len(),
+            count,
+            position,
+            table: self.table,
+            types: search.types.clone(),
+            hashed: confirm::hashed(search),
+        }
     }
 
     /// How many resources match.
@@ -134,8 +147,9 @@ impl Planner<'_> {
     }
 }
 
-impl Plan {
-    /// Orders what the statement found, cuts off what only told that there is more, and finds the neighbours.
+impl Plan<'_> {
+    /// Orders what the statement found, cuts off what only told that there is more, finds the neighbours, and drops what
+    /// was found by a hash that two values share.
     pub fn page(&self, mut found: Vec<Found>) -> Page {
         let more = found.len() > self.count;
         found.truncate(self.count);
@@ -148,10 +162,9 @@ impl Plan {
         let at = |found: Option<&Found>, forward| {
             found.map(|found| Position { values: found.sort.clone(), key: found.stored.key, forward })
         };
-        Page {
-            next: has_next.then(|| at(found.last(), true)).flatten(),
-            previous: has_previous.then(|| at(found.first(), false)).flatten(),
-            found,
-        }
+        let (next, previous) =
+            (has_next.then(|| at(found.last(), true)), has_previous.then(|| at(found.first(), false)));
+        found.retain(|one| confirm::confirms(&self.hashed, self.table, &self.types, &one.stored.body));
+        Page { found, next: next.flatten(), previous: previous.flatten() }
     }
 }

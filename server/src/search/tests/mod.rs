@@ -6,6 +6,7 @@ mod differential;
 mod oracle;
 mod paging;
 mod parameters;
+mod plans;
 mod refusals;
 mod samples;
 

@@ -1,0 +1,48 @@
+//! Equality is found by hashes, so a hit is looked at once more: two values may have one hash. Nearly always the text that
+//! was asked for stands in the body, which is quickly seen; if not, the resource is read and compared in memory.
+
+use crate::search::query::{Criterion, Search, Test, ValueTest};
+use crate::search::table::ParameterTable;
+
+/// A criterion that was decided by hashes.
+#[derive(Debug)]
+pub(super) struct Hashed {
+    criterion: Criterion,
+    /// One of these stands in a body that was rightly found.
+    texts: Vec<String>,
+}
+
+pub(super) fn hashed(search: &Search) -> Vec<Hashed> {
+    search
+        .criteria
+        .iter()
+        .filter(|criterion| !criterion.negated)
+        .filter_map(|criterion| {
+            let Test::Any(tests) = &criterion.test else { return None };
+            let texts: Vec<String> = tests.iter().flat_map(texts).collect();
+            (!texts.is_empty()).then(|| Hashed { criterion: criterion.clone(), texts })
+        })
+        .collect()
+}
+
+fn texts(test: &ValueTest) -> Vec<String> {
+    match test {
+        ValueTest::Token { system, code } => code.iter().chain(system).take(1).cloned().collect(),
+        ValueTest::IdentifierOfType { value, .. } | ValueTest::ReferenceIdentifier { value, .. } => vec![value.clone()],
+        ValueTest::Reference(references) => {
+            references.iter().filter_map(|one| one.target_id.clone().or_else(|| one.url.clone())).collect()
+        }
+        ValueTest::Composite(parts) => parts.iter().map(texts).find(|texts| !texts.is_empty()).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the body was rightly found.
+pub(super) fn confirms(hashed: &[Hashed], table: &ParameterTable, types: &[&'static str], body: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    hashed.iter().all(|one| {
+        one.texts.iter().any(|wanted| text.contains(wanted.as_str()))
+            || vesta_runtime::json::parse(body)
+                .is_ok_and(|resource| Search::of(types.to_vec(), vec![one.criterion.clone()]).matches(table, &resource))
+    })
+}
