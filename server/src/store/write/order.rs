@@ -27,6 +27,8 @@ pub(in super::super) enum Order {
 #[derive(Debug, Clone)]
 pub(in super::super) struct PostgresOrder {
     sequence: String,
+    resource: String,
+    resource_history: String,
     sequence_class: i64,
     time_class: i64,
 }
@@ -36,12 +38,11 @@ const MICROSECONDS: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::b
 impl PostgresOrder {
     pub(in super::super) async fn open(connection: &impl ConnectionTrait, names: &Names) -> Result<Self, StoreError> {
         let sequence = names.quoted("commit_sequence");
-        let sql = format!(
-            "SELECT '{sequence}'::regclass::oid::bigint, '{}'::regclass::oid::bigint",
-            names.quoted("resource")
-        );
+        let (resource, resource_history) = (names.quoted("resource"), names.quoted("resource_history"));
+        let sql = format!("SELECT '{sequence}'::regclass::oid::bigint, '{resource}'::regclass::oid::bigint");
         let row = one(connection, sql).await?;
-        Ok(PostgresOrder { sequence, sequence_class: row.integer(0)?, time_class: row.integer(1)? })
+        let (sequence_class, time_class) = (row.integer(0)?, row.integer(1)?);
+        Ok(PostgresOrder { sequence, resource, resource_history, sequence_class, time_class })
     }
 
     /// Registers a transaction; returns the stamp of what it writes.
@@ -54,7 +55,8 @@ impl PostgresOrder {
             self.sequence_class as i32,
             signed("CASE WHEN is_called THEN last_value ELSE 0 END"),
             self.time_class as i32,
-            signed("(extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
+            // Cut, not rounded: the lock must not be later than the stamp.
+            signed("floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
             self.sequence,
         );
         one(transaction, sql).await?;
@@ -105,6 +107,14 @@ impl PostgresOrder {
                 time = time.min(milliseconds * 1000 - 1);
             }
         }
+        // A number above the bound may have been committed before this look, with an earlier stamp than the oldest
+        // unfinished transaction's: the time must be before it, or who goes on from the time would miss it.
+        let sql = format!(
+            "SELECT least((SELECT min(last_updated) FROM {} WHERE sequence > {sequence}), \
+             (SELECT min(last_updated) FROM {} WHERE sequence_from > {sequence}), {time} + 1)",
+            self.resource, self.resource_history
+        );
+        time = time.min(one(connection, sql).await?.integer(0)? - 1);
         Ok(Visible { sequence, time: timestamp(time)? })
     }
 }
