@@ -1,6 +1,5 @@
 //! `vesta serve`: the production start.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use clap::Args;
@@ -53,19 +52,17 @@ pub(super) async fn start(config: Config) -> Result<Server, Failure> {
 }
 
 /// Done when the process is asked to stop: SIGTERM, or Ctrl-C.
-pub(super) fn stop_signal() -> impl Future<Output = ()> {
-    async {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-            let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+pub(super) async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
         }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-        tracing::info!("stopping: running requests may end");
     }
+    #[cfg(not(unix))]
+    let _ = tokio::signal::ctrl_c().await;
+    tracing::info!("stopping: running requests may end");
 }

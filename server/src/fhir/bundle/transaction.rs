@@ -212,7 +212,11 @@ fn reference_condition(request: &Request<'_>, text: &str) -> Result<Condition, E
 
 /// "If any of the entries fail, the whole fails": reads that cannot succeed are found before anything is written. What
 /// the transaction itself writes is read after it.
-async fn check_reads(request: &Request<'_>, transaction: &Transaction, reads: &[(usize, entry::Entry)]) -> Result<(), Error> {
+async fn check_reads(
+    request: &Request<'_>,
+    transaction: &Transaction,
+    reads: &[(usize, entry::Entry)],
+) -> Result<(), Error> {
     for (index, entry) in reads {
         let writes_it = match &entry.target {
             Target::Instance(name, id, _) | Target::InstanceHistory(name, id, _) => {
