@@ -1,5 +1,10 @@
-//! The evaluator against the official cases.
+//! The evaluator against the official cases, and compiled expressions against the evaluator.
 
+mod agreement;
+mod functions;
+mod oracle;
+#[path = "../generated_models/samples.rs"]
+mod samples;
 mod suite;
 
 use std::collections::BTreeMap;

@@ -122,7 +122,7 @@ fn show(items: &[(String, String)]) -> String {
 }
 
 /// Type and text of each item, as the cases write them.
-fn described(items: &[Item]) -> Vec<(String, String)> {
+pub(crate) fn described(items: &[Item]) -> Vec<(String, String)> {
     let text = |item: &Item| match item {
         Item::Node(Node { value: Some(serde_json::Value::String(text)), .. }) => text.clone(),
         Item::Node(Node { value: Some(value), .. }) => value.to_string(),
