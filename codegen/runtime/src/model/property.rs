@@ -71,7 +71,7 @@ impl Property for Option<String> {
 impl<M: Model> Property for Option<M> {
     fn take(fields: &mut Fields, name: &'static str) -> Self {
         let value = fields.remove(name)?;
-        fields.reader.in_property(name, |reader| reader.model(value))
+        model_at(fields, name, value)
     }
 
     fn put(&self, object: &mut Object, name: &'static str) {
@@ -84,10 +84,17 @@ impl<M: Model> Property for Option<M> {
 impl<M: Model> Property for Vec<M> {
     fn take(fields: &mut Fields, name: &'static str) -> Self {
         let Some(items) = array(fields, name, fields_value) else { return Vec::new() };
-        fields.reader.in_property(name, |reader| {
-            let items = items.into_iter().enumerate();
-            items.filter_map(|(index, item)| reader.in_item(index, |reader| reader.model(item))).collect()
-        })
+        let mut models = Vec::with_capacity(items.len());
+        let property = fields.reader.enter(name);
+        for (index, item) in items.into_iter().enumerate() {
+            let place = fields.reader.enter_item(index);
+            if let Some(members) = fields.reader.members(item) {
+                models.push(fields.reader.object(members));
+            }
+            fields.reader.leave(place);
+        }
+        fields.reader.leave(property);
+        models
     }
 
     fn put(&self, object: &mut Object, name: &'static str) {
@@ -103,13 +110,13 @@ impl<T: PrimitiveValue, E: Model> Property for Primitive<T, E> {
     fn take(fields: &mut Fields, name: &'static str) -> Self {
         let value = fields.remove(name);
         let element = fields.remove_sibling(name);
-        if value.is_none() && element.is_none() {
-            return Primitive::default();
+        Primitive {
+            value: value.and_then(|value| {
+                let read = T::read(&value);
+                read.map_err(|message| fields.reader.in_property(name, |reader| reader.issue(message))).ok()
+            }),
+            element: element.and_then(|element| model_at(fields, name, element)),
         }
-        fields.reader.in_property(name, |reader| Primitive {
-            value: value.and_then(|value| reader.primitive(&value)),
-            element: element.and_then(|element| reader.model(element)),
-        })
     }
 
     fn put(&self, object: &mut Object, name: &'static str) {
@@ -144,28 +151,29 @@ impl<T: PrimitiveValue, E: Model> Property for Vec<Primitive<T, E>> {
                 .reader
                 .in_property(name, |reader| reader.issue(format!("_{name} has nothing but null: {ELEMENT_EXPECTED}")));
         }
-        let mut values = values.map(Vec::into_iter);
-        let mut elements = elements.map(Vec::into_iter);
+        let mut values = values.unwrap_or_default().into_iter();
+        let mut elements = elements.unwrap_or_default().into_iter();
         let mut next = || {
-            let next = |items: &mut Option<std::vec::IntoIter<Value>>| items.as_mut().and_then(Iterator::next);
-            (next(&mut values), next(&mut elements))
+            let present = |item: Option<Value>| item.filter(|item| !item.is_null());
+            (present(values.next()), present(elements.next()))
         };
-        fields.reader.in_property(name, |reader| {
-            let items = (0..length).map(|index| {
-                let (value, element) = next();
-                let (value, element) = (value.filter(|value| !value.is_null()), element.filter(|item| !item.is_null()));
-                reader.in_item(index, |reader| {
-                    if value.is_none() && element.is_none() {
-                        reader.issue("null, and no extension in its place: a value or an extension is expected");
-                    }
-                    Primitive {
-                        value: value.and_then(|value| reader.primitive(&value)),
-                        element: element.and_then(|element| reader.model(element)),
-                    }
-                })
+        let mut items = Vec::with_capacity(length);
+        let property = fields.reader.enter(name);
+        for index in 0..length {
+            let (value, element) = next();
+            let place = fields.reader.enter_item(index);
+            if value.is_none() && element.is_none() {
+                fields.reader.issue("null, and no extension in its place: a value or an extension is expected");
+            }
+            let element = element.and_then(|element| fields.reader.members(element));
+            items.push(Primitive {
+                value: value.and_then(|value| fields.reader.primitive(&value)),
+                element: element.map(|members| fields.reader.object(members)),
             });
-            items.collect()
-        })
+            fields.reader.leave(place);
+        }
+        fields.reader.leave(property);
+        items
     }
 
     fn put(&self, object: &mut Object, name: &'static str) {
@@ -179,6 +187,13 @@ impl<T: PrimitiveValue, E: Model> Property for Vec<Primitive<T, E>> {
             object.insert(&format!("_{name}"), elements.collect());
         }
     }
+}
+
+fn model_at<M: Model>(fields: &mut Fields, name: &'static str, value: Value) -> Option<M> {
+    let place = fields.reader.enter(name);
+    let model = fields.reader.members(value).map(|members| fields.reader.object(members));
+    fields.reader.leave(place);
+    model
 }
 
 fn fields_value(fields: &mut Fields, name: &'static str) -> Option<Value> {

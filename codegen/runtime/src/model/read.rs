@@ -42,42 +42,57 @@ impl Reader {
     }
 
     pub(super) fn in_property<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
-        let length = self.path.len();
-        self.path.push('.');
-        self.path.push_str(name);
+        let length = self.enter(name);
         let result = read(self);
-        self.path.truncate(length);
+        self.leave(length);
         result
     }
 
-    pub(super) fn in_item<T>(&mut self, index: usize, read: impl FnOnce(&mut Self) -> T) -> T {
-        let length = self.path.len();
-        self.path.push_str(&format!("[{index}]"));
-        let result = read(self);
-        self.path.truncate(length);
-        result
-    }
+    // What follows is compiled once a model, seven hundred times: so all that does not depend on the type stands in
+    // functions of its own.
 
     pub(super) fn object<M: Model>(&mut self, members: Map<String, Value>) -> M {
-        if members.is_empty() {
-            self.issue("an object is never empty: it has a value, children or extensions");
-        }
-        let has_underscore = members.keys().any(|name| name.starts_with('_'));
-        let mut fields = Fields { members, has_underscore, reader: self };
+        let mut fields = self.fields(members);
         let model = M::read(&mut fields);
         fields.finish(M::NAME);
         model
     }
 
-    /// The object that stands under a property, or `None` with the issue noted.
-    pub(super) fn model<M: Model>(&mut self, value: Value) -> Option<M> {
+    fn fields(&mut self, members: Map<String, Value>) -> Fields<'_> {
+        if members.is_empty() {
+            self.issue("an object is never empty: it has a value, children or extensions");
+        }
+        let has_underscore = members.keys().any(|name| name.starts_with('_'));
+        Fields { members, has_underscore, reader: self }
+    }
+
+    /// The members of an object, or `None` with the issue noted.
+    pub(super) fn members(&mut self, value: Value) -> Option<Map<String, Value>> {
         match value {
-            Value::Object(members) => Some(self.object(members)),
+            Value::Object(members) => Some(members),
             other => {
                 self.wrong_type("an object", &other);
                 None
             }
         }
+    }
+
+    /// Goes on to a property; the answer is for [`Reader::leave`].
+    pub(super) fn enter(&mut self, name: &str) -> usize {
+        let length = self.path.len();
+        self.path.push('.');
+        self.path.push_str(name);
+        length
+    }
+
+    pub(super) fn enter_item(&mut self, index: usize) -> usize {
+        let length = self.path.len();
+        self.path.push_str(&format!("[{index}]"));
+        length
+    }
+
+    pub(super) fn leave(&mut self, length: usize) {
+        self.path.truncate(length);
     }
 }
 
