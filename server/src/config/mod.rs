@@ -74,8 +74,10 @@ pub struct Limits {
     pub bundle_entries: usize,
     pub connections: usize,
     pub open_sites: usize,
+    /// For a request's head to arrive; on HTTP/1.1 also how long a connection may be idle.
     pub header_timeout: Duration,
     pub request_timeout: Duration,
+    /// After which a silent peer of an HTTP/2 connection is given up.
     pub idle_timeout: Duration,
     pub shutdown_timeout: Duration,
 }
@@ -112,7 +114,7 @@ impl Default for Config {
                 bundle_entries: 20_000,
                 connections: 10_000,
                 open_sites: 256,
-                header_timeout: Duration::from_secs(10),
+                header_timeout: Duration::from_secs(30),
                 request_timeout: Duration::from_secs(120),
                 idle_timeout: Duration::from_secs(90),
                 shutdown_timeout: Duration::from_secs(10),
