@@ -5,19 +5,18 @@
 //! work of preparing stays outside the write transaction; inside it is looked up again, and prepared anew only where
 //! another write came between.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 
 use super::batch;
 use super::conditional_references::{collect, replace};
-use super::entry::{self, BundleType, Method, Target, place};
+use super::entry::{BundleType, Entry, Method, Target, place};
 use super::links::Targets;
+use super::plan::{Change, all, plan};
 use super::respond::{self, Outcome};
-use crate::access::{AccessContext, Boundary, Permission};
+use crate::access::{AccessContext, Permission};
 use crate::fhir::answer::Answer;
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::boundary::{self, Beside};
@@ -25,30 +24,12 @@ use crate::fhir::conditional::{Condition, Reader, multiple_matches};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::preferences::Preferences;
 use crate::fhir::service::{Request, Service, Type, assign, check_resource, content, version_conflict};
-use crate::fhir::{conditions, update, write};
-use crate::store::{
-    Action, AuditEntry, AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View,
-};
-use crate::validate::{MAXIMUM_ISSUES, split_conditional};
+use crate::fhir::write;
+use crate::store::{AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View};
+use crate::validate::split_conditional;
 
 /// After how many resources the preparing task lets others have their turn.
 const TURN: usize = 16;
-
-/// A change that an entry asks for, with what can be known of it before anything is looked up.
-struct Change {
-    /// The entry's place in the Bundle.
-    index: usize,
-    method: Method,
-    resource_type: Type,
-    /// Of a create: the new id.
-    id: String,
-    full_url: Option<String>,
-    resource: Option<Value>,
-    if_match: Option<i64>,
-    granted: Boundary,
-    /// `ifNoneExist`
-    condition: Option<Condition>,
-}
 
 /// Everything that the write depends on, owned: it may be looked at again inside the write transaction.
 struct Transaction {
@@ -70,7 +51,7 @@ struct Matches {
     references: HashMap<String, Vec<String>>,
 }
 
-pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<entry::Entry, Error>>) -> Result<Answer, Error> {
+pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>>) -> Result<Answer, Error> {
     let request = batch::within(request);
     let entries = all(entries)?;
     let count = entries.len();
@@ -81,7 +62,7 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<entry::Entry,
             _ => writes.push((index, entry)),
         }
     }
-    let transaction = Arc::new(plan(&request, writes)?);
+    let transaction = Arc::new(Transaction::new(&request, writes)?);
     check_reads(&request, &transaction, &reads).await?;
     let matches = transaction.look_up(Reader::Store(&request.service.store)).await?;
     let operations = transaction.prepare(&matches).await?;
@@ -110,113 +91,9 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<entry::Entry,
     Ok(Answer::ok(respond::bundle(&request, BundleType::Transaction.response(), outcomes)))
 }
 
-/// One wrong entry is the error of all, told with all the others that are wrong.
-fn all<T>(results: impl IntoIterator<Item = Result<T, Error>>) -> Result<Vec<T>, Error> {
-    let (mut good, mut first): (Vec<T>, Option<Error>) = (Vec::new(), None);
-    for result in results {
-        match (result, &mut first) {
-            (Ok(value), _) => good.push(value),
-            (Err(error), None) => first = Some(error),
-            (Err(error), Some(first)) => {
-                let room = MAXIMUM_ISSUES.saturating_sub(first.issues.len());
-                first.issues.extend(error.issues.into_iter().take(room));
-            }
-        }
-    }
-    first.map_or(Ok(good), Err)
-}
-
-/// Takes the entries that write apart, checks what the token covers, and puts them into the order of processing.
-fn plan(request: &Request<'_>, writes: Vec<(usize, entry::Entry)>) -> Result<Transaction, Error> {
-    let service = request.service;
-    let changes = writes
-        .into_iter()
-        .map(|(index, entry)| change(request, index, entry).map_err(|error| error.within(&place(index))));
-    let mut changes = all(changes)?;
-    // Stable: within each kind the order of the Bundle stays.
-    changes.sort_by_key(|change| match change.method {
-        Method::Delete => 0,
-        Method::Post => 1,
-        _ => 2,
-    });
-    let mut references = BTreeMap::new();
-    for change in &mut changes {
-        let Some(resource) = &mut change.resource else { continue };
-        let mut found = Vec::new();
-        collect(service.schema, resource, &mut found);
-        for text in found {
-            if let Entry::Vacant(vacant) = references.entry(text) {
-                let condition = reference_condition(request, vacant.key());
-                vacant.insert(condition.map_err(|error| error.within(&place(change.index)))?);
-            }
-        }
-    }
-    Ok(Transaction {
-        service: Arc::clone(service),
-        access: request.access.clone(),
-        request_id: request.request_id.to_owned(),
-        preferences: request.preferences,
-        changes,
-        references,
-    })
-}
-
-fn change(request: &Request<'_>, index: usize, entry: entry::Entry) -> Result<Change, Error> {
-    let service = request.service;
-    let (name, id) = match &entry.target {
-        Target::Type(name, _) => (name, service.ids.next()),
-        Target::Instance(name, id, _) => (name, id.clone()),
-        // `entry::parse` lets no other target of a write through.
-        _ => return Err(Error::new(Kind::NotSupported, "This interaction is not offered in a Bundle.")),
-    };
-    let resource_type = service.resource_type(name)?;
-    let permission = match entry.method {
-        Method::Post => Permission::Create,
-        Method::Delete => Permission::Delete,
-        _ => Permission::Update,
-    };
-    let granted = request.grant(resource_type, permission)?;
-    let resource = if entry.method == Method::Delete { None } else { entry.resource };
-    if let (Method::Put, Some(resource)) = (entry.method, &resource) {
-        update::check_id(resource_type, &id, resource)?;
-    }
-    let condition = match &entry.if_none_exist {
-        Some(query) if entry.method == Method::Post => {
-            Some(Condition::parse(service, resource_type, query, granted.clone())?)
-        }
-        _ => None,
-    };
-    Ok(Change {
-        index,
-        method: entry.method,
-        resource_type,
-        id,
-        full_url: entry.full_url,
-        resource,
-        if_match: conditions::if_match(entry.if_match.as_deref())?,
-        granted,
-        condition,
-    })
-}
-
-/// A conditional reference finds what the token may search for.
-fn reference_condition(request: &Request<'_>, text: &str) -> Result<Condition, Error> {
-    let (name, query) = split_conditional(text).unwrap_or_default();
-    let resource_type = request.service.resource_type(name).map_err(|_| {
-        let issue = Issue::error(IssueType::Value, "A conditional reference names no resource type of FHIR R4.");
-        Error::from_issue(Kind::Invalid, issue)
-    })?;
-    let granted = request.grant(resource_type, Permission::Search)?;
-    Condition::parse(request.service, resource_type, query, granted)
-}
-
 /// "If any of the entries fail, the whole fails": reads that cannot succeed are found before anything is written. What
 /// the transaction itself writes is read after it.
-async fn check_reads(
-    request: &Request<'_>,
-    transaction: &Transaction,
-    reads: &[(usize, entry::Entry)],
-) -> Result<(), Error> {
+async fn check_reads(request: &Request<'_>, transaction: &Transaction, reads: &[(usize, Entry)]) -> Result<(), Error> {
     for (index, entry) in reads {
         let writes_it = match &entry.target {
             Target::Instance(name, id, _) | Target::InstanceHistory(name, id, _) => {
@@ -231,34 +108,19 @@ async fn check_reads(
     Ok(())
 }
 
-impl Change {
-    fn audit(&self, request: &Request<'_>, operation: &Operation) -> AuditEntry {
-        let interaction = match self.method {
-            Method::Post => Interaction::Create,
-            Method::Delete => Interaction::Delete,
-            _ => Interaction::Update,
-        };
-        match &operation.action {
-            _ if self.condition.is_some() => {
-                audit::entry(request, interaction, Some(self.resource_type), None, AuditOutcome::Success)
-            }
-            Action::Create { content } | Action::Update { content, .. } => {
-                audit::written(request, interaction, self.resource_type, &self.id, content)
-            }
-            _ => audit::entry(request, interaction, Some(self.resource_type), Some(&self.id), AuditOutcome::Success),
-        }
-    }
-
-    fn reference(&self, id: &str) -> String {
-        format!("{}/{id}", self.resource_type.name)
-    }
-
-    fn error(&self, kind: Kind, code: IssueType, text: impl Into<String>) -> Error {
-        Error::from_issue(kind, Issue::error(code, text.into())).within(&place(self.index))
-    }
-}
-
 impl Transaction {
+    fn new(request: &Request<'_>, writes: Vec<(usize, Entry)>) -> Result<Transaction, Error> {
+        let (changes, references) = plan(request, writes)?;
+        Ok(Transaction {
+            service: Arc::clone(request.service),
+            access: request.access.clone(),
+            request_id: request.request_id.to_owned(),
+            preferences: request.preferences,
+            changes,
+            references,
+        })
+    }
+
     fn request(&self) -> Request<'_> {
         Request {
             service: &self.service,
@@ -288,17 +150,27 @@ impl Transaction {
     /// The ids that the changes end up with, by position, and whether an existing resource serves instead of a new one.
     fn identities(&self, matches: &Matches) -> Result<Vec<(String, bool)>, Error> {
         let mut seen = HashSet::new();
-        let mut identities = Vec::with_capacity(self.changes.len());
+        let mut identities: Vec<(String, bool)> = Vec::with_capacity(self.changes.len());
         for (position, change) in self.changes.iter().enumerate() {
-            let identity = match matches.creates.get(&position).map(Vec::as_slice) {
-                Some([id]) => (id.clone(), true),
-                Some([_, _, ..]) => return Err(multiple_matches("ifNoneExist").within(&place(change.index))),
-                Some([]) | None => (change.id.clone(), false),
+            let mut found: Vec<&String> = matches.creates.get(&position).into_iter().flatten().collect();
+            // Deletes came first, and so did the creates before this one.
+            found.retain(|id| !self.deletes(change.resource_type, id));
+            if let Some(condition) = &change.condition {
+                let earlier = self.changes[..position].iter().zip(&identities).filter(|(earlier, (_, is_kept))| {
+                    let resource = earlier.resource.as_ref().filter(|_| !is_kept);
+                    resource.is_some_and(|resource| condition.accepts(&self.service, resource))
+                });
+                found.extend(earlier.map(|(_, (id, _))| id));
+            }
+            let identity = match found.as_slice() {
+                [id] => ((*id).clone(), true),
+                [] => (change.id.clone(), false),
+                _ => return Err(multiple_matches("ifNoneExist").within(&place(change.index))),
             };
             // "If any resource identities (including resolved identities from conditional update/delete) overlap in
             // steps 1-3, then the transaction SHALL fail."
             let key = (change.resource_type.number, identity.0.clone());
-            if !seen.insert(key) && !identity.1 {
+            if !identity.1 && !seen.insert(key) {
                 return Err(change.error(
                     Kind::Invalid,
                     IssueType::Duplicate,
@@ -308,6 +180,11 @@ impl Transaction {
             identities.push(identity);
         }
         Ok(identities)
+    }
+
+    fn deletes(&self, resource_type: Type, id: &str) -> bool {
+        let deletes = self.changes.iter().filter(|change| change.method == Method::Delete);
+        deletes.into_iter().any(|change| change.resource_type.number == resource_type.number && change.id == id)
     }
 
     /// `fullUrl` to `Type/id`.

@@ -258,6 +258,31 @@ async fn references_to_a_conditional_create_lead_to_what_was_there() {
     assert_eq!(count(&fixture, "Patient").await, 1);
 }
 
+/// What the transaction itself deleted is no match any more; what it created before is one.
+#[tokio::test]
+async fn a_conditional_create_in_a_transaction_sees_the_entries_before_it() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    let mut known = identified("1");
+    known["id"] = json!("known");
+    fixture.put(known).await;
+    let create = |full_url: &str, value: &str| {
+        let mut entry = post(full_url, identified(value));
+        entry["request"]["ifNoneExist"] = json!(format!("identifier=http://example.org/mrn|{value}"));
+        entry
+    };
+    let bundle = fixture
+        .bundle("transaction", json!([create("urn:uuid:a", "1"), simple("DELETE", "Patient/known")]))
+        .await
+        .unwrap();
+    assert_eq!(statuses(&bundle), ["201 Created", "204 No Content"]);
+    let twice =
+        json!([create("urn:uuid:a", "2"), create("urn:uuid:b", "2"), post("urn:uuid:o", observation_of("urn:uuid:b"))]);
+    let bundle = fixture.bundle("transaction", twice).await.unwrap();
+    assert_eq!(statuses(&bundle), ["201 Created", "200 OK", "201 Created"]);
+    assert_eq!(bundle["entry"][0]["response"]["location"], bundle["entry"][1]["response"]["location"]);
+    assert_eq!(count(&fixture, "Patient").await, 2);
+}
+
 #[tokio::test]
 async fn each_entry_needs_its_own_scope() {
     let fixture = Fixture::new("user/*.cruds").await;
