@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Asterisk, BinOper, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
 
 use super::Planner;
-use super::condition::{never, parameter_is};
+use super::condition::parameter_is;
+use super::row::never;
 use crate::access::Boundary;
 use crate::search::query::Search;
 use crate::search::table::Rule;

@@ -3,8 +3,9 @@
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Query, SelectStatement};
 use vesta_runtime::search::SearchParameterType as Kind;
 
-use super::condition::{Columns, RowTest, any_row, parameter_is};
+use super::condition::{any_row, parameter_is};
 use super::order::{Key, MOST_KEYS, names};
+use super::row::{Columns, RowTest};
 use super::{Access, Planner};
 use crate::access::Boundary;
 use crate::search::query::{Criterion, Prefix, Search, Sort, Test, ValueTest};
@@ -159,7 +160,7 @@ impl<'a> Driver<'a> {
                 let any = tests
                     .iter()
                     .map(|test| match test {
-                        ValueTest::Date(test) => Some(super::condition::date(test, columns().0, columns().1)),
+                        ValueTest::Date(test) => Some(super::row::date(test, columns().0, columns().1)),
                         _ => None,
                     })
                     .collect::<Option<Vec<_>>>()?

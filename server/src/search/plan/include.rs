@@ -6,7 +6,8 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use serde_json::Value;
 use vesta_runtime::search::{IndexValue, values};
 
-use super::condition::{never, padded, parameter_is};
+use super::condition::parameter_is;
+use super::row::{never, padded};
 use super::{Access, Planner};
 use crate::search::query::Search;
 use crate::store::index::{Column, IndexTable, Meaning};

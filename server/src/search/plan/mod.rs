@@ -14,6 +14,7 @@ mod confirm;
 mod driver;
 mod include;
 mod order;
+mod row;
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};

@@ -112,8 +112,9 @@ pub(super) async fn compare(fixture: &Fixture, resources: &[Value], values_each:
             let mut sortable =
                 matches!(parameter.definition.kind, SearchParameterType::Date | SearchParameterType::String);
             for pair in pairs {
-                let (search, _) = Search::parse(table, Some(name), &[pair.clone()], Handling::Strict, now())
-                    .unwrap_or_else(|error| panic!("{name}?{}={}: {error}", pair.0, pair.1));
+                let (search, _) =
+                    Search::parse(table, Some(name), std::slice::from_ref(&pair), Handling::Strict, now())
+                        .unwrap_or_else(|error| panic!("{name}?{}={}: {error}", pair.0, pair.1));
                 let mut expected: Vec<&str> = of_type
                     .iter()
                     .filter(|resource| search.matches(table, resource))

@@ -71,7 +71,7 @@ async fn pages_while_others_write(fixture: Fixture) {
             let Some(next) = page.next else { break };
             position = Some(next);
             // Odd ones are written anew, with another date, and new ones come.
-            fixture.put(&[observation(written % 30 | 1, written), observation(written, written)]).await;
+            fixture.put(&[observation((written % 30) | 1, written), observation(written, written)]).await;
             written += 7;
             assert!(seen.len() < 500, "{query}: pages never end");
         }

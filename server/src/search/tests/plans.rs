@@ -117,7 +117,8 @@ async fn postgres_keeps_to_the_patients_rows_under_a_generic_plan() {
     let explained: Value = row.try_get_by_index(0).expect("JSON");
     let mut most = 0.0;
     touched(&explained[0]["Plan"], &mut most);
-    assert!(most <= 60.0, "a step touches {most} rows, of 2,000 resources and 20 of the patient: {explained:#}");
+    // The dictionary of 100 patients is one page, which may be read whole; a join of tables would touch a thousand rows.
+    assert!(most <= 100.0, "a step touches {most} rows, of 2,000 resources and 20 of the patient: {explained:#}");
 }
 
 /// The most rows that one step touches: those it gives and those it throws away, times its loops.

@@ -45,6 +45,7 @@ pub enum Column {
 
 /// The index that finds ranges by value.
 #[derive(DeriveIden)]
+#[expect(clippy::enum_variant_names, reason = "the names in the database")]
 enum RangeIndex {
     IndexDateRange,
     IndexNumberRange,

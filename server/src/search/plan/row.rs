@@ -1,0 +1,235 @@
+//! What an index row must have, as an expression on its columns.
+
+use rust_decimal::Decimal;
+use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr};
+
+use crate::search::query::{DateTest, NumberTest, Prefix};
+use crate::store::index::{Column, IndexTable, cut, instant_bytes, number_bytes};
+
+/// What an index row must have: any of these.
+#[derive(Debug, Clone)]
+pub(super) struct RowTest {
+    pub table: IndexTable,
+    pub any: Vec<RowCondition>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum RowCondition {
+    Hash(i64),
+    StartsWith(String),
+    Contains(String),
+    Exact {
+        folded: String,
+        exact: i64,
+    },
+    Uri(String),
+    /// A row whose value the text continues.
+    Above(String),
+    Date(DateTest),
+    Number(NumberTest),
+    /// `hash` is of the unit, in a composite of the other parts as well; `code` of the unit as written.
+    Quantity {
+        column: Column,
+        hash: i64,
+        code: Option<i64>,
+        range: Range,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Range {
+    Date(DateTest),
+    Number(NumberTest),
+}
+
+impl RowTest {
+    pub(super) fn is_one_hash(&self) -> bool {
+        matches!(self.any.as_slice(), [RowCondition::Hash(_)])
+    }
+
+    /// Whether the table's key leads from a resource to its rows, so that a probe is one seek.
+    pub(super) fn is_probe(&self) -> bool {
+        match self.table {
+            IndexTable::IndexToken
+            | IndexTable::IndexReference
+            | IndexTable::IndexDate
+            | IndexTable::IndexNumber
+            | IndexTable::IndexQuantity
+            | IndexTable::IndexComposite => true,
+            IndexTable::IndexString => false,
+            IndexTable::IndexUri => self.any.iter().all(|one| matches!(one, RowCondition::Uri(_))),
+        }
+    }
+
+    /// Whether the table has a second index, by value, that a probe must not take.
+    pub(super) fn has_range_index(&self) -> bool {
+        matches!(self.table, IndexTable::IndexDate | IndexTable::IndexNumber | IndexTable::IndexQuantity)
+    }
+
+    pub(super) fn expr(&self, row: &'static str, columns: Columns) -> Expr {
+        let hashes: Vec<i64> = self
+            .any
+            .iter()
+            .filter_map(|one| if let RowCondition::Hash(hash) = one { Some(*hash) } else { None })
+            .collect();
+        let value = Expr::col((row, Column::Value));
+        let equal = match hashes.as_slice() {
+            [] => None,
+            [one] => Some(value.eq(*one)),
+            several => Some(value.is_in(padded(several))),
+        };
+        let others =
+            self.any.iter().filter(|one| !matches!(one, RowCondition::Hash(_))).map(|one| one.expr(row, columns));
+        equal.into_iter().chain(others).reduce(ExprTrait::or).unwrap_or_else(never)
+    }
+}
+
+/// The same values, repeated up to a power of two: few distinct statement texts stay prepared.
+pub(super) fn padded<T: Copy>(values: &[T]) -> Vec<T> {
+    let last = values[values.len() - 1];
+    let mut padded = values.to_vec();
+    padded.resize(values.len().next_power_of_two(), last);
+    padded
+}
+
+pub(super) fn never() -> Expr {
+    Expr::cust("1 = 0")
+}
+
+/// How a condition names the ends of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    Plain,
+    /// Behind a sign that changes nothing: SQLite then looks for no index by them.
+    Hidden,
+}
+
+impl RowCondition {
+    fn expr(&self, row: &'static str, columns: Columns) -> Expr {
+        let column = |column: Column| {
+            let plain = Expr::col((row, column));
+            if columns == Columns::Hidden && matches!(column, Column::Low | Column::High) {
+                Expr::cust_with_expr("+?", plain)
+            } else {
+                plain
+            }
+        };
+        let value = || column(Column::Value);
+        match self {
+            RowCondition::Hash(hash) => value().eq(*hash),
+            RowCondition::StartsWith(text) => {
+                let (head, rest) = cut(text);
+                if !rest.is_empty() {
+                    let pattern = LikeExpr::new(format!("{}%", escape_like(rest))).escape('\\');
+                    return value().eq(head).and(column(Column::Rest).like(pattern));
+                }
+                starts_with(value, head)
+            }
+            RowCondition::Contains(text) => {
+                let rest = Func::coalesce([column(Column::Rest), Expr::cust("''")]);
+                let pattern = LikeExpr::new(format!("%{}%", escape_like(text))).escape('\\');
+                value().binary(BinOper::Custom("||"), rest).like(pattern)
+            }
+            RowCondition::Exact { folded, exact } => value().eq(cut(folded).0).and(column(Column::Exact).eq(*exact)),
+            RowCondition::Uri(uri) => value().eq(cut(uri).0),
+            RowCondition::Above(uri) => {
+                let length = Func::cust("length").arg(value());
+                let start =
+                    Func::cust("substr").arg(Expr::val(uri.clone()).cast_as("text")).arg(Expr::cust("1")).arg(length);
+                Expr::from(start).eq(value())
+            }
+            RowCondition::Date(test) => date(test, column(Column::Low), column(Column::High)),
+            RowCondition::Number(test) => number(test, column(Column::Low), column(Column::High)),
+            RowCondition::Quantity { column: of, hash, code, range } => {
+                let range = match range {
+                    Range::Date(test) => {
+                        date_by(test, column(Column::Low), column(Column::High), |at| Expr::val(instant_bytes(at)))
+                    }
+                    Range::Number(test) => number(test, column(Column::Low), column(Column::High)),
+                };
+                let unit = column(*of).eq(*hash);
+                match code {
+                    Some(code) => unit.and(column(Column::Code).eq(*code)).and(range),
+                    None => unit.and(range),
+                }
+            }
+        }
+    }
+}
+
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// A range, which an index serves, where `like` would not be served on either database.
+fn starts_with(value: impl Fn() -> Expr, start: &str) -> Expr {
+    let from = value().gte(start);
+    match successor(start) {
+        Some(end) => from.and(value().lt(end)),
+        None => from,
+    }
+}
+
+/// The least text that is greater than every text that starts so.
+fn successor(start: &str) -> Option<String> {
+    let mut text = start.to_owned();
+    while let Some(last) = text.pop() {
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(last as u32 + 1) };
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
+/// The same as [`DateTest::accepts`]. The bounds that follow for `high` are spelled out, since the range index begins
+/// with it.
+pub(super) fn date(test: &DateTest, low: Expr, high: Expr) -> Expr {
+    date_by(test, low, high, Expr::val)
+}
+
+fn date_by(test: &DateTest, low: Expr, high: Expr, bound: impl Fn(i64) -> Expr) -> Expr {
+    let (from, to) = (|| bound(test.low), || bound(test.high));
+    match test.prefix {
+        Prefix::Eq => high.clone().gte(from()).and(high.lte(to())).and(low.gte(from())),
+        Prefix::Ne => low.lt(from()).or(high.gt(to())),
+        Prefix::Gt => high.gt(to()),
+        Prefix::Lt => low.lt(from()),
+        Prefix::Ge => high.clone().gte(from()).and(high.gt(to()).or(low.gte(from()))),
+        Prefix::Le => low.clone().lte(to()).and(low.lt(from()).or(high.lte(to()))),
+        Prefix::Sa => high.gt(to()).and(low.gt(to())),
+        Prefix::Eb => high.lt(from()),
+        Prefix::Ap => high.gte(from()).and(low.lte(to())),
+    }
+}
+
+/// The same as [`NumberTest::accepts`], on bytes that sort as numbers do.
+fn number(test: &NumberTest, low: Expr, high: Expr) -> Expr {
+    let bound = |number: Decimal| Expr::val(number_bytes(number));
+    let (value, from, to) = (|| bound(test.value), || bound(test.low), || bound(test.high));
+    match test.prefix {
+        Prefix::Eq => high.clone().gte(from()).and(high.lt(to())).and(low.gte(from())),
+        Prefix::Ne => low.lt(from()).or(high.gte(to())),
+        Prefix::Gt => high.gt(value()),
+        Prefix::Lt => low.lt(value()),
+        Prefix::Ge => high.gte(value()),
+        Prefix::Le => low.lte(value()),
+        Prefix::Sa => high.gt(value()).and(low.gt(value())),
+        Prefix::Eb => high.lt(value()),
+        Prefix::Ap => high.gte(from()).and(low.lte(to())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_is_behind_everything_that_starts_so() {
+        assert_eq!(successor("ab").as_deref(), Some("ac"));
+        assert_eq!(successor("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(successor("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(successor("\u{10ffff}"), None);
+    }
+}
