@@ -109,49 +109,63 @@ fn compiled(expression: &str, type_id: &str) -> String {
     }
 }
 
-macro_rules! becomes {
-    ($($name:ident: $expression:literal on $type_id:literal;)*) => {
-        $(#[test]
-        fn $name() {
-            let rust = compiled($expression, $type_id);
-            insta::with_settings!({ description => $expression, omit_expression => true }, {
-                insta::assert_snapshot!(rust);
-            });
-        })*
+/// Each case's title, expression and type, with what it becomes.
+fn transcript(cases: &[(&str, &str, &str)]) -> String {
+    let case = |(title, expression, type_id): &(&str, &str, &str)| {
+        format!("# {title}\n{expression}\n\n{}\n", compiled(expression, type_id).trim_end())
     };
+    cases.iter().map(case).collect::<Vec<_>>().join("\n")
 }
 
-// One for each shape of the search expressions of R4 and US Core.
-becomes! {
-    a_path_is_nested_loops: "Observation.component.code" on "Observation";
-    an_abstract_base_serves_its_own_elements: "Resource.id" on "Resource";
-    a_choice_is_resolved_by_as: "(Observation.value as CodeableConcept).text" on "Observation";
-    a_choice_is_resolved_by_the_function_as: "Observation.value.as(Quantity)" on "Observation";
-    a_choice_with_every_type_alike_is_one_loop: "Observation.value" on "Observation";
-    an_element_that_some_types_of_a_choice_have: "Patient.extension.value.code" on "Patient";
-    where_compares_a_text: "Patient.telecom.where(system='email')" on "Patient";
-    a_path_goes_on_behind_where: "Patient.extension.where(url = 'http://example.org/race').extension.value.code" on "Patient";
-    a_reference_is_filtered_by_its_target_type: "Patient.generalPractitioner.where(resolve() is Observation)" on "Patient";
-    an_extension_by_its_url: "Patient.extension('http://example.org/race').value" on "Patient";
-    a_union_drops_what_is_equal: "Observation.value.as(string) | Observation.component.value.as(string)" on "Observation";
-    a_union_keeps_what_concerns_the_base: "Patient.telecom | Observation.code" on "Observation";
-    an_index_takes_one_child: "Bundle.entry[0].resource" on "Bundle";
-    a_contained_resource_is_narrowed: "Bundle.entry[0].resource.as(Patient).telecom" on "Bundle";
-    an_answer_is_selected: "Patient.deceased.exists() and Patient.deceased != false" on "Patient";
-    not_of_an_open_answer: "(Patient.deceased = true).not()" on "Patient";
-    existence_by_criteria: "Patient.telecom.exists(system = 'email' and value.exists())" on "Patient";
-    a_component_starts_at_its_focus: "code" on "Observation.component";
-    the_resource_is_at_hand: "%resource.subject" on "Observation.component";
+/// One for each shape of the search expressions of R4 and US Core.
+#[test]
+fn expressions_become_loops() {
+    insta::assert_snapshot!(transcript(&[
+        ("a path is nested loops", "Observation.component.code", "Observation"),
+        ("an abstract base serves its own elements", "Resource.id", "Resource"),
+        ("a choice is resolved by as", "(Observation.value as CodeableConcept).text", "Observation"),
+        ("a choice is resolved by the function as", "Observation.value.as(Quantity)", "Observation"),
+        ("a choice with every type alike is one loop", "Observation.value", "Observation"),
+        ("an element that some types of a choice have", "Patient.extension.value.code", "Patient"),
+        ("where compares a text", "Patient.telecom.where(system='email')", "Patient"),
+        (
+            "a path goes on behind where",
+            "Patient.extension.where(url = 'http://example.org/race').extension.value.code",
+            "Patient"
+        ),
+        (
+            "a reference is filtered by its target type",
+            "Patient.generalPractitioner.where(resolve() is Observation)",
+            "Patient"
+        ),
+        ("an extension by its url", "Patient.extension('http://example.org/race').value", "Patient"),
+        (
+            "a union drops what is equal",
+            "Observation.value.as(string) | Observation.component.value.as(string)",
+            "Observation"
+        ),
+        ("a union keeps what concerns the base", "Patient.telecom | Observation.code", "Observation"),
+        ("an index takes one child", "Bundle.entry[0].resource", "Bundle"),
+        ("a contained resource is narrowed", "Bundle.entry[0].resource.as(Patient).telecom", "Bundle"),
+        ("an answer is selected", "Patient.deceased.exists() and Patient.deceased != false", "Patient"),
+        ("not of an open answer", "(Patient.deceased = true).not()", "Patient"),
+        ("existence by criteria", "Patient.telecom.exists(system = 'email' and value.exists())", "Patient"),
+        ("a component starts at its focus", "code", "Observation.component"),
+        ("the resource is at hand", "%resource.subject", "Observation.component"),
+    ]));
 }
 
-// What cannot be compiled is refused with the part and the reason.
-becomes! {
-    an_element_that_does_not_exist: "Observation.component.nothing" on "Observation";
-    a_type_that_does_not_exist: "Observation.value.as(DateTime)" on "Observation";
-    a_type_that_the_choice_does_not_have: "Observation.value.as(Coding)" on "Observation";
-    a_function_that_is_not_compiled: "Observation.component.repeat(code)" on "Observation";
-    an_index_over_several_parents: "Observation.component.code.coding[0]" on "Observation";
-    an_operator_that_is_not_compiled: "Patient.telecom.where(system > 'a')" on "Patient";
-    another_base: "Patient.telecom" on "Observation";
-    is_without_resolve: "Observation.where(value is Quantity)" on "Observation";
+/// What cannot be compiled is refused with the part and the reason.
+#[test]
+fn what_cannot_be_compiled_is_refused() {
+    insta::assert_snapshot!(transcript(&[
+        ("an element that does not exist", "Observation.component.nothing", "Observation"),
+        ("a type that does not exist", "Observation.value.as(DateTime)", "Observation"),
+        ("a type that the choice does not have", "Observation.value.as(Coding)", "Observation"),
+        ("a function that is not compiled", "Observation.component.repeat(code)", "Observation"),
+        ("an index over several parents", "Observation.component.code.coding[0]", "Observation"),
+        ("an operator that is not compiled", "Patient.telecom.where(system > 'a')", "Patient"),
+        ("another base", "Patient.telecom", "Observation"),
+        ("is without resolve", "Observation.where(value is Quantity)", "Observation"),
+    ]));
 }

@@ -1,3 +1,5 @@
+//! Dates and times: forms, intervals, order, arithmetic.
+
 use std::cmp::Ordering;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The grammar: precedence, names, literals, mistakes, and what is written is read back.
+
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
