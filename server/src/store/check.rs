@@ -104,7 +104,8 @@ impl Check<'_> {
         let mut derived = Vec::new();
         for stored in page.iter().filter(|stored| !stored.deleted) {
             let body = serde_json::from_slice::<Value>(&stored.body).unwrap_or_default();
-            if body["id"] != stored.id.as_str() || body["meta"]["versionId"] != stored.version.to_string() {
+            let version = stored.version.to_string();
+            if body["id"] != stored.id.as_str() || body["meta"]["versionId"] != version.as_str() {
                 self.report.fault(|| format!("{}: its text says another id or version", name(stored)));
             }
             match self.store.context.rows(stored) {

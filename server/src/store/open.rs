@@ -90,8 +90,7 @@ pub(super) async fn snapshot(
         }
         Reader::Postgres(connection) => (connection.clone(), Some(IsolationLevel::RepeatableRead)),
     };
-    let mut options = TransactionOptions::default();
-    options.isolation_level = isolation;
+    let options = TransactionOptions { isolation_level: isolation, ..TransactionOptions::default() };
     let transaction = connection.begin_with_options(options).await?;
     // On SQLite the state is that of the first read.
     one(&transaction, format!("SELECT count(*) FROM {}", context.names.quoted("setting"))).await?;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder, Values,
 };
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::audit::{self, AuditEntry, Audited};
-use super::columns::{Columns, found, stored, timestamp};
+use super::columns::{Columns, found, stored};
 use super::dictionary::{secret, synchronise};
 use super::error::StoreError;
 use super::history::SUPERSEDED_COLUMNS;
@@ -20,7 +20,7 @@ use super::parameters::{Dictionary, Indexer};
 use super::read::Reader;
 use super::record::{Found, Stored, Visible, Written};
 use super::reindex::{self, ReindexProgress};
-use super::schema::{Audit, Names, Resource, ResourceHistory, select_stored};
+use super::schema::{Names, Resource, ResourceHistory, select_stored};
 use super::unit::Unit;
 use super::write::{Chain, Job, Order, PostgresOrder, Queue, Waiting, WriteContext, last_commit, one, spawn};
 
