@@ -81,6 +81,7 @@ Vesta {version} is running.
 
   FHIR API               {base}
   What it can do         {base}/metadata
+  To read and try        {public}/openapi/
   Health and metrics     {public}/health/ready   {public}/metrics
 
 Ask for the demo patients (the token is good for an hour; `vesta token create` makes another):

@@ -77,7 +77,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for Entry<E> {
             headers.insert(REQUEST_ID, value);
         }
         for (name, value) in SECURITY_HEADERS {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            // The one page that is meant to run has a policy of its own.
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         if self.strict_transport {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod documents;
 mod entry;
 mod fhir;
 mod forwarded;
@@ -104,6 +105,9 @@ pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static
         .at("/health/live", health::Health::Live)
         .at("/health/ready", health::Health::Ready(sites.clone()))
         .at("/metrics", health::Health::Metrics(sites))
+        .at(documents::FHIR, documents::Document::Fhir)
+        .at("/openapi", documents::Document::Page)
+        .at("/openapi/", documents::Document::Page)
         .at("/apis/:site/fhir", fhir.clone())
         .at("/apis/:site/fhir/", fhir.clone())
         .at("/apis/:site/fhir/*path", fhir);

@@ -100,6 +100,28 @@ async fn told(mut response: Response) -> String {
 
 const JSON: &str = "content-type: application/fhir+json";
 
+/// The page may run its own scripts and ask this server; nothing else that is served may run at all.
+#[tokio::test]
+async fn the_document_and_its_page_need_no_token_and_only_the_page_may_run() {
+    let house = House::new(|_| {});
+    for (path, content_type, may_run) in [
+        ("/openapi/fhir.json", "application/json", false),
+        ("/openapi/", "text/html; charset=utf-8", true),
+        ("/openapi", "text/html; charset=utf-8", true),
+    ] {
+        let line = format!("GET {path}");
+        let mut response = house.send(None, &Sent { line: &line, headers: &[], body: b"" }).await;
+        assert_eq!((response.status().as_u16(), response.header("content-type")), (200, Some(content_type)), "{path}");
+        let policy = response.header("content-security-policy").unwrap().to_owned();
+        assert_eq!(policy.contains("script-src 'unsafe-inline'"), may_run, "{path}");
+        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}");
+        let body = response.take_body().into_string().await.unwrap();
+        assert!(body.contains("openapi"), "{path}");
+    }
+    let refused = house.send(None, &Sent { line: "POST /openapi/fhir.json", headers: &[], body: b"" }).await;
+    assert_eq!((refused.status().as_u16(), refused.header("allow")), (405, Some("GET, HEAD")));
+}
+
 /// Every error is an OperationOutcome with the status of <https://hl7.org/fhir/R4/http.html#summary>.
 #[tokio::test]
 async fn every_refusal_is_an_operation_outcome_that_teaches() {
