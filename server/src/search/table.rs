@@ -15,7 +15,7 @@ use crate::store::index::HashKey;
 use crate::store::{Dictionary, ParameterDefinition};
 
 /// Changes when the form of index rows does, so that a database made before is re-indexed.
-const INDEX_FORMAT: u64 = 1;
+const INDEX_FORMAT: u64 = 2;
 
 /// A resource type with its parameters.
 #[derive(Debug, Clone)]

@@ -51,10 +51,12 @@ pub(super) fn from_range(value: &Value) -> Option<Quantity> {
     if low_value.is_none() && high_value.is_none() {
         return None;
     }
+    let (from, to) = (low_value.unwrap_or(Decimal::MIN), high_value.unwrap_or(Decimal::MAX));
     let unit = |name| [low, high].into_iter().flatten().find_map(|end| text(end, name));
     Some(quantity(
-        low_value.unwrap_or(Decimal::MIN),
-        high_value.unwrap_or(Decimal::MAX),
+        // One that ends before it starts breaks rng-2; see Period.
+        from.min(to),
+        from.max(to),
         unit("system"),
         unit("code"),
         unit("unit"),

@@ -199,7 +199,8 @@ fn period(value: &Value) -> Option<(i64, i64)> {
         Some(end) => bounds(end)?.1,
         None => i64::MAX,
     };
-    (low != i64::MIN || high != i64::MAX).then_some((low, high))
+    // One that ends before it starts breaks per-1; turned round, both back ends still mean the same by it.
+    (low != i64::MIN || high != i64::MAX).then_some((low.min(high), low.max(high)))
 }
 
 fn number(value: &Value) -> Option<IndexValue> {

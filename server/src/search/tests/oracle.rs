@@ -111,3 +111,19 @@ fn a_number_is_searched_by_the_precision_it_is_written_in() {
         assert_eq!(search.matches(&table, &resource(stored)), expected, "{query} on {stored}");
     }
 }
+
+/// Such a Period breaks per-1, and may yet be stored: both back ends must mean the same by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_period_that_ends_before_it_starts_is_found_alike() {
+    let resource = serde_json::json!({"resourceType": "Encounter", "id": "e", "status": "finished",
+        "class": {"code": "AMB"}, "period": {"start": "2024-02-01T10:30:00-05:00", "end": "2024-02-01T12:30:00Z"}});
+    let fixture = Fixture::sqlite().await;
+    fixture.put(std::slice::from_ref(&resource)).await;
+    for (query, expected) in
+        [("date=2024-02-01", 1), ("date=2024-02-01T15:30:00.000Z", 0), ("date=gt2024-02-01T14:00Z", 1)]
+    {
+        let search = parse(&fixture.table, Some("Encounter"), query).expect("a query");
+        assert_eq!(fixture.find(&search, &Boundary::Unrestricted, 5).await.len(), expected, "{query} in SQL");
+        assert_eq!(usize::from(search.matches(&fixture.table, &resource)), expected, "{query} in memory");
+    }
+}
