@@ -1,3 +1,5 @@
+//! Settings from all three sources, and what is said of those that cannot be used.
+
 use std::io::Write;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Queries over a small corpus and the ids that they find, as data (`cases.json`): in SQL and in memory alike.
+
 use serde_json::Value;
 
 use super::*;
