@@ -51,7 +51,7 @@ pub(super) fn of(parameter: &Parameter, facts: &[Fact]) -> Option<Criterion> {
 /// Criteria for a single parameter, with values that occur in the samples.
 pub(super) fn single(parameter: &Parameter, facts: &[Vec<Fact>], count: usize) -> Vec<Criterion> {
     let all: Vec<&Fact> = facts.iter().flatten().collect();
-    let mut criteria = match parameter.kind {
+    match parameter.kind {
         Kind::Token => tokens(parameter, &all, count),
         Kind::Reference { target } => references(parameter, target, &all, count),
         Kind::Date => {
@@ -60,12 +60,7 @@ pub(super) fn single(parameter: &Parameter, facts: &[Vec<Fact>], count: usize) -
         }
         Kind::Text => texts(parameter, &all, count),
         Kind::Quantity => quantities(parameter, &all, count),
-    };
-    for (value, is_missing) in [("true", true), ("false", false)] {
-        let test: Test = Box::new(move |facts| facts.is_empty() == is_missing);
-        criteria.push(Criterion::new(parameter, ":missing", value, test));
     }
-    criteria
 }
 
 fn token(parameter: &Parameter, system: Option<&str>, code: &str) -> Criterion {
@@ -208,7 +203,7 @@ fn quantities(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criteri
     let mut criteria = Vec::new();
     // A unit that can be converted into another would find that one's values, too: those need UCUM, and are left to
     // the server's own tests. One unit a dimension occurs in what is asked for here.
-    let plain = |code: &str| ["kg", "cm", "mm[Hg]", "Cel"].contains(&code);
+    let plain = |code: &str| ["cm", "mm[Hg]", "Cel"].contains(&code);
     let found: Vec<&&Fact> =
         all.iter().filter(|fact| matches!(fact, Fact::Quantity { code, .. } if plain(code))).collect();
     for fact in spread(&found, count) {

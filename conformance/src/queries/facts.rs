@@ -41,6 +41,11 @@ pub(super) fn facts(parameter: &Parameter, resource: &Value) -> Vec<Fact> {
     found
 }
 
+/// Whether the element is there at all, with or without what can be searched for.
+pub(super) fn is_present(parameter: &Parameter, resource: &Value) -> bool {
+    parameter.paths.iter().any(|path| !values(resource, path).is_empty())
+}
+
 /// The values at a path of member names, arrays flattened.
 fn values<'a>(resource: &'a Value, path: &str) -> Vec<&'a Value> {
     path.split('.').fold(vec![resource], |values, name| {

@@ -36,6 +36,7 @@ impl fmt::Display for Query {
 struct Reading<'a> {
     ids: Vec<&'a str>,
     facts: BTreeMap<&'static str, Vec<Vec<Fact>>>,
+    present: BTreeMap<&'static str, Vec<bool>>,
 }
 
 /// How many values of a parameter are asked for: those are spread over all that occur.
@@ -60,6 +61,7 @@ pub fn queries(samples: &[Sample]) -> Vec<Query> {
             for criterion in criteria::single(parameter, facts, VALUES) {
                 queries.push(query(resource_type, &reading, &[criterion]));
             }
+            queries.extend(missing(resource_type, &reading, parameter));
         }
         for (_, codes) in COMBINATIONS.iter().filter(|(combined, _)| *combined == resource_type) {
             queries.extend(combined(resource_type, &reading, codes));
@@ -74,7 +76,32 @@ fn read<'a>(samples: &'a [Sample], resource_type: &str) -> Reading<'a> {
     let facts = parameters.map(|parameter| {
         (parameter.code, of_type.iter().map(|sample| facts::facts(parameter, &sample.resource)).collect())
     });
-    Reading { ids: of_type.iter().map(|sample| sample.id()).collect(), facts: facts.collect() }
+    let facts = facts.collect();
+    let parameters = PARAMETERS.iter().filter(|parameter| parameter.resource_type == resource_type);
+    let present = parameters.map(|parameter| {
+        (parameter.code, of_type.iter().map(|sample| facts::is_present(parameter, &sample.resource)).collect())
+    });
+    Reading { ids: of_type.iter().map(|sample| sample.id()).collect(), facts, present: present.collect() }
+}
+
+/// `:missing` asks for the element, which may be there without anything to search for: a reference with a display
+/// alone. Of a quantity only the element's own paths are in the table, and the parameter has more.
+fn missing(resource_type: &'static str, reading: &Reading<'_>, parameter: &Parameter) -> Vec<Query> {
+    if parameter.kind == Kind::Quantity {
+        return Vec::new();
+    }
+    let asked = |is_missing: bool| Query {
+        resource_type,
+        parameters: vec![(format!("{}:missing", parameter.code), is_missing.to_string())],
+        expected: reading
+            .ids
+            .iter()
+            .zip(&reading.present[parameter.code])
+            .filter(|(_, is_present)| **is_present != is_missing)
+            .map(|(id, _)| (*id).to_owned())
+            .collect(),
+    };
+    vec![asked(true), asked(false)]
 }
 
 fn query(resource_type: &'static str, reading: &Reading<'_>, criteria: &[Criterion]) -> Query {
@@ -160,25 +187,25 @@ mod tests {
                 "subject": { "reference": format!("Patient/{patient}") },
                 "code": { "coding": [{ "system": "http://loinc.org", "code": code }] },
                 "effectiveDateTime": date,
-                "valueQuantity": { "value": serde_json::from_str::<Value>(value).unwrap(), "code": "kg",
+                "valueQuantity": { "value": serde_json::from_str::<Value>(value).unwrap(), "code": "cm",
                     "system": "http://unitsofmeasure.org" } })
         };
         let queries = queries(&samples(&[
-            observation("a", "p", "29463-7", "2012-03-04", "71.50"),
-            observation("b", "p", "29463-7", "2013", "72"),
-            observation("c", "q", "8302-2", "2012-03-04T10:00:00Z", "71.52"),
+            observation("a", "p", "8302-2", "2012-03-04", "71.50"),
+            observation("b", "p", "8302-2", "2013", "72"),
+            observation("c", "q", "3141-9", "2012-03-04T10:00:00Z", "71.52"),
         ]));
         assert_eq!(expected(&queries, "Observation"), ["a", "b", "c"]);
         assert_eq!(expected(&queries, "Observation?patient=p"), ["a", "b"]);
         assert_eq!(expected(&queries, "Observation?subject=Patient/q"), ["c"]);
-        assert_eq!(expected(&queries, "Observation?code=http://loinc.org|29463-7"), ["a", "b"]);
-        assert_eq!(expected(&queries, "Observation?code:not=http://loinc.org|29463-7"), ["c"]);
+        assert_eq!(expected(&queries, "Observation?code=http://loinc.org|8302-2"), ["a", "b"]);
+        assert_eq!(expected(&queries, "Observation?code:not=http://loinc.org|8302-2"), ["c"]);
         assert_eq!(expected(&queries, "Observation?date=2012"), ["a", "c"]);
         assert_eq!(expected(&queries, "Observation?date=gt2012-03-04"), ["b"]);
         assert_eq!(expected(&queries, "Observation?date=2012-03-04T10:00:00Z"), ["c"]);
-        assert_eq!(expected(&queries, "Observation?patient=p&code=http://loinc.org|29463-7"), ["a", "b"]);
-        assert_eq!(expected(&queries, "Observation?value-quantity=71.50|http://unitsofmeasure.org|kg"), ["a"]);
-        assert_eq!(expected(&queries, "Observation?value-quantity=gt71.50|http://unitsofmeasure.org|kg"), ["b", "c"]);
+        assert_eq!(expected(&queries, "Observation?patient=p&code=http://loinc.org|8302-2"), ["a", "b"]);
+        assert_eq!(expected(&queries, "Observation?value-quantity=71.50|http://unitsofmeasure.org|cm"), ["a"]);
+        assert_eq!(expected(&queries, "Observation?value-quantity=gt71.50|http://unitsofmeasure.org|cm"), ["b", "c"]);
         assert_eq!(expected(&queries, "Observation?encounter:missing=true"), ["a", "b", "c"]);
     }
 

@@ -1,4 +1,4 @@
-//! Settings from all three sources, and what is said of those that cannot be used.
+//! What settings are taken from which source, and how each refusal reads.
 
 use std::io::Write;
 

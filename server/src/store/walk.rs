@@ -6,7 +6,7 @@ use super::columns::{Columns, stored};
 use super::error::StoreError;
 use super::record::Stored;
 use super::schema::{Resource, select_stored};
-use super::site_store::Store;
+use super::store::Store;
 
 impl Store {
     /// The next current versions beyond a key, deletions included, at most so many.

@@ -1,0 +1,358 @@
+//! The ledger of access: every (method, path) with no token, an expired one, another site's, another patient's, and
+//! one of too narrow a scope. A route that is not here fails `every_route_is_in_the_ledger`.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Client, Token, World, matches};
+
+/// What a token that does not reach a record gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Foreign {
+    /// 403, or 404 as for what is not there. <https://hl7.org/fhir/R4/security.html#AccessDenied>
+    Denied,
+    /// 200, and none of the other patient's records in it.
+    Nothing,
+}
+
+struct Row {
+    method: &'static str,
+    template: &'static str,
+    /// `{patient}`, `{observation}` and `{new}` are filled in.
+    path: &'static str,
+    body: Option<fn(&Records) -> Value>,
+    foreign: Foreign,
+}
+
+/// The records of the patient that the tokens are not for.
+struct Records {
+    patient: String,
+    observation: String,
+}
+
+const fn get(template: &'static str, path: &'static str, foreign: Foreign) -> Row {
+    Row { method: "GET", template, path, body: None, foreign }
+}
+
+const fn send(
+    method: &'static str,
+    template: &'static str,
+    path: &'static str,
+    body: fn(&Records) -> Value,
+    foreign: Foreign,
+) -> Row {
+    Row { method, template, path, body: Some(body), foreign }
+}
+
+use Foreign::{Denied, Nothing};
+
+/// Every route that asks for a token. `HEAD` is `GET` without a body, and goes the same way.
+const LEDGER: &[Row] = &[
+    get("/", "?_type=Observation", Nothing),
+    send("POST", "/", "", transaction, Denied),
+    send("POST", "/_search", "_search", all_types, Nothing),
+    get("/_history", "_history", Nothing),
+    get("/{type}", "Observation?patient={patient}", Nothing),
+    send("POST", "/{type}", "Observation", |records| observation(&records.patient), Denied),
+    send("POST", "/{type}/_search", "Observation/_search", form, Nothing),
+    get("/{type}/_history", "Observation/_history", Nothing),
+    get("/{type}/{id}", "Observation/{observation}", Denied),
+    send("PUT", "/{type}/{id}", "Observation/{observation}", replacement, Denied),
+    Row { method: "DELETE", template: "/{type}/{id}", path: "Observation/{observation}", body: None, foreign: Denied },
+    get("/{type}/{id}/_history", "Observation/{observation}/_history", Denied),
+    get("/{type}/{id}/_history/{version}", "Observation/{observation}/_history/1", Denied),
+];
+
+/// Routes that ask for no token: they tell how to get one, and whether the server lives.
+const OPEN: &[(&str, &str)] = &[("GET", "/metadata")];
+
+fn observation(patient: &str) -> Value {
+    json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" },
+        "subject": { "reference": format!("Patient/{patient}") } })
+}
+
+fn replacement(records: &Records) -> Value {
+    let mut resource = observation(&records.patient);
+    resource["id"] = records.observation.clone().into();
+    resource
+}
+
+fn transaction(records: &Records) -> Value {
+    json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
+        { "resource": replacement(records),
+          "request": { "method": "PUT", "url": format!("Observation/{}", records.observation) } } ] })
+}
+
+fn all_types(_: &Records) -> Value {
+    json!("_type=Observation")
+}
+
+/// A form is a string here: see [`ask`].
+fn form(records: &Records) -> Value {
+    json!(format!("patient={}", records.patient))
+}
+
+fn ask(client: &Client, row: &Row, records: &Records) -> Answer {
+    let path = row.path.replace("{patient}", &records.patient).replace("{observation}", &records.observation);
+    let (kind, body) = match row.body.map(|body| body(records)) {
+        Some(Value::String(form)) => ("application/x-www-form-urlencoded", Some(form.into_bytes())),
+        Some(resource) => ("application/fhir+json", Some(resource.to_string().into_bytes())),
+        None => ("application/fhir+json", None),
+    };
+    let headers: &[(&str, &str)] = if body.is_some() { &[("content-type", kind)] } else { &[] };
+    client.send(row.method, &path, headers, body.as_deref())
+}
+
+/// Two patients with an Observation each; the ledger is asked for the first one's.
+fn records(world: &World) -> (Records, Records) {
+    let client = world.client("user/*.cruds");
+    let record = |family: &str| {
+        let patient = client.create(&json!({ "resourceType": "Patient", "name": [{ "family": family }] }));
+        let observation = client.create(&observation(&patient));
+        Records { patient, observation }
+    };
+    (record("Own"), record("Other"))
+}
+
+fn unchanged(world: &World, records: &Records) {
+    let client = world.client("user/*.cruds");
+    let stored = client.get(&format!("Observation/{}", records.observation)).expect(200);
+    assert_eq!(stored.header("etag"), Some("W/\"1\""), "the record was changed");
+    assert_eq!(client.ids(&format!("Observation?patient={}", records.patient)).len(), 1, "a record was added");
+}
+
+/// A 401 says how to get in (RFC 6750, 3) and has an OperationOutcome.
+fn assert_unauthorized(answer: &Answer, row: &Row, who: &str) {
+    assert_eq!(answer.status, 401, "{} {} {who}: {}", row.method, row.template, String::from_utf8_lossy(&answer.body));
+    assert!(answer.header("www-authenticate").is_some_and(|how| how.starts_with("Bearer")), "{answer:?}");
+    answer.issues();
+}
+
+on_both_databases! {
+    fn without_a_token_nothing_is_given(world) {
+        let (own, _) = records(world);
+        for row in LEDGER {
+            assert_unauthorized(&ask(&world.anyone(), row, &own), row, "without a token");
+        }
+        unchanged(world, &own);
+    }
+
+    fn an_expired_token_is_worth_nothing(world) {
+        let (own, _) = records(world);
+        // Beyond what clocks may differ by.
+        let expired = world.client_with(&Token { lifetime: SignedDuration::from_mins(-10), ..Token::default() });
+        for row in LEDGER {
+            assert_unauthorized(&ask(&expired, row, &own), row, "with an expired token");
+        }
+        unchanged(world, &own);
+    }
+
+    fn a_token_of_another_site_is_worth_nothing(world) {
+        let (own, _) = records(world);
+        let foreign = world.token(&Token { site: "other", ..Token::default() });
+        let client = Client { token: Some(foreign), ..world.anyone() };
+        for row in LEDGER {
+            assert_unauthorized(&ask(&client, row, &own), row, "with another site's token");
+        }
+        // A token that is none, and one whose signature is another's.
+        let good = world.token(&Token::default());
+        let (head, _) = good.rsplit_once('.').expect("a JWT");
+        for token in ["nonsense".to_owned(), format!("{head}.AAAA"), head.to_owned()] {
+            let client = Client { token: Some(token), ..world.anyone() };
+            assert_unauthorized(&ask(&client, &LEDGER[0], &own), &LEDGER[0], "with a bent token");
+        }
+        unchanged(world, &own);
+    }
+
+    fn another_patients_token_reaches_nothing_of_this_one(world) {
+        let (own, other) = records(world);
+        let client = world.patient_client(&other.patient, "patient/*.cruds");
+        for row in LEDGER {
+            let answer = ask(&client, row, &own);
+            let shown = format!("{} {}: {}", row.method, row.template, String::from_utf8_lossy(&answer.body));
+            match row.foreign {
+                Denied => {
+                    assert!([403, 404].contains(&answer.status), "{} {shown}", answer.status);
+                    answer.issues();
+                }
+                Nothing => {
+                    // A route that patient scopes do not open at all gives nothing, too.
+                    assert!([200, 403].contains(&answer.status), "{} {shown}", answer.status);
+                    let said = String::from_utf8_lossy(&answer.body);
+                    assert!(!said.contains(&own.observation), "{shown}");
+                    if answer.status == 200 {
+                        let bundle = answer.json();
+                        assert!(matches(&bundle).all(|found| found["id"] == other.observation), "{shown}");
+                    }
+                }
+            }
+        }
+        unchanged(world, &own);
+        // And the patient's own record is within reach.
+        assert_eq!(client.ids("Observation"), [other.observation.clone()]);
+        client.get(&format!("Observation/{}", other.observation)).expect(200);
+    }
+
+    /// <https://hl7.org/fhir/us/core/STU8/scopes.html>: 403 for what the scopes do not cover.
+    fn a_scope_that_is_too_narrow_is_refused(world) {
+        let (own, _) = records(world);
+        for scope in ["user/Organization.cruds", "patient/Organization.cruds"] {
+            let client = world.client_with(&Token { scope, patient: Some(&own.patient), ..Token::default() });
+            for row in LEDGER {
+                let answer = ask(&client, row, &own);
+                let shown = format!("{} {} with {scope}: {answer:?}", row.method, row.template);
+                match row.template {
+                    // What goes over all types may answer with what the scopes cover: here nothing.
+                    "/_history" | "/_search" | "/" if row.foreign == Nothing => {
+                        assert!([200, 403].contains(&answer.status), "{shown}");
+                        assert!(!String::from_utf8_lossy(&answer.body).contains(&own.observation), "{shown}");
+                    }
+                    _ => {
+                        assert_eq!(answer.status, 403, "{shown}");
+                        answer.issues();
+                    }
+                }
+            }
+        }
+        unchanged(world, &own);
+    }
+
+    /// Each letter of `cruds` opens its own interactions and no other.
+    fn each_permission_opens_its_own_interactions(world) {
+        let (own, _) = records(world);
+        let read = format!("Observation/{}", own.observation);
+        let create = observation(&own.patient);
+        let mut update = create.clone();
+        update["id"] = own.observation.clone().into();
+        for letter in ["c", "r", "u", "d", "s"] {
+            let client = world.client(&format!("user/Observation.{letter}"));
+            let allowed = |status: u16| status < 300;
+            assert_eq!(allowed(client.post("Observation", &create).status), letter == "c", "create with {letter}");
+            assert_eq!(allowed(client.get(&read).status), letter == "r", "read with {letter}");
+            assert_eq!(allowed(client.get(&format!("{read}/_history/1")).status), letter == "r", "vread with {letter}");
+            assert_eq!(allowed(client.get(&format!("{read}/_history")).status), letter == "r", "history with {letter}");
+            assert_eq!(allowed(client.put(&read, &update).status), letter == "u", "update with {letter}");
+            assert_eq!(allowed(client.get("Observation").status), letter == "s", "search with {letter}");
+            assert_eq!(
+                allowed(client.get("Observation/_history").status), letter == "s", "history of the type with {letter}"
+            );
+            if letter != "d" {
+                assert_eq!(client.delete(&read).status, 403, "delete with {letter}");
+            }
+        }
+        assert!(world.client("user/Observation.d").delete(&read).status < 300);
+    }
+
+    /// A patient may not move a record out of, or into, another's compartment.
+    fn a_patient_cannot_hand_a_record_over(world) {
+        let (own, other) = records(world);
+        let client = world.patient_client(&other.patient, "patient/*.cruds");
+        let mut moved = observation(&own.patient);
+        moved["id"] = other.observation.clone().into();
+        let answer = client.put(&format!("Observation/{}", other.observation), &moved);
+        assert!([403, 404].contains(&answer.status), "{answer:?}");
+        client.post("Observation", &observation(&other.patient)).expect(201);
+    }
+
+    /// The boundary is not the compartment: a mother who is `performer` of her child's record does not reach it.
+    fn a_performer_is_no_subject(world) {
+        let (own, other) = records(world);
+        let mut measured = observation(&own.patient);
+        measured["performer"] = json!([{ "reference": format!("Patient/{}", other.patient) }]);
+        let id = world.client("user/*.cruds").create(&measured);
+        let client = world.patient_client(&other.patient, "patient/*.rs");
+        assert!([403, 404].contains(&client.get(&format!("Observation/{id}")).status));
+        assert_eq!(client.ids("Observation"), [other.observation.clone()]);
+        let chained = client.get(&format!("Observation?performer=Patient/{}", other.patient)).expect(200).json();
+        assert_eq!(matches(&chained).count(), 0);
+    }
+
+    /// What is included is bounded as what is searched.
+    fn includes_stay_within_the_boundary(world) {
+        let (own, other) = records(world);
+        let mut linked = observation(&other.patient);
+        linked["hasMember"] = json!([{ "reference": format!("Observation/{}", own.observation) }]);
+        world.client("user/*.cruds").create(&linked);
+        let client = world.patient_client(&other.patient, "patient/*.rs");
+        for search in ["Observation?_include=Observation:has-member", "Patient?_revinclude=Observation:subject"] {
+            let body = client.get(search).expect(200).body;
+            // The member is named by a reference, and is not among the entries.
+            let bundle: Value = serde_json::from_slice(&body).expect("JSON");
+            let entries = bundle["entry"].as_array().expect("entries");
+            assert!(entries.iter().all(|entry| entry["resource"]["id"] != own.observation.as_str()), "{search}");
+        }
+    }
+}
+
+#[test]
+fn system_scopes_can_be_switched_off() {
+    let world = World::new(crate::harness::Database::Sqlite, |config| config.apis.system_scopes = false);
+    let answer = world.client("system/*.rs").get("Patient");
+    assert_eq!(answer.status, 403);
+    world.client("user/*.rs").get("Patient").expect(200);
+}
+
+/// Asks every path that can be made of the API's words with every method: what answers anything but "no such route"
+/// must be in the ledger, or among the open routes.
+#[test]
+fn every_route_is_in_the_ledger() {
+    let world = World::on_sqlite();
+    let words = ["Patient", "1", "_history", "_search", "metadata", "$export", "$everything", "_tags"];
+    let mut paths: BTreeSet<String> = BTreeSet::from([String::new()]);
+    for _ in 0..4 {
+        let longer: Vec<String> = paths
+            .iter()
+            .flat_map(|path| {
+                words.iter().map(move |word| if path.is_empty() { (*word).into() } else { format!("{path}/{word}") })
+            })
+            .collect();
+        paths.extend(longer);
+    }
+    let template = |path: &str| match path.split('/').collect::<Vec<_>>().as_slice() {
+        [""] => "/".to_owned(),
+        [word @ ("metadata" | "_history" | "_search")] => format!("/{word}"),
+        [_] => "/{type}".to_owned(),
+        [_, word @ ("_history" | "_search")] => format!("/{{type}}/{word}"),
+        [_, _] => "/{type}/{id}".to_owned(),
+        [_, _, "_history"] => "/{type}/{id}/_history".to_owned(),
+        [_, _, "_history", _] => "/{type}/{id}/_history/{version}".to_owned(),
+        _ => format!("/{path}"),
+    };
+    let known: BTreeSet<(&str, &str)> =
+        LEDGER.iter().map(|row| (row.method, row.template)).chain(OPEN.iter().copied()).collect();
+    let client = world.anyone();
+    let mut missing = BTreeSet::new();
+    for path in paths.iter().filter(|path| !path.starts_with(['1', '_', '$', 'm']) || path.split('/').count() <= 2) {
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+            let body = ["POST", "PUT", "PATCH"].contains(&method).then_some(b"{}".as_slice());
+            let form = [("content-type", "application/x-www-form-urlencoded")];
+            let headers: &[(&str, &str)] = if path.ends_with("_search") { &form } else { &[] };
+            let status = client.send(method, path, headers, body).status;
+            let shown = template(path);
+            if ![404, 405].contains(&status) && !known.contains(&(method, shown.as_str())) {
+                missing.insert(format!("{method} {shown} ({path}) answers {status}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not in the ledger: {missing:#?}");
+    // And the ledger has no row of what is gone.
+    for (method, shown) in &known {
+        assert!(
+            paths.iter().any(|path| template(path) == *shown
+                && ![404, 405].contains(
+                    &client
+                        .send(method, path, &[], (*method != "GET" && *method != "DELETE").then_some(b"{}".as_slice()))
+                        .status
+                )),
+            "{method} {shown} is in the ledger and is no route"
+        );
+    }
+    // Beside the FHIR API.
+    let root = Client { base: world.address(), token: None };
+    for open in ["health/live", "health/ready", "metrics"] {
+        root.get(open).expect(200);
+    }
+    assert_eq!(root.get("apis/nowhere/fhir/metadata").status, 404);
+}

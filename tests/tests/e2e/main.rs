@@ -1,0 +1,16 @@
+//! End-to-end tests: the real server over real sockets, each test with its own data, on SQLite and on PostgreSQL.
+//! `routes/` mirrors the paths of the API; the other modules are named by what they hold the server to.
+
+#[macro_use]
+mod harness;
+
+mod authorization;
+mod commands;
+mod crash;
+mod demo;
+mod outage;
+mod paging;
+mod processes;
+mod real_input;
+mod routes;
+mod upgrade;

@@ -1,0 +1,131 @@
+//! The published samples, imported: nothing is lost or altered, and every search finds what a reading of the files by
+//! `vesta-conformance`, which shares no code with the server, says it must. These run where the samples are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use vesta_conformance::compare::differences;
+use vesta_conformance::queries::{Query, queries};
+use vesta_conformance::samples::{self, Sample};
+
+use crate::harness::{Client, World, encode, shared, vesta};
+
+/// Examples that are wrong by the standard, with the reason: one line `package<TAB>file<TAB>reason` each.
+const WRONG: &str = include_str!("wrong-examples.tsv");
+
+/// Imports with the server stopped, as one does before the first start; returns what was said of each file.
+fn import(world: &World, folder: &Path) -> (bool, String) {
+    world.stop();
+    let folder = folder.to_str().expect("a name in UTF-8");
+    let output = vesta(world.data(), world.database.url(), &["import", folder]);
+    world.start(|_| ());
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Each sample is read back and compared value by value.
+fn assert_held(client: &Client, samples: &[Sample]) {
+    let mut wrong = Vec::new();
+    for sample in samples {
+        let path = format!("{}/{}", sample.resource_type(), sample.id());
+        let answer = client.send("GET", &path, &[("accept", "application/fhir+json")], None);
+        if answer.status == 200 {
+            let found = differences(&sample.resource, &answer.json());
+            wrong.extend(found.into_iter().map(|difference| format!("{}: {path}: {difference}", sample.origin)));
+        } else {
+            wrong.push(format!("{}: {path}: {}", sample.origin, answer.status));
+        }
+    }
+    assert!(wrong.is_empty(), "{} are lost or altered: {:#?}", wrong.len(), &wrong[..wrong.len().min(20)]);
+}
+
+fn assert_found(client: &Client, queries: &[Query]) {
+    let mut wrong = Vec::new();
+    for query in queries {
+        let mut search = format!("{}?_count=500&_elements=id", query.resource_type);
+        for (name, value) in &query.parameters {
+            search.push_str(&format!("&{}={}", encode(name), encode(value)));
+        }
+        let found = client.ids(&search);
+        let distinct: BTreeSet<String> = found.iter().cloned().collect();
+        if distinct != query.expected || found.len() != distinct.len() {
+            let sample = |ids: BTreeSet<&String>| ids.into_iter().take(3).cloned().collect::<Vec<_>>();
+            wrong.push(format!(
+                "{query}: {} found, {} expected; missing {:?}, too many {:?}",
+                found.len(),
+                query.expected.len(),
+                sample(query.expected.difference(&distinct).collect()),
+                sample(distinct.difference(&query.expected).collect()),
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} searches are wrong: {:#?}",
+        wrong.len(),
+        queries.len(),
+        &wrong[..wrong.len().min(40)]
+    );
+}
+
+on_both_databases! {
+    fn the_synthea_bundles_are_held_and_found(world) {
+        let Some(folder) = shared("samples/synthea") else { return };
+        let samples = samples::bundles(&folder).expect("the samples are readable");
+        assert_eq!(samples.len(), 3594);
+        let (success, said) = import(world, &folder);
+        assert!(success, "{said}");
+        let client = world.client("user/*.cruds");
+        assert_held(&client, &samples);
+        assert_found(&client, &queries(&samples));
+        // Once more: nothing is written again.
+        let (success, said) = import(world, &folder);
+        assert!(success, "{said}");
+        let client = world.client("user/*.cruds");
+        for sample in samples.iter().step_by(97) {
+            let path = format!("{}/{}", sample.resource_type(), sample.id());
+            assert_eq!(client.get(&path).header("etag"), Some("W/\"1\""), "{path}");
+        }
+    }
+
+    fn the_examples_of_us_core_6_1_0_are_held_and_found(world) {
+        examples(world, "6.1.0");
+    }
+
+    fn the_examples_of_us_core_7_0_0_are_held_and_found(world) {
+        examples(world, "7.0.0");
+    }
+
+    fn the_examples_of_us_core_8_0_0_are_held_and_found(world) {
+        examples(world, "8.0.0");
+    }
+}
+
+fn examples(world: &World, version: &str) {
+    let Some(package) = shared(&format!("spec/hl7.fhir.us.core-{version}.tgz")) else { return };
+    let samples = samples::examples(&package).expect("the package is readable");
+    assert!(samples.len() > 150, "{}", samples.len());
+    let folder = tempfile::tempdir().expect("a folder");
+    for sample in &samples {
+        std::fs::write(folder.path().join(&sample.origin), sample.resource.to_string()).expect("the file is written");
+    }
+    let known: BTreeMap<&str, &str> = WRONG
+        .lines()
+        .filter_map(|line| {
+            let (package, rest) = line.split_once('\t')?;
+            (package == version).then(|| rest.split_once('\t')).flatten()
+        })
+        .collect();
+    let (success, said) = import(world, folder.path());
+    assert_eq!(success, known.is_empty(), "{said}");
+    let (wrong, right): (Vec<Sample>, Vec<Sample>) =
+        samples.into_iter().partition(|sample| known.contains_key(sample.origin.as_str()));
+    assert_eq!(wrong.len(), known.len(), "an example that is listed as wrong is not in the package");
+    let client = world.client("user/*.cruds");
+    assert_held(&client, &right);
+    assert_found(&client, &queries(&right));
+    for sample in &wrong {
+        assert!(said.contains(&sample.origin), "{} is refused, and not named in {said}", sample.origin);
+        let path = format!("{}/{}", sample.resource_type(), sample.id());
+        assert_eq!(client.get(&path).status, 404, "{path} is listed as wrong, and was taken");
+    }
+}

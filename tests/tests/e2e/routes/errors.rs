@@ -1,0 +1,58 @@
+//! What is refused, whatever the interaction: each with an OperationOutcome, and the id of the request in it.
+
+use super::patient;
+
+on_both_databases! {
+    fn every_refusal_is_an_operation_outcome_with_the_requests_id(world) {
+        let client = world.client("user/*.cruds");
+        let cases: [(&str, &str, &[(&str, &str)], Option<&[u8]>, u16); 9] = [
+            ("GET", "Nonsense/1", &[], None, 404),
+            ("GET", "Patient/never-there", &[], None, 404),
+            ("GET", "Patient/1/2/3/4", &[], None, 404),
+            ("PATCH", "metadata", &[("content-type", "application/json")], Some(b"[]"), 405),
+            ("POST", "Patient", &[("content-type", "text/plain")], Some(b"x"), 415),
+            ("POST", "Patient", &[], Some(b"{\"resourceType\":\n \"Patient\",,}"), 400),
+            ("POST", "Patient", &[], Some(b"\xff\xfe"), 400),
+            ("POST", "Patient", &[], Some(b""), 400),
+            ("GET", "Patient", &[("accept", "application/fhir+xml")], None, 406),
+        ];
+        for (method, path, headers, body, status) in cases {
+            let answer = client.send(method, path, headers, body);
+            assert_eq!(answer.status, status, "{method} {path}: {}", String::from_utf8_lossy(&answer.body));
+            answer.issues();
+            let id = answer.header("x-request-id").expect("a request id").to_owned();
+            assert!(String::from_utf8_lossy(&answer.body).contains(&id), "{method} {path} does not name {id}");
+        }
+    }
+
+    fn malformed_json_is_named_by_line_and_column(world) {
+        let client = world.client("user/*.cruds");
+        let issues = client.send("POST", "Patient", &[], Some(b"{\n  \"resourceType\" \"Patient\"\n}")).expect(400).issues();
+        assert!(issues[0].contains("line 2"), "{issues:?}");
+    }
+
+    /// RFC 9110, 15.5.6: a 405 names the methods that are allowed.
+    fn a_405_names_what_is_allowed(world) {
+        let client = world.client("user/*.cruds");
+        let answer = client.send("DELETE", "Patient", &[], None).expect(405);
+        assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")), "{answer:?}");
+    }
+
+    fn the_client_may_name_the_request(world) {
+        let client = world.client("user/*.cruds");
+        let id = client.create(&patient("Named"));
+        let answer = client.send("GET", &format!("Patient/{id}"), &[("x-request-id", "my-request-1")], None).expect(200);
+        assert_eq!(answer.header("x-request-id"), Some("my-request-1"));
+    }
+}
+
+/// A body beyond the limit is refused before it is read to its end.
+#[test]
+fn a_body_that_is_too_large_is_a_413() {
+    let world = crate::harness::World::new(crate::harness::Database::Sqlite, |config| config.limits.body_bytes = 4096);
+    let client = world.client("user/*.cruds");
+    let mut large = patient("Large");
+    large["text"] = serde_json::json!({ "status": "generated", "div": "x".repeat(10_000) });
+    client.post("Patient", &large).expect(413).issues();
+    client.post("Patient", &patient("Small")).expect(201);
+}

@@ -1,0 +1,73 @@
+//! `GET [base]/{type}/{id}/_history`, `…/{type}/_history`, `…/_history`: <https://hl7.org/fhir/R4/http.html#history>
+
+use serde_json::Value;
+
+use super::patient;
+use crate::harness::Client;
+
+fn versions(bundle: &Value) -> Vec<String> {
+    let entries = bundle["entry"].as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            format!("{} {}", text(&entry["request"]["method"]), text(&entry["response"]["etag"]))
+        })
+        .collect()
+}
+
+fn three_versions(client: &Client) -> String {
+    let id = client.create(&patient("One"));
+    let mut next = patient("Two");
+    next["id"] = id.clone().into();
+    client.put(&format!("Patient/{id}"), &next).expect(200);
+    client.delete(&format!("Patient/{id}"));
+    id
+}
+
+on_both_databases! {
+    /// "sorted with oldest versions last", and an entry without a resource for a deletion.
+    fn the_history_of_a_resource_is_newest_first_with_its_deletion(world) {
+        let client = world.client("user/*.cruds");
+        let id = three_versions(&client);
+        let bundle = client.get(&format!("Patient/{id}/_history")).expect(200).json();
+        assert_eq!(bundle["type"], "history");
+        assert_eq!(bundle["total"], 3);
+        assert_eq!(versions(&bundle), ["DELETE W/\"3\"", "PUT W/\"2\"", "POST W/\"1\""]);
+        assert!(bundle["entry"][0].get("resource").is_none());
+        assert_eq!(bundle["entry"][2]["resource"]["name"][0]["family"], "One");
+        client.get("Patient/never-there/_history").expect(404).issues();
+    }
+
+    fn the_histories_of_a_type_and_of_all_are_paged(world) {
+        let client = world.client("user/*.cruds");
+        three_versions(&client);
+        client.create(&serde_json::json!({ "resourceType": "Organization", "name": "Clinic" }));
+        for (path, expected) in [("Patient/_history?_count=2", 3), ("_history?_count=2", 4)] {
+            let mut found = Vec::new();
+            let mut next = Some(path.to_owned());
+            while let Some(page) = next {
+                let bundle = client.get(&page).expect(200).json();
+                assert!(bundle["entry"].as_array().is_none_or(|entries| entries.len() <= 2), "{path}");
+                found.extend(versions(&bundle));
+                next = crate::harness::link(&bundle, "next");
+            }
+            assert_eq!(found.len(), expected, "{path}: {found:?}");
+        }
+    }
+
+    /// `_since`: "only include resource versions that were created at or after the given instant in time".
+    fn since_an_instant(world) {
+        let client = world.client("user/*.cruds");
+        let id = client.create(&patient("Since"));
+        let first = client.get(&format!("Patient/{id}")).json()["meta"]["lastUpdated"].as_str().unwrap_or_default().to_owned();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        three_versions(&client);
+        let since = |instant: &str| {
+            let bundle = client.get(&format!("Patient/_history?_since={}", instant.replace('+', "%2B"))).expect(200);
+            versions(&bundle.json()).len()
+        };
+        assert_eq!(since(&first), 4);
+        assert_eq!(since("2099-01-01T00:00:00Z"), 0);
+        client.get("Patient/_history?_since=yesterday").expect(400).issues();
+    }
+}
