@@ -9,6 +9,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::Outcome;
 
+/// The rows of a table, each as its columns, by the key of the resource they belong to.
+type RowsByResource = HashMap<i64, Vec<Vec<Value>>>;
+
 /// A statement with the values of one request.
 pub(crate) struct Statement {
     pub sql: String,
@@ -68,7 +71,7 @@ pub(crate) fn inserts(source: &Path, target: &Path, most: usize) -> Outcome<f64>
         "index_number",
         "index_quantity",
     ];
-    let rows: Vec<(String, HashMap<i64, Vec<Vec<Value>>>)> =
+    let rows: Vec<(String, RowsByResource)> =
         tables.iter().map(|table| rows_by_resource(&from, table)).collect::<Outcome<_>>()?;
     let began = Instant::now();
     for batch in keys.chunks(1_000) {
@@ -85,14 +88,14 @@ pub(crate) fn inserts(source: &Path, target: &Path, most: usize) -> Outcome<f64>
 }
 
 /// The insert statement of a table, and its rows by the resource they belong to.
-fn rows_by_resource(from: &Connection, table: &str) -> Outcome<(String, HashMap<i64, Vec<Vec<Value>>>)> {
+fn rows_by_resource(from: &Connection, table: &str) -> Outcome<(String, RowsByResource)> {
     let mut select = from.prepare(&format!("select * from {table}"))?;
     let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
     let owner = if table == "resource" { "key" } else { "resource" };
     let owner = columns.iter().position(|column| column == owner).ok_or("no column that names the resource")?;
     let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
     let insert = format!("insert into {table} ({}) values ({})", columns.join(", "), places.join(", "));
-    let mut by_resource: HashMap<i64, Vec<Vec<Value>>> = HashMap::new();
+    let mut by_resource = RowsByResource::new();
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let values: Vec<Value> = (0..columns.len()).map(|column| row.get(column)).collect::<Result<_, _>>()?;

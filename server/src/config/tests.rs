@@ -1,4 +1,4 @@
-//! What settings are taken from which source, and how each refusal reads.
+//! Settings from all three sources, and what is said of those that cannot be used.
 
 use std::io::Write;
 

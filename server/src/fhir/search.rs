@@ -18,8 +18,6 @@ use crate::access::{Boundary, Permission};
 use crate::search::{Access, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search, SearchError, Total};
 use crate::store::Stored;
 
-/// Resources a page has where `_count` does not say.
-
 /// `GET [base]/[type]?…` and `POST [base]/[type]/_search`: `parameters` are those of the query and of the form.
 pub async fn search(
     request: &Request<'_>,

@@ -14,7 +14,7 @@ use super::index::{self, IndexRows};
 use super::open::snapshot;
 use super::record::Stored;
 use super::schema::{Compartment, Resource, ResourceHistory, select_stored};
-use super::store::Store;
+use super::site_store::Store;
 use super::write::{Chain, CompartmentEntry, select_patients};
 
 /// What the check came to.

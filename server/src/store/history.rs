@@ -7,7 +7,7 @@ use super::columns::{Columns, stored};
 use super::error::StoreError;
 use super::record::{HistoryEntry, HistoryPage, HistoryQuery, HistoryScope, Method};
 use super::schema::{Names, Resource, ResourceHistory, select_stored};
-use super::store::Store;
+use super::site_store::Store;
 
 /// The columns that a history is chosen by, in one of the two tables.
 struct Side<C> {

@@ -23,7 +23,7 @@ mod read;
 mod record;
 mod reindex;
 pub mod schema;
-mod store;
+mod site_store;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -44,6 +44,6 @@ pub use record::{
 };
 pub use reindex::ReindexProgress;
 pub use schema::Names;
-pub use store::Store;
+pub use site_store::Store;
 pub use unit::{Action, Check, Content, Operation, Priority, Resolve, Unit, Work};
 pub use write::{View, Waiting};

@@ -6,7 +6,7 @@ use super::columns::{Columns, stored};
 use super::error::StoreError;
 use super::record::Stored;
 use super::schema::{Resource, select_stored};
-use super::store::Store;
+use super::site_store::Store;
 
 impl Store {
     /// The next current versions beyond a key, deletions included, at most so many.

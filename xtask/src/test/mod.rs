@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change lands, phase by phase.
 
-mod tests;
+mod cargo_test;
 
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ impl Phase {
             Self::Test => {
                 println!("starting a PostgreSQL for the tests");
                 let postgres = postgres::start()?;
-                tests::run(&postgres.url, args.filter.as_deref())
+                cargo_test::run(&postgres.url, args.filter.as_deref())
             }
             Self::Deny if !workspace::has_cargo_command("deny") => Ok("skipped: cargo-deny is not installed".into()),
             Self::Deny => workspace::run(workspace::cargo(&["deny", "check"])).map(|()| String::new()),

@@ -130,7 +130,9 @@ async fn every_refusal_is_an_operation_outcome_that_teaches() {
     let narrow = house.token("patient/Observation.rs", Some("1"));
     let large = vec![b' '; 4096];
     let (all, narrow) = (Some(all.as_str()), Some(narrow.as_str()));
-    let cases: [(&str, Option<&str>, &[&str], &[u8]); 24] = [
+    /// The request line, the token, the headers and the body.
+    type Case<'a> = (&'a str, Option<&'a str>, &'a [&'a str], &'a [u8]);
+    let cases: [Case<'_>; 24] = [
         ("GET /nothing", None, &[], b""),
         ("GET /apis/other/fhir/Patient", all, &[], b""),
         ("GET Patient", None, &[], b""),

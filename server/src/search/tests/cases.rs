@@ -1,4 +1,4 @@
-//! The search cases as data: each is asked of the databases and of memory, which must agree.
+//! Queries over a small corpus and the ids that they find, as data (`cases.json`): in SQL and in memory alike.
 
 use serde_json::Value;
 

@@ -3,6 +3,7 @@
 //! dropping what it staged is its savepoint. (If a statement itself fails, `task` runs the units one by one.)
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -104,8 +105,8 @@ impl<'a> Batch<'a> {
                 continue;
             }
             let place = (operation.resource_type, operation.id.clone());
-            if !self.slots.contains_key(&place) {
-                self.slots.insert(place, Slot::default());
+            if let Entry::Vacant(entry) = self.slots.entry(place) {
+                entry.insert(Slot::default());
                 wanted.entry(operation.resource_type).or_default().insert(&operation.id);
             }
         }
@@ -144,8 +145,8 @@ impl<'a> Batch<'a> {
         for operation in operations {
             let place = (operation.resource_type, operation.id.clone());
             let slot = match overlay.entry(place) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
                     let slot = self.slots.get(entry.key()).cloned().unwrap_or_default();
                     entry.insert(slot)
                 }
