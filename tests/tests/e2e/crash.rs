@@ -86,7 +86,7 @@ fn nothing_acknowledged_is_lost(data: &Path, database: Option<&str>) {
         if found == *version {
             assert_eq!(stored["name"][0]["family"], family.as_str(), "{id}");
         }
-        assert_eq!(client.ids(&format!("Patient?identifier=urn:test:crash|{id}")), [id.clone()]);
+        assert_eq!(client.ids(&format!("Patient?identifier=urn:test:crash|{id}")), std::slice::from_ref(id));
     }
     // Beside the running server, and after it.
     assert_checked(data, database);

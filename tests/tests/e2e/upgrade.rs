@@ -11,7 +11,7 @@ use crate::harness::{Client, matches, wait_until};
 const RESOURCES: usize = 300;
 
 fn only(config: &mut Config, version: &str) {
-    config.guides = vec![format!("hl7.fhir.us.core@{version}").parse().ok().expect("a guide")];
+    config.guides = vec![format!("hl7.fhir.us.core@{version}").parse().expect("a guide")];
 }
 
 fn condition(patient: &str, number: usize) -> Value {

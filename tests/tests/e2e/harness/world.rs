@@ -81,9 +81,9 @@ impl World {
         let mut config = Config::default();
         config.listen = ([127, 0, 0, 1], 0).into();
         config.data = self.folder.path().to_path_buf();
-        config.database = self.database.url().map(|url| url.parse().ok().expect("a database URL"));
+        config.database = self.database.url().map(|url| url.parse().expect("a database URL"));
         config.http = true;
-        let site = |name: &str| (name.parse().ok().expect("a name"), Default::default());
+        let site = |name: &str| (name.parse().expect("a name"), Default::default());
         config.sites = BTreeMap::from([site("default"), site("other")]);
         change(&mut config);
         let folder = DataFolder::open(&config.data).expect("the data folder opens");
@@ -131,7 +131,7 @@ impl World {
     /// Signs a token with the site's key, as `vesta token create` does.
     pub(crate) fn token(&self, token: &Token<'_>) -> String {
         let sites = self.sites();
-        let name: SiteName = token.site.parse().ok().expect("a site's name");
+        let name: SiteName = token.site.parse().expect("a site's name");
         let site = runtime().block_on(sites.get(token.site)).expect("the site opens");
         let key = signing_key(sites.folder(), &name).expect("the key is readable");
         key.issue(&NewToken {

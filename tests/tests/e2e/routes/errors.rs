@@ -2,10 +2,13 @@
 
 use super::patient;
 
+/// Method, path, headers, body, and the status that is due.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<&'a [u8]>, u16);
+
 on_both_databases! {
     fn every_refusal_is_an_operation_outcome_with_the_requests_id(world) {
         let client = world.client("user/*.cruds");
-        let cases: [(&str, &str, &[(&str, &str)], Option<&[u8]>, u16); 9] = [
+        let cases: [Case<'_>; 9] = [
             ("GET", "Nonsense/1", &[], None, 404),
             ("GET", "Patient/never-there", &[], None, 404),
             ("GET", "Patient/1/2/3/4", &[], None, 404),
