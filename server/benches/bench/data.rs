@@ -131,3 +131,27 @@ pub(crate) fn write(folder: &Path, patients: usize) -> Outcome<(Vec<PathBuf>, us
     }
     Ok((files, patients * (OBSERVATIONS + 1)))
 }
+
+/// Writes `count` patients from `first` on, each with the observations as one transaction Bundle. Returns how many
+/// resources there are.
+pub(crate) fn write_bundles(folder: &Path, first: usize, count: usize) -> Outcome<(Vec<PathBuf>, usize)> {
+    std::fs::create_dir_all(folder)?;
+    let mut files = Vec::new();
+    for one in first..first + count {
+        let path = folder.join(format!("bundle-{one:06}.json"));
+        let mut file = std::io::BufWriter::new(std::fs::File::create(&path)?);
+        write!(file, r#"{{"resourceType":"Bundle","type":"transaction","entry":["#)?;
+        let entry = |kind: &str, id: String, resource: String| {
+            format!(r#"{{"resource":{resource},"request":{{"method":"PUT","url":"{kind}/{id}"}}}}"#)
+        };
+        write!(file, "{}", entry("Patient", patient_id(one), patient(one)))?;
+        for number in 0..OBSERVATIONS {
+            let resource = observation(one, number);
+            write!(file, ",{}", entry("Observation", observation_id(one, number), resource))?;
+        }
+        write!(file, "]}}")?;
+        file.flush()?;
+        files.push(path);
+    }
+    Ok((files, count * (OBSERVATIONS + 1)))
+}

@@ -128,6 +128,9 @@ fn run(args: &Args) -> Outcome {
     for scenario in [scenarios::creates(args.patients), scenarios::nine_types()].into_iter().filter(wanted) {
         report.lines.push(measure(args, &server, &scenario, &token, None, &folder)?);
     }
+    if args.only.is_none() {
+        beside_import(args, &server, &data, &token, &folder, &mut report)?;
+    }
     if let Some(memory) = machine::anonymous_memory(server.id()) {
         report.fact("anonymous memory at work", memory as f64 / 1e6, "MB");
     }
@@ -154,6 +157,40 @@ fn import(args: &Args, data: &Path, files: &[PathBuf], folder: &Path, report: &m
     let bare = bare::inserts(&database_file(data)?, &folder.join("bare.sqlite"), 60_000)?;
     report.fact("bare inserts of the same rows", bare, "resources/s");
     report.fact("import's share of bare inserts", 100.0 * rate / bare, "%");
+    Ok(())
+}
+
+/// Bundles imported alone, then more of them beside clients that write: how much of their rate these keep.
+fn beside_import(
+    args: &Args,
+    server: &Server,
+    data: &Path,
+    token: &str,
+    folder: &Path,
+    report: &mut Report,
+) -> Outcome {
+    let database = args.database.as_deref();
+    let (files, resources) = data::write_bundles(&folder.join("bundles"), args.patients, 100)?;
+    let took = server::import(&args.binary, data, database, &files)?;
+    report.fact("import of Bundles", resources as f64 / took.as_secs_f64(), "resources/s");
+
+    let creates = scenarios::creates(args.patients);
+    let alone = load::run(&server.base, &creates.requests, token, args.connections, args.seconds, folder)?;
+    // Enough of them to last longer than the clients write.
+    let (files, resources) = data::write_bundles(&folder.join("more"), args.patients + 100, 200)?;
+    let (beside, took) = std::thread::scope(|scope| {
+        let import =
+            scope.spawn(|| server::import(&args.binary, data, database, &files).map_err(|error| error.to_string()));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let beside = load::run(&server.base, &creates.requests, token, args.connections, args.seconds, folder);
+        (beside, import.join())
+    });
+    let (beside, took) = (beside?, took.map_err(|_| "the import panicked")??);
+    report.fact("creates alone", alone.rate(), "per s");
+    report.fact("creates beside an import", beside.rate(), "per s");
+    report.fact("their share", 100.0 * beside.rate() / alone.rate(), "%");
+    report.fact("p99 of creates beside an import", beside.p99 as f64 / 1_000.0, "ms");
+    report.fact("that import, clients and all", resources as f64 / took.as_secs_f64(), "resources/s");
     Ok(())
 }
 
