@@ -84,7 +84,7 @@ fn statement(service: &Service) -> Value {
                           OperationOutcome inside the Bundle. Every update makes a new version. `_total` is counted \
                           only when asked for.",
         "security": {
-            "cors": true,
+            "cors": false,
             "service": [{
                 "coding": [{
                     "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -111,6 +111,10 @@ fn resource(service: &Service, name: &'static str) -> Value {
         "type": name,
         "profile": format!("http://hl7.org/fhir/StructureDefinition/{name}"),
     });
+    let profiles = supported_profiles(service, name);
+    if !profiles.is_empty() {
+        resource["supportedProfile"] = json!(profiles);
+    }
     let interactions =
         ["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
     resource["interaction"] = interactions.iter().map(|code| json!({ "code": code })).collect();
@@ -133,6 +137,13 @@ fn resource(service: &Service, name: &'static str) -> Value {
     resource["searchParam"] =
         table.parameters(name).filter(|parameter| is_supported(parameter)).map(search_parameter).collect();
     resource
+}
+
+/// Those of every enabled guide, each with its version: several versions of a guide share canonical URLs.
+fn supported_profiles(service: &Service, name: &str) -> Vec<&'static str> {
+    let servers = service.guides.iter().filter_map(|guide| guide.server);
+    let expectations = servers.filter_map(|server| server.resource(name));
+    expectations.flat_map(|resource| resource.supported_profiles).map(|profile| profile.value).collect()
 }
 
 fn references(table: &ParameterTable, name: &str) -> impl Iterator<Item = &'static str> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vesta_server::config::Config;
 
-use crate::harness::{Client, matches, wait_until};
+use crate::harness::{Client, World, matches, wait_until};
 
 const RESOURCES: usize = 300;
 
@@ -77,5 +77,18 @@ on_both_databases! {
         let client = world.client("user/*.cruds");
         wait_until("the parameter is indexed", Duration::from_secs(60), || strictly(&client, search) == 200);
         assert_eq!(client.ids(search), [id]);
+    }
+
+    /// A site says which versions of a guide it serves: those that its operator enabled.
+    fn the_capability_statement_names_the_profiles_of_the_enabled_versions(world) {
+        let versions = |world: &World| {
+            let statement = world.anyone().get("metadata").expect(200).json();
+            let text = statement["rest"][0]["resource"].to_string();
+            ["6.1.0", "7.0.0", "8.0.0"].map(|version| text.contains(&format!("us-core-condition-encounter-diagnosis|{version}")))
+        };
+        world.restart(|config| only(config, "7.0.0"));
+        assert_eq!(versions(world), [false, true, false]);
+        world.restart(|_| ());
+        assert_eq!(versions(world), [true, true, true]);
     }
 }

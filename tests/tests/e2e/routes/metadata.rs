@@ -15,6 +15,12 @@ on_both_databases! {
         for name in ["_id", "name", "family", "birthdate", "identifier", "gender", "race", "death-date"] {
             assert!(names.contains(&name), "{name} is not among {names:?}");
         }
+        // Three versions share one canonical URL: each is named with its version.
+        for version in ["6.1.0", "7.0.0", "8.0.0"] {
+            let profile = format!("http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient|{version}");
+            let supported = patient["supportedProfile"].as_array().expect("supportedProfile");
+            assert!(supported.iter().any(|one| *one == profile), "{profile} is not among {supported:?}");
+        }
         // It is itself a valid resource.
         crate::demo::assert_valid(&statement);
     }
