@@ -2,9 +2,11 @@
 //! database.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::Value;
+use siphasher::sip::SipHasher24;
 use vesta_runtime::boundary;
 use vesta_runtime::node::Node;
 use vesta_runtime::schema::Schema;
@@ -113,8 +115,9 @@ pub struct ParameterTable {
     names: BTreeMap<u16, &'static str>,
 }
 
-/// What the database's dictionary must know: every parameter of every type that has index rows.
-pub fn definitions(types: &[TypeEntry]) -> Vec<ParameterDefinition> {
+/// What the database's dictionary must know: every parameter of every type that has index rows. `base` as for
+/// [`ParameterTable::new`].
+pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> {
     let mut definitions = Vec::new();
     for entry in types {
         let mut seen = std::collections::HashSet::new();
@@ -124,12 +127,25 @@ pub fn definitions(types: &[TypeEntry]) -> Vec<ParameterDefinition> {
                     resource_type: entry.number,
                     code: parameter.code.to_owned(),
                     url: parameter.url.to_owned(),
-                    extractor_hash: parameter.extractor_hash.wrapping_add(INDEX_FORMAT),
+                    extractor_hash: rows_hash(parameter, base),
                 });
             }
         }
     }
     definitions
+}
+
+/// Changes when the rows of the parameter would be others. Absolute references to our own base are indexed as local
+/// ones, so the rows of references belong to the base that they were made under.
+fn rows_hash(parameter: &SearchParameter, base: &str) -> u64 {
+    let hash = parameter.extractor_hash.wrapping_add(INDEX_FORMAT);
+    let kinds = parameter.components.iter().map(|component| component.kind);
+    if !kinds.chain([parameter.kind]).any(|kind| kind == SearchParameterType::Reference) {
+        return hash;
+    }
+    let mut hasher = SipHasher24::new();
+    (hash, base).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl ParameterTable {

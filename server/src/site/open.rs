@@ -67,7 +67,7 @@ pub async fn open_service(
     let options = Options {
         database: databases.of(folder, site),
         clock: clock.clone(),
-        parameters: definitions(&types),
+        parameters: definitions(&types, fhir_base),
         limits: Limits {
             unit_operations: config.limits.bundle_entries,
             unit_bytes: Limits::default().unit_bytes.max(config.limits.body_bytes),

@@ -37,7 +37,7 @@ impl Fixture {
         let options = Options {
             database: Database::Sqlite { file: folder.path().join("site.db") },
             clock: Clock::system(),
-            parameters: definitions(&types),
+            parameters: definitions(&types, BASE),
             limits: Limits::default(),
         };
         let mut table = None;

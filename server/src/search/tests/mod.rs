@@ -8,6 +8,7 @@ mod paging;
 mod parameters;
 mod plans;
 mod refusals;
+mod rows;
 mod samples;
 
 use std::sync::Arc;
@@ -44,14 +45,14 @@ impl Fixture {
     pub(super) async fn sqlite() -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::Sqlite { file: folder.path().join("site").join("vesta.db") };
-        Self::open(database, DbBackend::Sqlite, Some(folder), parameters::types()).await
+        Self::open(database, DbBackend::Sqlite, Some(folder), parameters::types(), BASE).await
     }
 
     /// With every parameter of R4 and the guides.
     pub(super) async fn generated() -> Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let database = Database::Sqlite { file: folder.path().join("site").join("vesta.db") };
-        Self::open(database, DbBackend::Sqlite, Some(folder), types(vesta_guides::GUIDES)).await
+        Self::open(database, DbBackend::Sqlite, Some(folder), types(vesta_guides::GUIDES), BASE).await
     }
 
     /// None where there is no PostgreSQL to be had.
@@ -69,7 +70,9 @@ impl Fixture {
         let connection = sea_orm::Database::connect(&url).await.expect("PostgreSQL answers");
         let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
         sea_orm::ConnectionTrait::execute_unprepared(&connection, &drop).await.expect("the schema is dropped");
-        Some(Self::open(Database::Postgres { pool, schema }, DbBackend::Postgres, None, parameters::types()).await)
+        Some(
+            Self::open(Database::Postgres { pool, schema }, DbBackend::Postgres, None, parameters::types(), BASE).await,
+        )
     }
 
     async fn open(
@@ -77,12 +80,17 @@ impl Fixture {
         backend: DbBackend,
         folder: Option<tempfile::TempDir>,
         types: Vec<TypeEntry>,
+        base: &str,
     ) -> Fixture {
-        let options =
-            Options { database, clock: Clock::system(), parameters: definitions(&types), limits: Limits::default() };
+        let options = Options {
+            database,
+            clock: Clock::system(),
+            parameters: definitions(&types, base),
+            limits: Limits::default(),
+        };
         let mut made = None;
         let store = Store::open(options, |dictionary, _| {
-            let table = Arc::new(ParameterTable::new(&SCHEMA, types, dictionary.clone(), BASE));
+            let table = Arc::new(ParameterTable::new(&SCHEMA, types, dictionary.clone(), base));
             made = Some(table.clone());
             table as Arc<dyn Indexer>
         })
@@ -169,7 +177,7 @@ pub(super) fn corpus() -> Vec<Value> {
 /// The table without a store, for what needs memory only.
 pub(super) fn table() -> ParameterTable {
     let types = parameters::types();
-    let entries = definitions(&types)
+    let entries = definitions(&types, BASE)
         .into_iter()
         .zip(1..)
         .map(|(definition, id)| crate::store::ParameterEntry::new(id, definition, true))

@@ -75,7 +75,7 @@ fn all_that_is_wrong_is_told_at_once() {
 #[test]
 fn a_parameter_that_is_still_being_indexed_is_refused() {
     let types = parameters::types();
-    let entries = definitions(&types)
+    let entries = definitions(&types, BASE)
         .into_iter()
         .zip(1..)
         .map(|(definition, id)| crate::store::ParameterEntry::new(id, definition, false))
