@@ -28,7 +28,7 @@ pub async fn search(
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Search)?;
         let (search, issues) = parse(request, Some(resource_type), parameters)?;
-        let subset = Subset::parse(Some(resource_type.definition), parameters)?;
+        let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let path = format!("{}/{}", request.service.base_url, resource_type.name);
         let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
         set.answer().await
@@ -70,7 +70,7 @@ pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> R
             )));
         }
         search.types = types;
-        let subset = Subset::parse(None, parameters)?;
+        let subset = Subset::parse(None, &search.used)?;
         let path = request.service.base_url.clone();
         SearchSet { request, search, granted, subset, path, issues }.answer().await
     })

@@ -32,6 +32,9 @@ impl Subset {
     ) -> Result<Subset, Error> {
         let mut subset = Subset::Whole;
         let mut elements = Vec::new();
+        if parameters.iter().filter(|(name, _)| name == "_summary").count() > 1 {
+            return Err(Error::new(Kind::Invalid, "`_summary` is there more than once: give it once."));
+        }
         for (name, value) in parameters {
             match name.as_str() {
                 "_summary" => {

@@ -3,6 +3,8 @@
 //! error always ("servers SHALL reject any search request that contains a modifier that the server does not support",
 //! <https://hl7.org/fhir/R4/search.html#modifiers>).
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
@@ -13,10 +15,10 @@ use super::values::{Reader, date, modifiers};
 use crate::fhir::Handling;
 
 /// `code[:modifier]`, or `code[:type].rest`.
-struct Name<'a> {
-    code: &'a str,
-    modifier: Option<&'a str>,
-    chain: Option<&'a str>,
+pub(super) struct Name<'a> {
+    pub(super) code: &'a str,
+    pub(super) modifier: Option<&'a str>,
+    pub(super) chain: Option<&'a str>,
 }
 
 impl<'a> Name<'a> {
@@ -39,6 +41,10 @@ pub(super) struct Parser<'a> {
     pub(super) search: Search,
     pub(super) issues: Vec<Issue>,
     failed: bool,
+    /// The parameter at hand is not part of the search.
+    passed_over: bool,
+    /// Result parameters that came already and may come once.
+    pub(super) once: HashSet<String>,
     handling: Handling,
 }
 
@@ -58,14 +64,17 @@ impl Search {
             search: Search::of(Vec::new(), Vec::new()),
             issues: Vec::new(),
             failed: false,
+            passed_over: false,
+            once: HashSet::new(),
             handling,
         };
         parser.types(resource_type, parameters);
         if !parser.search.types.is_empty() {
             for (name, value) in parameters {
-                let before = parser.issues.len();
+                parser.passed_over = false;
                 parser.parameter(resource_type.is_none(), name, value);
-                if parser.issues.len() == before && name != "_cursor" {
+                // `_sort` notes by itself which of its keys are used.
+                if !parser.passed_over && !matches!(name.as_str(), "_cursor" | "_sort") {
                     parser.search.used.push((name.clone(), value.clone()));
                 }
             }
@@ -77,12 +86,18 @@ impl Search {
 impl Parser<'_> {
     /// What may be passed over under lenient handling.
     pub(super) fn ignore(&mut self, name: &str, kind: IssueKind, message: String) {
+        self.passed_over = true;
+        self.narrow(name, kind, message);
+    }
+
+    /// What is done in part under lenient handling: the parameter stays in the search.
+    fn narrow(&mut self, name: &str, kind: IssueKind, message: String) {
         self.failed |= self.handling == Handling::Strict;
         self.issues.push(Issue { parameter: name.to_owned(), kind, message });
     }
 
     pub(super) fn fail(&mut self, name: &str, kind: IssueKind, message: String) {
-        self.failed = true;
+        (self.failed, self.passed_over) = (true, true);
         self.issues.push(Issue { parameter: name.to_owned(), kind, message });
     }
 
@@ -113,7 +128,7 @@ impl Parser<'_> {
             "_format" | "_pretty" => {}
             _ => {
                 let parsed = Name::parse(name);
-                if self.result_parameter(name, parsed.code, parsed.modifier, value) {
+                if self.result_parameter(name, &parsed, value) {
                     return;
                 }
                 if let Some(criterion) = self.criterion(name, &parsed, value) {
@@ -260,6 +275,12 @@ impl Parser<'_> {
             self.fail(name, IssueKind::Value, message);
             return None;
         }
+        if let Some(modifier) = target_type.filter(|of| self.table.entry(of).is_none()) {
+            let message =
+                format!("{name}: before a chained parameter stands a resource type, and {modifier:?} is none");
+            self.fail(name, IssueKind::NotSupported, message);
+            return None;
+        }
         let inner = Name::parse(chain);
         if inner.chain.is_some() {
             self.ignore(
@@ -289,6 +310,16 @@ impl Parser<'_> {
             };
             self.ignore(name, IssueKind::NotSupported, message);
             return None;
+        }
+        if !beyond.is_empty() {
+            let message = format!(
+                "{name}: chaining to {} is not supported, only what refers to {} is found: name the type, like {code}:{}.{}",
+                beyond.join(", "),
+                targets.join(", "),
+                targets[0],
+                inner.code
+            );
+            self.narrow(name, IssueKind::NotSupported, message);
         }
         let mut criteria = Vec::new();
         for target in targets {

@@ -3,19 +3,40 @@
 
 use vesta_runtime::search::SearchParameterType as Kind;
 
-use super::parse::Parser;
+use super::parse::{Name, Parser};
+use super::plan::MOST_KEYS;
 use super::query::{Include, IssueKind, Sort, Summary, Total};
+
+const RESULT_PARAMETERS: [&str; 8] =
+    ["_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_cursor"];
+
+/// Those of which a second would contradict the first.
+const ONCE: [&str; 4] = ["_count", "_total", "_summary", "_cursor"];
 
 impl Parser<'_> {
     /// True where the name is one of these, and is dealt with.
-    pub(super) fn result_parameter(&mut self, name: &str, code: &str, modifier: Option<&str>, value: &str) -> bool {
+    pub(super) fn result_parameter(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> bool {
+        let code = parsed.code;
+        if !RESULT_PARAMETERS.contains(&code) {
+            return false;
+        }
+        let includes = matches!(code, "_include" | "_revinclude");
+        if parsed.chain.is_some() || (parsed.modifier.is_some() && !includes) {
+            self.fail(name, IssueKind::NotSupported, format!("{code} takes neither a modifier nor a chain"));
+            return true;
+        }
+        if ONCE.contains(&code) && !self.once.insert(code.to_owned()) {
+            let message = format!("{code} is there more than once: only the first counts, send it once");
+            self.ignore(name, IssueKind::Value, message);
+            return true;
+        }
         match code {
             "_sort" => self.sort(name, value),
             "_count" => match value.parse() {
                 Ok(count) => self.search.count = Some(count),
                 Err(_) => self.fail(name, IssueKind::Value, "_count: a whole number from 0 was expected".to_owned()),
             },
-            "_include" | "_revinclude" => self.include(name, code == "_revinclude", modifier, value),
+            "_include" | "_revinclude" => self.include(name, code == "_revinclude", parsed.modifier, value),
             "_total" => match value {
                 "none" => self.search.total = Total::None,
                 "estimate" => self.search.total = Total::Estimate,
@@ -31,12 +52,14 @@ impl Parser<'_> {
                 _ => self.one_of(name, &["true", "text", "data", "count", "false"]),
             },
             "_elements" => {
-                self.search
-                    .elements
-                    .extend(value.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned));
+                let names: Vec<&str> = value.split(',').map(str::trim).collect();
+                if names.contains(&"") {
+                    let message = "_elements: names of elements were expected, with commas between them".to_owned();
+                    self.fail(name, IssueKind::Value, message);
+                }
+                self.search.elements.extend(names.into_iter().map(str::to_owned));
             }
-            "_cursor" => self.search.cursor = Some(value.to_owned()),
-            _ => return false,
+            _ => self.search.cursor = Some(value.to_owned()),
         }
         true
     }
@@ -45,7 +68,9 @@ impl Parser<'_> {
         self.fail(name, IssueKind::Value, format!("{name}: one of {} was expected", known.join(", ")));
     }
 
+    /// Keys that cannot be used are passed over one by one; the `self` link has those that are.
     fn sort(&mut self, name: &str, value: &str) {
+        let mut used = Vec::new();
         for key in value.split(',') {
             let (descending, code) = match key.strip_prefix('-') {
                 Some(code) => (true, code),
@@ -69,8 +94,12 @@ impl Parser<'_> {
                 Some((code, kind))
                     if code.starts_with('_') || matches!(kind, Kind::Date | Kind::String | Kind::Uri) =>
                 {
-                    if self.search.types.iter().all(|of| self.table.is_indexed(of, code)) {
+                    if self.search.sort.len() == MOST_KEYS {
+                        let message = format!("_sort takes at most {MOST_KEYS} keys: it is not sorted by {code}");
+                        self.ignore(name, IssueKind::NotSupported, message);
+                    } else if self.search.types.iter().all(|of| self.table.is_indexed(of, code)) {
                         self.search.sort.push(Sort { code, kind, descending });
+                        used.push(key);
                     } else {
                         let message = format!("{code} is still being indexed: sort by it later");
                         self.ignore(name, IssueKind::NotIndexed, message);
@@ -84,6 +113,9 @@ impl Parser<'_> {
                     self.ignore(name, IssueKind::NotSupported, message);
                 }
             }
+        }
+        if !used.is_empty() {
+            self.search.used.push((name.to_owned(), used.join(",")));
         }
     }
 
@@ -135,6 +167,11 @@ impl Parser<'_> {
             let message =
                 format!("{name}: {source} has no reference parameter {code:?}; it has {}", references.join(", "));
             self.ignore(name, IssueKind::Unknown, message);
+            return;
+        }
+        if reverse && known.iter().any(|code| !self.table.is_indexed(source, code)) {
+            let message = format!("{name}: references of {source} are still being indexed: include by them later");
+            self.ignore(name, IssueKind::NotIndexed, message);
             return;
         }
         self.search.includes.extend(known.into_iter().map(|code| Include { reverse, source, code, target }));

@@ -20,6 +20,7 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
 
 pub use self::include::{Includes, MOST_INCLUDED};
+pub(in crate::search) use self::order::MOST_KEYS;
 pub use self::order::Position;
 
 use self::confirm::Hashed;

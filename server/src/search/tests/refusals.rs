@@ -18,12 +18,13 @@ fn unknown_and_unsupported_parameters_are_errors_when_strict_and_named_when_leni
         ("_sort=gender", IssueKind::NotSupported, "sorting by gender"),
         ("_sort=nonsense", IssueKind::Unknown, "nonsense"),
         ("_include=Patient:nonsense", IssueKind::Unknown, "general-practitioner"),
+        ("_sort=gender,nonsense", IssueKind::NotSupported, "sorting by gender"),
     ] {
         let error = parse(&table(), Some("Patient"), query).expect_err(query);
         assert_eq!(error.issues[0].kind, kind, "{query}");
         assert!(error.issues[0].message.contains(part), "{query}: {}", error.issues[0].message);
         let (search, issues) = lenient("Patient", &format!("{query}&gender=male")).expect(query);
-        assert_eq!((issues.len(), search.criteria.len()), (1, 1), "{query}");
+        assert_eq!((issues.len(), search.criteria.len()), (error.issues.len(), 1), "{query}");
         assert_eq!(search.used, pairs("gender=male"), "{query}");
     }
 }
@@ -52,6 +53,13 @@ fn a_modifier_or_a_value_that_cannot_be_read_is_an_error_always() {
         ("Patient", "_include=Observation:subject", "not what is searched"),
         ("Patient", "_include=general-practitioner", "[type]:[parameter]"),
         ("Patient", "gender.name=x", "no reference"),
+        ("Patient", "_count:max=3", "neither a modifier nor a chain"),
+        ("Patient", "_sort:desc=name", "neither a modifier nor a chain"),
+        ("Patient", "_elements:exclude=name", "neither a modifier nor a chain"),
+        ("Patient", "_summary.text=true", "neither a modifier nor a chain"),
+        ("Patient", "_elements=", "names of elements"),
+        ("Patient", "_elements=name,,gender", "names of elements"),
+        ("Patient", "general-practitioner:not.name=x", "a resource type"),
         ("Observation", "value-quantity=5.4|mg", "[number]||[code]"),
         ("Observation", "value-quantity=much", "a number"),
         ("Observation", "value-quantity=5.4|http://unitsofmeasure.org|", "[number]"),
@@ -64,6 +72,54 @@ fn a_modifier_or_a_value_that_cannot_be_read_is_an_error_always() {
         let error = lenient(of, query).expect_err(query);
         assert!(error.to_string().contains(part), "{query}: {error}");
     }
+}
+
+/// <https://hl7.org/fhir/R4/search.html#sort> sets no limit; this server's is told, and so is each key that is not used.
+#[test]
+fn keys_of_the_order_that_are_not_used_are_told_and_not_in_the_self_link() {
+    let eight = "_sort=family,-family,name,-name,address,-address,birthdate,-birthdate";
+    let search = parse(&table(), Some("Patient"), eight).expect("as many as are supported");
+    assert_eq!((search.sort.len(), search.used), (8, pairs(eight)));
+    for more in [format!("{eight},_id"), format!("{eight}&_sort=_id")] {
+        let error = parse(&table(), Some("Patient"), &more).expect_err(&more);
+        assert_eq!((error.issues.len(), error.issues[0].kind), (1, IssueKind::NotSupported), "{more}");
+        assert!(error.to_string().contains("at most 8 keys: it is not sorted by _id"), "{error}");
+        let (search, issues) = lenient("Patient", &more).expect(&more);
+        assert_eq!((issues.len(), search.sort.len(), search.used), (1, 8, pairs(eight)), "{more}");
+    }
+    // Pages of a search have one order: the link names the keys that it is by.
+    let (search, issues) = lenient("Patient", "_sort=gender,-family,nonsense,birthdate&_sort=_id").expect("in part");
+    assert_eq!((issues.len(), search.sort.len()), (2, 3));
+    assert_eq!(search.used, pairs("_sort=-family,birthdate&_sort=_id"));
+}
+
+#[test]
+fn of_a_repeated_parameter_that_can_have_one_value_the_first_counts_and_the_others_are_told() {
+    for (name, first, second) in
+        [("_count", "2", "3"), ("_total", "none", "accurate"), ("_summary", "true", "text"), ("_cursor", "a", "b")]
+    {
+        let query = format!("{name}={first}&gender=male&{name}={second}");
+        let error = parse(&table(), Some("Patient"), &query).expect_err(&query);
+        assert_eq!(error.issues.len(), 1, "{query}");
+        assert!(error.to_string().contains("more than once"), "{query}: {error}");
+        let (search, issues) = lenient("Patient", &query).expect(&query);
+        assert_eq!(issues.len(), 1, "{query}");
+        let once = parse(&table(), Some("Patient"), &format!("{name}={first}&gender=male")).expect("once");
+        assert_eq!(search, once, "{query}");
+    }
+    let search = parse(&table(), Some("Patient"), "_elements=name&_elements=gender,photo").expect("a list in parts");
+    assert_eq!(search.elements, ["name", "gender", "photo"]);
+}
+
+/// A chain without a type means all that the parameter may point to.
+#[test]
+fn a_chain_that_cannot_go_to_all_targets_is_told_and_kept() {
+    let query = "target._id=x";
+    let error = parse(&table(), Some("Provenance"), query).expect_err("in part only");
+    assert!(error.to_string().contains("chaining to"), "{error}");
+    let (search, issues) = lenient("Provenance", query).expect("in part");
+    assert_eq!((issues.len(), search.criteria.len(), search.used), (1, 1, pairs(query)));
+    assert!(parse(&table(), Some("Provenance"), "target:Patient._id=x").is_ok());
 }
 
 #[test]
@@ -85,6 +141,9 @@ fn a_parameter_that_is_still_being_indexed_is_refused() {
     let error = parse(&table, Some("Patient"), "gender=male").expect_err("not yet");
     assert_eq!(error.issues[0].kind, IssueKind::NotIndexed);
     assert!(parse(&table, Some("Patient"), "_id=1&_lastUpdated=gt2020").is_ok());
+    let error = parse(&table, Some("Patient"), "_revinclude=Observation:subject").expect_err("not yet");
+    assert_eq!(error.issues[0].kind, IssueKind::NotIndexed);
+    assert!(parse(&table, Some("Observation"), "_include=Observation:subject").is_ok());
 }
 
 proptest! {
