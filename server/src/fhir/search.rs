@@ -15,7 +15,9 @@ use super::query;
 use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
 use crate::access::{Boundary, Permission};
-use crate::search::{Access, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search, SearchError, Total};
+use crate::search::{
+    Access, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Rule, Search, SearchError, Total,
+};
 use crate::store::Stored;
 
 /// `GET [base]/[type]?…` and `POST [base]/[type]/_search`: `parameters` are those of the query and of the form.
@@ -43,13 +45,15 @@ pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> R
         let mut issues = told(issues);
         let names_types = parameters.iter().any(|(name, _)| name == "_type");
         let mut granted = Boundary::Unrestricted;
-        let mut types = Vec::new();
+        let (mut types, mut beyond) = (Vec::new(), 0_usize);
         for name in &search.types {
             match request.access.grant(name, Permission::Search) {
                 Ok(boundary) => {
                     // One boundary holds for the whole plan: the narrower of two.
                     if boundary != Boundary::Unrestricted {
                         granted = boundary;
+                    } else if !is_directory(request, name) {
+                        beyond += 1;
                     }
                     types.push(*name);
                 }
@@ -69,12 +73,24 @@ pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> R
                 types.len()
             )));
         }
+        if granted != Boundary::Unrestricted && beyond > 0 {
+            issues.push(Issue::information(format!(
+                "A search over several types keeps to the patient of the token in all of them, though the token reaches \
+                 further in {beyond} of them: search those one by one, as [type]?…, to find all that it reaches."
+            )));
+        }
         search.types = types;
         let subset = Subset::parse(None, &search.used)?;
         let path = request.service.base_url.clone();
         SearchSet { request, search, granted, subset, path, issues }.answer().await
     })
     .await
+}
+
+/// Whether a patient scope shows all of the type, so that the boundary takes nothing away.
+fn is_directory(request: &Request<'_>, resource_type: &str) -> bool {
+    let entry = request.service.parameters.entry(resource_type);
+    entry.is_some_and(|entry| entry.boundary.rule == Rule::Directory)
 }
 
 fn parse(
