@@ -208,6 +208,8 @@ mod tests {
         }
         assert_ne!("1.5".parse::<Decimal>(), "-1.5".parse::<Decimal>());
         assert_ne!("10".parse::<Decimal>(), "1".parse::<Decimal>());
+        // What is computed keeps its digits as well.
+        assert_eq!(Decimal::from(rust_decimal::Decimal::new(150, 2)).as_str(), "1.50");
     }
 
     #[test]

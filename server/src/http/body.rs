@@ -121,6 +121,8 @@ pub(super) fn fill(response: &mut Response, body: fhir::Body, gzip: bool) {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -155,6 +157,22 @@ mod tests {
         assert_eq!(kind(read(&encoded("gzip"), Body::from(bomb), 1 << 20).await), Kind::TooLarge);
         assert_eq!(kind(read(&encoded("br"), Body::from("abc"), 3).await), Kind::UnsupportedMediaType);
         assert_eq!(kind(read(&encoded("gzip"), Body::from("abc"), 3).await), Kind::Invalid);
+    }
+
+    /// RFC 1952, 2.2: "A gzip file consists of a series of members", with no end to them. What passes the limit is
+    /// refused there, not after it was unpacked to its end.
+    #[tokio::test]
+    async fn a_compressed_body_is_read_no_further_than_to_the_limit() {
+        let member = Bytes::from(gzip(&vec![0; 1 << 20]));
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let members = stream::iter(0..64).map(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, io::Error>(member.clone())
+        });
+        let refused = read(&encoded("gzip"), Body::from_bytes_stream(members), 1 << 20).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::TooLarge);
+        assert!(taken.load(Ordering::Relaxed) < 8, "{taken:?} of 64 members were read");
     }
 
     #[test]

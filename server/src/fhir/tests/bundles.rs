@@ -281,6 +281,11 @@ async fn a_conditional_create_in_a_transaction_sees_the_entries_before_it() {
     assert_eq!(statuses(&bundle), ["201 Created", "200 OK", "201 Created"]);
     assert_eq!(bundle["entry"][0]["response"]["location"], bundle["entry"][1]["response"]["location"]);
     assert_eq!(count(&fixture, "Patient").await, 2);
+    // "Multiple matches: The server returns a 412 Precondition Failed error": https://hl7.org/fhir/R4/http.html#ccreate
+    let same = json!([post("urn:uuid:a", identified("2")), create("urn:uuid:b", "2")]);
+    let error = fixture.bundle("transaction", same).await.unwrap_err();
+    assert_eq!((error.kind, error.issues[0].expression[0].as_str()), (Kind::MultipleMatches, "Bundle.entry[1]"));
+    assert_eq!(count(&fixture, "Patient").await, 2);
 }
 
 #[tokio::test]

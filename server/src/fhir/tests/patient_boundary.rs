@@ -106,6 +106,38 @@ async fn searches_totals_includes_and_histories_of_types() {
     assert_eq!(system.len(), INSIDE.len() + 1);
 }
 
+/// `patient/*.rs`: "Permission to read and search any resource for the current patient"
+/// (<https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html>). What lies outside must not be told by
+/// whether a chain to it matches either (<https://hl7.org/fhir/R4/search.html#chaining>).
+#[tokio::test]
+async fn a_chain_does_not_tell_what_lies_outside() {
+    let (fixture, access) = two_patients().await;
+    for whose in ["mine", "theirs"] {
+        fixture
+            .put(json!({
+                "resourceType": "RelatedPerson", "id": format!("kin-of-{whose}"), "name": [{ "family": "Kin" }],
+                "patient": { "reference": format!("Patient/{whose}") }
+            }))
+            .await;
+        // My own record, that names another patient and that patient's kin.
+        let mut named = observation(&format!("names-{whose}"), "mine", "2024-01-02");
+        named["performer"] = json!([
+            { "reference": format!("Patient/{whose}") }, { "reference": format!("RelatedPerson/kin-of-{whose}") }
+        ]);
+        fixture.put(named).await;
+    }
+    for (chain, value) in [("performer:Patient._id", "mine,theirs"), ("performer:RelatedPerson.name", "kin")] {
+        let find = async |access: &AccessContext| {
+            let request = Request { access, ..fixture.request() };
+            let found = search::search(&request, "Observation", &pairs(&[(chain, value), ("_sort", "_id")])).await;
+            entries(&body_of(found.unwrap()))
+        };
+        assert_eq!(find(&access).await, ["match Observation/names-mine"], "{chain}");
+        let all = ["match Observation/names-mine", "match Observation/names-theirs"];
+        assert_eq!(find(&fixture.access).await, all, "{chain}");
+    }
+}
+
 #[tokio::test]
 async fn the_new_body_and_what_stood_there_must_both_be_inside() {
     let (fixture, access) = two_patients().await;
