@@ -125,6 +125,11 @@ async fn what_is_deleted_is_gone_and_its_versions_stay() {
     for version in ["3", "0", "01", "x"] {
         assert_eq!(read::vread(&request, "Patient", &id, version, &[]).await.unwrap_err().kind, Kind::NotFound);
     }
+    // No search finds it any more.
+    for parameters in [&[][..], &[("_id", id.as_str())], &[("name", "a")]] {
+        let found = body_of(search::search(&request, "Patient", &pairs(parameters)).await.unwrap());
+        assert_eq!(entries(&found), Vec::<String>::new(), "{parameters:?}");
+    }
     // Deleting again, and deleting what never was, is no error.
     assert_eq!(delete::delete(&request, "Patient", &id, None).await.unwrap().status(), 200);
     assert_eq!(delete::delete(&request, "Patient", "never", None).await.unwrap().version, None);

@@ -99,6 +99,13 @@ async fn includes_stand_beside_the_matches_and_keep_to_the_scopes() {
     assert_eq!(entries(&bundle), ["match Observation/o1", "include Patient/p"]);
     let bundle = find(&fixture, "Patient", &[("_id", "q"), ("_revinclude", "Observation:subject")]).await;
     assert_eq!(entries(&bundle), ["match Patient/q", "include Observation/other"]);
+    // bdl-7 of https://hl7.org/fhir/R4/bundle.html: "FullUrl must be unique in a bundle". What matches is not included.
+    let mut member = observation("o1", "p", "2024-01-01");
+    member["hasMember"] = json!([{ "reference": "Observation/o2" }, { "reference": "Observation/o3" }]);
+    fixture.put(member).await;
+    let with_members = [("_id", "o1,o2"), ("_sort", "_id"), ("_include", "Observation:has-member")];
+    let bundle = find(&fixture, "Observation", &with_members).await;
+    assert_eq!(entries(&bundle), ["match Observation/o1", "match Observation/o2", "include Observation/o3"]);
     let access = fixture.with_scopes("user/Observation.rs");
     let request = Request { access: &access, ..fixture.request() };
     let bundle = body_of(search::search(&request, "Observation", &pairs(&parameters)).await.unwrap());
