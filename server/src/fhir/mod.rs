@@ -53,6 +53,7 @@ pub use answer::{Answer, AnswerKind, Body, ContentType};
 pub use conditions::ReadConditions;
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
+pub use query::refuse_on_write;
 pub use service::{PageSizes, Request, Service};
 
 #[cfg(test)]

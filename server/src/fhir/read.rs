@@ -2,11 +2,11 @@
 
 use super::answer::{Answer, AnswerKind, Body};
 use super::audit::{Interaction, recorded};
-use super::boundary;
 use super::conditions::{ReadConditions, version};
 use super::outcome::{Error, Kind};
 use super::service::{Request, Type, gone, not_found};
 use super::summary::Subset;
+use super::{boundary, query};
 use crate::access::Permission;
 use crate::store::Stored;
 
@@ -61,11 +61,12 @@ pub async fn vread(
 /// Only what shapes a single resource; anything else would be ignored in silence.
 fn subset(resource_type: Type, parameters: &[(String, String)]) -> Result<Subset, Error> {
     if let Some((name, _)) = parameters.iter().find(|(name, _)| !matches!(name.as_str(), "_summary" | "_elements")) {
-        // A name is the client's own text: only what cannot be patient data is repeated.
-        let shown = if name.starts_with('_') { format!("`{name}`") } else { "This parameter".to_owned() };
         return Err(Error::new(
             Kind::Invalid,
-            format!("{shown} has no meaning for a read: it takes _summary, _elements, _format and _pretty."),
+            format!(
+                "{} has no meaning for a read: it takes _summary, _elements, _format and _pretty.",
+                query::shown(name)
+            ),
         ));
     }
     match Subset::parse(Some(resource_type.definition), parameters)? {

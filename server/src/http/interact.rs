@@ -6,8 +6,8 @@ use super::fhir::{Call, if_modified_since, text};
 use super::negotiate::is_fhir_body;
 use super::route::Interaction;
 use crate::fhir::{
-    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, read, search,
-    update,
+    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, read,
+    refuse_on_write, search, update,
 };
 
 pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {
@@ -18,6 +18,12 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
         preferences: call.preferences,
     };
     let parameters = &call.parameters[..];
+    if matches!(
+        interaction,
+        Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. } | Interaction::Bundle
+    ) {
+        refuse_on_write(parameters).map_err(|issue| Error::from_issue(Kind::Invalid, issue))?;
+    }
     let if_match = text(call.headers, IF_MATCH.as_str());
     let conditions = ReadConditions {
         if_none_match: text(call.headers, IF_NONE_MATCH.as_str()),

@@ -184,9 +184,13 @@ fn supported(entry: &Entry) -> Result<(), Issue> {
             not_supported("PATCH is not supported yet: read the resource, change it, and send it whole with PUT.")
         }
         (Method::Get | Method::Head, _) => Ok(()),
-        (Method::Post, Target::Type(_, parameters)) if parameters.is_empty() => with_resource(entry),
-        (Method::Put, Target::Instance(..)) => with_resource(entry),
-        (Method::Delete, Target::Instance(..)) => Ok(()),
+        (Method::Post, Target::Type(_, parameters)) | (Method::Put, Target::Instance(_, _, parameters)) => {
+            query::refuse_on_write(parameters).map_err(|issue| issue.at("request.url"))?;
+            with_resource(entry)
+        }
+        (Method::Delete, Target::Instance(_, _, parameters)) => {
+            query::refuse_on_write(parameters).map_err(|issue| issue.at("request.url"))
+        }
         (Method::Put, Target::Type(..)) => {
             not_supported("A conditional update is not supported yet: search first, then send PUT with the id.")
         }

@@ -208,6 +208,35 @@ async fn a_resource_goes_in_and_comes_out_with_its_headers() {
     assert_eq!(raw, b"\x89PNG", "the content of a Binary comes out as it went in");
 }
 
+/// A parameter that was meant to limit a write must not be passed over: refused whatever the handling.
+#[tokio::test]
+async fn a_write_with_a_parameter_is_refused_and_does_nothing() {
+    let house = House::new(|_| ());
+    let token = house.token("user/*.cruds", None);
+    let send = async |line: &str, handling: &str, body: &[u8]| {
+        let prefer = format!("prefer: handling={handling}");
+        house.send(Some(&token), &Sent { line, headers: &[JSON, &prefer], body }).await
+    };
+    let patient = &br#"{"resourceType":"Patient","id":"w"}"#[..];
+    assert_eq!(send("PUT Patient/w?_format=json&_pretty=true", "strict", patient).await.status(), 201);
+    for (line, named) in [
+        ("PUT Patient/w?foo=bar", "This parameter"),
+        ("PUT Patient/w?_summary=true", "`_summary`"),
+        ("DELETE Patient/w?_lastUpdated=lt2020", "`_lastUpdated`"),
+        ("POST Patient?identifier=1", "This parameter"),
+        ("POST /apis/default/fhir?foo=bar", "This parameter"),
+    ] {
+        for handling in ["strict", "lenient"] {
+            let refused = send(line, handling, patient).await;
+            assert_eq!(refused.status(), 400, "{line} {handling}");
+            let text = refused.into_body().into_string().await.unwrap();
+            assert!(text.contains(named) && !text.contains("foo") && !text.contains("2020"), "{line}: {text}");
+        }
+    }
+    assert_eq!(send("GET Patient/w", "strict", b"").await.header("etag"), Some("W/\"1\""));
+    assert_eq!(send("DELETE Patient/w?_format=json", "strict", b"").await.status(), 200);
+}
+
 #[tokio::test]
 async fn a_decimal_keeps_its_digits_pretty_or_not() {
     let house = House::new(|_| ());
@@ -281,7 +310,7 @@ async fn supervisors_are_told_and_metrics_name_no_path() {
     ask("GET Patient/a-very-private-id?family=secret").await;
     let metrics = ask("GET /metrics").await.into_body().into_string().await.unwrap();
     assert!(
-        metrics.contains("vesta_http_requests_total{method=\"GET\",route=\"/{type}/{id}\",status=\"404\"}"),
+        metrics.contains("vesta_http_requests_total{method=\"GET\",route=\"/{type}/{id}\",status=\"400\"}"),
         "{metrics}"
     );
     for found in
