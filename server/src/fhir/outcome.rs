@@ -281,6 +281,21 @@ impl Error {
         self
     }
 
+    /// Writes a fault of the server's side to the log, with all that caused it. Refusals are the client's to read.
+    pub(crate) fn log(&self, request_id: &str) {
+        let status = self.kind.status();
+        if status < 500 {
+            return;
+        }
+        let mut causes = Vec::new();
+        let mut next = self.cause.as_deref().map(|cause| cause as &dyn std::error::Error);
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        tracing::error!(request_id, status, error = %self, cause = causes.join(": "), "request failed");
+    }
+
     /// The OperationOutcome as it is sent.
     pub fn to_bytes(&self, request_id: Option<&str>) -> Vec<u8> {
         outcome_bytes(&self.issues, request_id)

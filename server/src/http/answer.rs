@@ -65,10 +65,7 @@ impl Refusal {
 
     pub(super) fn into_response(self, request_id: &str) -> Response {
         let status = status(self.error.kind.status());
-        if status.is_server_error() {
-            let cause = self.error.cause.as_ref().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(request_id, status = status.as_u16(), error = %self.error, cause, "request failed");
-        }
+        self.error.log(request_id);
         let mut response = Response::builder().status(status).finish();
         *response.headers_mut() = self.headers;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON_R4));

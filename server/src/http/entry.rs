@@ -11,7 +11,7 @@ use poem::error::NotFoundError;
 use poem::{Endpoint, Request, Response};
 
 use super::answer::Refusal;
-use super::telemetry::{count_request, method_label};
+use super::telemetry::{count_request, method_label, panicked};
 use crate::clock::Ids;
 use crate::fhir::{Error, Issue, IssueType, Kind};
 
@@ -43,9 +43,9 @@ impl<E: Endpoint<Output = Response>> Entry<E> {
         let refused = match tokio::time::timeout(self.timeout, answered).await {
             Ok(Ok(Ok(response))) => return response,
             Ok(Ok(Err(error))) => refusal(&error),
-            // The panic's own message went to the log already.
             Ok(Err(_)) => {
-                Error::new(Kind::Internal, "a fault of the server's own; its log has more under this id").into()
+                let fault = "a fault of the server's own; its log has more under this id";
+                Error::new(Kind::Internal, fault).caused_by(panicked()).into()
             }
             Err(_) => {
                 let issue = Issue::error(
@@ -128,7 +128,7 @@ fn refusal(error: &poem::Error) -> Refusal {
         status if status.is_client_error() => Kind::Invalid,
         _ => Kind::Internal,
     };
-    Error::new(kind, error.status().canonical_reason().unwrap_or("refused")).into()
+    Error::new(kind, error.status().canonical_reason().unwrap_or("refused")).caused_by(error.to_string()).into()
 }
 
 #[cfg(test)]

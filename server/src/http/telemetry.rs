@@ -1,6 +1,9 @@
 //! What operators see: logs and metrics. Neither holds query values, ids of resources or anything else of a patient.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
+use std::panic;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -15,6 +18,31 @@ use crate::store::Waiting;
 const DURATION: &str = "vesta_http_request_duration_seconds";
 const REQUESTS: &str = "vesta_http_requests_total";
 
+thread_local! {
+    /// What the last panic of this thread was: set by the hook, taken by whoever catches it.
+    static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Panics go to the log like all else. A message that was put together at run time can hold a patient's data (the text
+/// that a slice was taken of): the place must do.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = message(panic.payload());
+        tracing::error!(place, message, "a fault of the program");
+        PANICKED.set(Some(format!("{message} at {place}")));
+    }));
+}
+
+fn message(payload: &(dyn Any + Send)) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("a panic, whose message is kept back")
+}
+
+/// What was caught on this thread just now, for the log.
+pub(super) fn panicked() -> String {
+    PANICKED.take().unwrap_or_else(|| "a panic".to_owned())
+}
+
 /// Logs go to standard error: standard output is for what a command was asked for.
 pub fn start_log(log: &Log) {
     let filter = EnvFilter::builder().parse_lossy(&log.level);
@@ -25,6 +53,7 @@ pub fn start_log(log: &Log) {
         LogFormat::Text => registry.with(layer).try_init(),
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
+    log_panics();
 }
 
 /// The process's metrics, rendered by `/metrics`.
@@ -103,5 +132,57 @@ pub(super) fn method_label(method: &http::Method) -> &'static str {
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::fhir::{Error, Kind};
+    use crate::http::answer::Refusal;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The OperationOutcome of a 5xx sends its reader to the log: there the id finds why.
+    #[test]
+    fn a_fault_is_logged_with_all_its_causes_under_the_request_id_and_a_refusal_is_not() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the file is not to be had")]
+        struct Outer(#[source] io::Error);
+
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let cause = Outer(io::Error::other("disk full"));
+            let fault = Error::new(Kind::Internal, "The store failed.").caused_by(cause);
+            Refusal::from(fault).into_response("request-7");
+            Refusal::from(Error::new(Kind::Invalid, "Doe is no date.")).into_response("request-8");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("request-7") && text.contains("the file is not to be had: disk full"), "{text}");
+        assert!(!text.contains("request-8") && !text.contains("Doe"), "{text}");
+    }
+
+    #[test]
+    fn a_panic_says_only_what_was_written_in_the_program() {
+        let caught = |run: fn()| panic::catch_unwind(run).unwrap_err();
+        assert_eq!(message(&*caught(|| panic!("no such state"))), "no such state");
+        let name = message(&*caught(|| panic!("{}", String::from("Doe"))));
+        assert!(!name.contains("Doe"), "{name}");
     }
 }

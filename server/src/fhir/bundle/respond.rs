@@ -21,6 +21,8 @@ pub(super) fn bundle(request: &Request<'_>, response_type: &str, outcomes: Vec<O
         match outcome {
             Outcome::Answer(answer) => write_answer(request, &mut writer, answer),
             Outcome::Error(error) => {
+                // No status of the whole tells of it.
+                error.log(request.request_id);
                 let status = status_line(error.kind.status());
                 let outcome = error.to_bytes(None);
                 let response = Response { status: &status, outcome: Some(&outcome), ..Response::default() };
