@@ -19,6 +19,12 @@ use crate::store::{Dictionary, ParameterDefinition};
 /// Changes when the form of index rows does, so that a database made before is re-indexed.
 const INDEX_FORMAT: u64 = 2;
 
+/// Elements that the patient boundary follows and no search parameter of R4 has: whose protection a Binary shares
+/// (<https://hl7.org/fhir/R4/binary.html#security-context>), and which Binaries a report is presented as. Their rows
+/// stand in the tables of URIs, under a code that no search can name.
+const FOLLOWED: [(&str, &str); 2] =
+    [("Binary", "Binary.securityContext"), ("DiagnosticReport", "DiagnosticReport.presentedForm")];
+
 /// A resource type with its parameters.
 #[derive(Debug, Clone)]
 pub struct TypeEntry {
@@ -132,6 +138,14 @@ pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> 
             }
         }
     }
+    for (name, path) in FOLLOWED {
+        definitions.extend(types.iter().filter(|entry| entry.name == name).map(|entry| ParameterDefinition {
+            resource_type: entry.number,
+            code: path.to_owned(),
+            url: format!("http://hl7.org/fhir/StructureDefinition/{name}#{path}"),
+            extractor_hash: of_base(INDEX_FORMAT, base),
+        }));
+    }
     definitions
 }
 
@@ -143,6 +157,10 @@ fn rows_hash(parameter: &SearchParameter, base: &str) -> u64 {
     if !kinds.chain([parameter.kind]).any(|kind| kind == SearchParameterType::Reference) {
         return hash;
     }
+    of_base(hash, base)
+}
+
+fn of_base(hash: u64, base: &str) -> u64 {
     let mut hasher = SipHasher24::new();
     (hash, base).hash(&mut hasher);
     hasher.finish()
@@ -261,6 +279,18 @@ impl ParameterTable {
         if parameter.definition.base != "Provenance" || parameter.definition.code != "target" {
             return None;
         }
+        self.local_target(reference)
+    }
+
+    /// The rows of an element that only the boundary follows: their id, and whether all are there.
+    pub(crate) fn followed(&self, resource_type: &str) -> Option<(i32, bool)> {
+        let (_, path) = FOLLOWED.into_iter().find(|(name, _)| *name == resource_type)?;
+        let known = self.dictionary.get(self.entry(resource_type)?.number, path)?;
+        Some((known.id, known.is_indexed()))
+    }
+
+    /// A resource of this server, as rows of URIs name it: the number of its type, and its id.
+    pub(crate) fn local_target(&self, reference: &Reference) -> Option<String> {
         let local = reference.base.as_deref().is_none_or(|of| of == self.base);
         let number = self.entry(reference.target_type.as_deref()?)?.number;
         local.then(|| format!("{number}/{}", reference.target_id.as_deref().unwrap_or_default()))

@@ -27,13 +27,45 @@ async fn two_patients() -> (Fixture, AccessContext) {
                 "subject": { "reference": format!("Patient/{id}") }, "content": [{ "attachment": { "url": format!("Binary/note-{id}") } }]
             }))
             .await;
+        for name in ["report", "absolute"] {
+            fixture.put(json!({ "resourceType": "Binary", "id": format!("{name}-{id}"), "contentType": "text/plain", "data": "YQ==" })).await;
+        }
+        fixture
+            .put(json!({
+                "resourceType": "DiagnosticReport", "id": format!("report-{id}"), "status": "final", "code": { "text": "x" },
+                "subject": { "reference": format!("Patient/{id}") },
+                "presentedForm": [{ "url": format!("Binary/report-{id}") }, { "url": format!("{BASE}/Binary/absolute-{id}") }]
+            }))
+            .await;
+        // The patients stand behind an Observation that shares its protection.
+        fixture
+            .put(json!({
+                "resourceType": "Binary", "id": format!("proxied-{id}"), "contentType": "text/plain", "data": "YQ==",
+                "securityContext": { "reference": format!("Observation/of-{id}") }
+            }))
+            .await;
+    }
+    // Named in a record of mine, and under the protection of one of theirs, or of what is not there.
+    for (id, context) in [("guarded", "Observation/of-theirs"), ("astray", "Observation/none")] {
+        fixture
+            .put(json!({
+                "resourceType": "Binary", "id": id, "contentType": "text/plain", "data": "YQ==",
+                "securityContext": { "reference": context }
+            }))
+            .await;
+        fixture
+            .put(json!({
+                "resourceType": "DiagnosticReport", "id": format!("naming-{id}"), "status": "final", "code": { "text": "x" },
+                "subject": { "reference": "Patient/mine" }, "presentedForm": [{ "url": format!("Binary/{id}") }]
+            }))
+            .await;
     }
     fixture.put(json!({ "resourceType": "Practitioner", "id": "doc" })).await;
     let access = AccessContext { patient: Some("mine".to_owned()), ..fixture.with_scopes("patient/*.cruds") };
     (fixture, access)
 }
 
-const INSIDE: [&str; 7] = [
+const INSIDE: [&str; 13] = [
     "Patient/mine",
     "Observation/of-mine",
     "Provenance/about-mine",
@@ -41,14 +73,26 @@ const INSIDE: [&str; 7] = [
     "Binary/note-mine",
     "DocumentReference/doc-mine",
     "Practitioner/doc",
+    "DiagnosticReport/report-mine",
+    "Binary/report-mine",
+    "Binary/absolute-mine",
+    "Binary/proxied-mine",
+    "DiagnosticReport/naming-guarded",
+    "DiagnosticReport/naming-astray",
 ];
-const OUTSIDE: [&str; 6] = [
+const OUTSIDE: [&str; 12] = [
     "Patient/theirs",
     "Observation/of-theirs",
     "Provenance/about-theirs",
     "Binary/context-theirs",
     "Binary/note-theirs",
     "DocumentReference/doc-theirs",
+    "DiagnosticReport/report-theirs",
+    "Binary/report-theirs",
+    "Binary/absolute-theirs",
+    "Binary/proxied-theirs",
+    "Binary/guarded",
+    "Binary/astray",
 ];
 
 #[tokio::test]

@@ -54,15 +54,21 @@ impl Planner<'_> {
                 self.compartment_rows(statement, types, patient)
                     .and_where(Expr::col(("own", Compartment::Resource)).eq(key.clone()));
             }),
-            Rule::Provenance => self.targets_own(patient, key),
+            Rule::Provenance => match self.table.parameter("Provenance", "target") {
+                Some(target) => self.targets_own(target.id, patient, key),
+                None => never(),
+            },
             Rule::Binary => {
                 let held = self.any(|statement| {
                     self.compartment_rows(statement, types, patient)
                         .and_where(Expr::col(("own", Compartment::Resource)).eq(key.clone()));
                 });
+                let Some((context, is_complete)) = self.table.followed("Binary") else { return held };
+                let inside = held.or(self.targets_own(context, patient, key));
                 match self.is_attached(patient, key) {
-                    Some(attached) => held.or(attached),
-                    None => held,
+                    // Whoever names a Binary in a record of theirs does not get around its context.
+                    Some(attached) if is_complete => inside.or(attached.and(self.has_context(context, key).not())),
+                    _ => inside,
                 }
             }
             Rule::Directory => Expr::cust("1 = 1"),
@@ -106,9 +112,20 @@ impl Planner<'_> {
             .and_where(one_of)
     }
 
-    /// A Provenance lies where one of its targets does.
-    fn targets_own(&self, patient: &str, key: &Expr) -> Expr {
-        let Some(target) = self.table.parameter("Provenance", "target") else { return never() };
+    /// Whether the Binary has a security context: it has an empty row then, which is one seek away.
+    fn has_context(&self, parameter: i32, key: &Expr) -> Expr {
+        self.any(|statement| {
+            statement
+                .from(self.names.table_as(IndexTable::IndexUri, "named"))
+                .and_where(parameter_is("named", &[parameter]))
+                .and_where(Expr::col(("named", Column::Value)).eq(""))
+                .and_where(Expr::col(("named", Column::Resource)).eq(key.clone()));
+        })
+    }
+
+    /// What refers by this parameter to a resource in the patient's compartment: a Provenance lies where one of its
+    /// targets does, a Binary where its security context does.
+    fn targets_own(&self, parameter: i32, patient: &str, key: &Expr) -> Expr {
         let inside: Vec<&'static str> = self
             .table
             .entries()
@@ -117,7 +134,7 @@ impl Planner<'_> {
             .collect();
         let mut statement = Query::select();
         statement.expr(Expr::col(("named", Column::Resource)));
-        // `derive` writes a target as the number of its type, and its id.
+        // As `ParameterTable::local_target` writes it.
         let name = Expr::col(("one", Resource::Type))
             .cast_as("text")
             .binary(BinOper::Custom("||"), Expr::cust("'/'"))
@@ -133,29 +150,37 @@ impl Planner<'_> {
                 self.names.table_as(IndexTable::IndexUri, "named"),
                 Expr::col(("named", Column::Value)).eq(name),
             )
-            .and_where(parameter_is("named", &[target.id]));
+            .and_where(parameter_is("named", &[parameter]));
         key.clone().in_subquery(statement)
     }
 
-    /// A Binary lies where a DocumentReference does that has it as attachment.
+    /// A Binary without a security context lies where a DocumentReference does that has it as attachment, or a
+    /// DiagnosticReport that is presented as it.
     fn is_attached(&self, patient: &str, key: &Expr) -> Option<Expr> {
-        let location = self.table.parameter("DocumentReference", "location")?;
         let name = |start: String| {
             Expr::val(start).cast_as("text").binary(BinOper::Custom("||"), self.resource_column(Resource::Id, key))
         };
-        Some(self.any(|statement| {
-            self.compartment_rows(statement, &["DocumentReference"], patient)
+        let names = [name("Binary/".to_owned()), name(format!("{}/Binary/", self.table.base()))];
+        let location = self.table.parameter("DocumentReference", "location");
+        let documents = location.map(|known| self.refers("DocumentReference", known.id, patient, names.to_vec()));
+        let names = vec![name(format!("{}/", self.number("Binary")))];
+        let reports = self.table.followed("DiagnosticReport");
+        let reports = reports.map(|(form, _)| self.refers("DiagnosticReport", form, patient, names));
+        documents.into_iter().chain(reports).reduce(ExprTrait::or)
+    }
+
+    /// Whether a resource of the type in the patient's compartment has one of these URIs.
+    fn refers(&self, of: &'static str, parameter: i32, patient: &str, uris: Vec<Expr>) -> Expr {
+        self.any(|statement| {
+            self.compartment_rows(statement, &[of], patient)
                 .join(
                     JoinType::InnerJoin,
                     self.names.table_as(IndexTable::IndexUri, "named"),
                     Expr::col(("named", Column::Resource)).equals(("own", Compartment::Resource)),
                 )
-                .and_where(parameter_is("named", &[location.id]))
-                .and_where(
-                    Expr::col(("named", Column::Value))
-                        .is_in([name("Binary/".to_owned()), name(format!("{}/Binary/", self.table.base()))]),
-                );
-        }))
+                .and_where(parameter_is("named", &[parameter]))
+                .and_where(Expr::col(("named", Column::Value)).is_in(uris));
+        })
     }
 
     /// The union of the scopes' own criteria: none where a scope has none.

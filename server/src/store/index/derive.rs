@@ -28,9 +28,24 @@ pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
     {
         rows.references.push(ReferenceRow { parameter, value: key.hash(Meaning::Resource, &[entry.name, id]) });
     }
+    followed(table, entry, resource, &mut rows);
     compartments(table, entry, node, resource, &mut rows);
     rows.sort();
     rows
+}
+
+/// What only the patient boundary follows, by [`ParameterTable::local_target`].
+fn followed(table: &ParameterTable, entry: &TypeEntry, resource: &Value, rows: &mut IndexRows) {
+    let Some((parameter, _)) = table.followed(entry.name) else { return };
+    let target = |text: Option<&Value>| table.local_target(&Reference::parse(text?.as_str()?)?);
+    let mut add = |value: String| rows.uris.push(UriRow { parameter, value });
+    if let Some(context) = resource.get("securityContext") {
+        // That there is one, wherever it leads: such a Binary is seen by nothing else.
+        add(String::new());
+        target(context.get("reference")).into_iter().for_each(&mut add);
+    }
+    let forms = resource.get("presentedForm").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    forms.iter().filter_map(|form| target(form.get("url"))).for_each(add);
 }
 
 fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: IndexValue, rows: &mut IndexRows) {
