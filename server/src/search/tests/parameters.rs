@@ -166,6 +166,9 @@ fn own(name: &str) -> Vec<&'static SearchParameter> {
         ],
         "ValueSet" => vec![parameter!("ValueSet" "url" Uri "ValueSet.url" ["url"])],
         "Provenance" => vec![parameter!("Provenance" "target" Reference "Provenance.target" ["target"])],
+        "DiagnosticReport" => vec![
+            parameter!("DiagnosticReport" "subject" Reference "DiagnosticReport.subject" ["subject"] targets ["Patient"]),
+        ],
         "DocumentReference" => vec![
             parameter!("DocumentReference" "location" Uri "DocumentReference.content.attachment.url" ["content", "attachment", "url"]),
             parameter!("DocumentReference" "subject" Reference "DocumentReference.subject" ["subject"] targets ["Patient"]),
@@ -181,7 +184,7 @@ fn boundary(name: &str) -> TypeBoundary {
         "Patient" => by(&[], 1 << ITSELF, None),
         "Observation" => by(&["subject", "performer"], 0b01, Some("date")),
         "Encounter" => by(&["patient"], 0b1, Some("date")),
-        "DocumentReference" => by(&["subject"], 0b1, None),
+        "DocumentReference" | "DiagnosticReport" => by(&["subject"], 0b1, None),
         "Provenance" => rule(Rule::Provenance, 0),
         "Binary" => rule(Rule::Binary, 1 << ITSELF),
         "Practitioner" | "Organization" => rule(Rule::Directory, 0),
