@@ -16,6 +16,6 @@ pub(crate) fn run(args: Args) -> Outcome {
     let binary = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| workspace::root().join("target"), std::path::PathBuf::from)
         .join("release/vesta");
-    command.args(args.arguments).env("VESTA_BENCH_BINARY", binary);
+    command.arg("--binary").arg(binary).args(args.arguments);
     workspace::run(command)
 }

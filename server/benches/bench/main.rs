@@ -46,7 +46,7 @@ struct Args {
     #[arg(long)]
     keep: Option<PathBuf>,
     /// The vesta binary
-    #[arg(long, env = "VESTA_BENCH_BINARY")]
+    #[arg(long)]
     binary: PathBuf,
     /// Where the JSON goes
     #[arg(long, default_value = "target/bench.json")]

@@ -9,6 +9,7 @@ function init(arguments)
   for line in io.lines(arguments[1]) do
     local method, path, body = line:match("^(%S+)\t(%S+)\t?(.*)$")
     local headers = {
+      ["Host"] = wrk.headers["Host"],
       ["Accept-Encoding"] = "identity",
       ["Accept"] = "application/fhir+json",
     }
