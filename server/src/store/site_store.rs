@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sea_orm::DbBackend;
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder, Values,
 };
+use sea_orm::{ConnectionTrait, DbBackend};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -109,6 +109,11 @@ impl Store {
         }
         if let Some(checkpoints) = &self.checkpoints {
             checkpoints.stop();
+            // Readers of other threads stay open, so SQLite itself would leave the log as long as it grew.
+            let emptied = self.context.connection.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
+            if let Err(error) = emptied {
+                tracing::warn!(%error, "the write-ahead log was not emptied; the next start reads it");
+            }
             // The pool of PostgreSQL is shared by all sites.
             let _ = self.context.connection.clone().close().await;
         }
