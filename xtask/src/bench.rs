@@ -10,12 +10,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Outcome {
-    workspace::run(workspace::cargo(&["build", "--release", "--locked", "--package", "vesta-server"]))?;
     let mut command =
         workspace::cargo(&["bench", "--locked", "--package", "vesta-server", "--bench", "bench", "--quiet", "--"]);
-    let binary = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace::root().join("target"), std::path::PathBuf::from)
-        .join("release/vesta");
-    command.arg("--binary").arg(binary).args(args.arguments);
+    command.args(args.arguments);
     workspace::run(command)
 }

@@ -45,8 +45,8 @@ struct Args {
     /// Keep the generated records and the database in this folder, and use what is there
     #[arg(long)]
     keep: Option<PathBuf>,
-    /// The vesta binary
-    #[arg(long)]
+    /// Another vesta binary than the one just built
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_vesta"))]
     binary: PathBuf,
     /// Where the JSON goes
     #[arg(long, default_value = "target/bench.json")]
@@ -266,7 +266,7 @@ impl StaticAnswer {
     fn start() -> Outcome<Self> {
         let address = server::free_address()?;
         let binary = std::env::current_exe()?;
-        let process = Command::new(binary).args(["--binary", "none", "--static-answer", &address]).spawn()?;
+        let process = Command::new(binary).args(["--static-answer", &address]).spawn()?;
         std::thread::sleep(std::time::Duration::from_millis(500));
         Ok(StaticAnswer { process, base: format!("http://{address}") })
     }

@@ -43,7 +43,7 @@ enum Command {
     Import(import::ImportArgs),
     /// Write all resources as NDJSON, a file a type.
     Export(export::ExportArgs),
-    /// Compute the search index anew.
+    /// Finish now what re-indexing is pending, instead of in the background.
     Reindex(reindex::ReindexArgs),
     /// Compare the search index with the stored resources.
     Check(check::CheckArgs),

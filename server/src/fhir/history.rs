@@ -15,7 +15,6 @@ use super::{boundary, query};
 use crate::access::{Boundary, Permission};
 use crate::store::{self, HistoryEntry, HistoryQuery, HistoryScope};
 
-/// Versions a page has where `_count` does not say.
 /// How many versions are looked at for one page of what a boundary lets through.
 const MAXIMUM_WALK: usize = 5000;
 
