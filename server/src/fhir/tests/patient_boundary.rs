@@ -151,7 +151,7 @@ async fn searches_totals_includes_and_histories_of_types() {
 }
 
 /// `patient/*.rs`: "Permission to read and search any resource for the current patient"
-/// (<https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html>). What lies outside must not be told by
+/// (<https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html>). What lies outside must not be told by
 /// whether a chain to it matches either (<https://hl7.org/fhir/R4/search.html#chaining>).
 #[tokio::test]
 async fn a_chain_does_not_tell_what_lies_outside() {
