@@ -1,12 +1,12 @@
 //! The patient boundary on single resources: what is read, what is about to be written, and what stood there before.
 //! A search has it in its plan; the table of rules is the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::outcome::{Error, Kind};
+use super::outcome::{Error, Issue, IssueType, Kind};
 use super::preferences::Handling;
 use super::service::{Request, Type, not_found};
 use crate::access::Boundary;
@@ -22,7 +22,7 @@ enum Purpose {
     Write,
 }
 
-/// The new body of a write must lie inside the boundary.
+/// The new body of a write must lie inside the boundary, and must not bring inside what lies outside.
 pub(super) async fn check_new(
     request: &Request<'_>,
     resource_type: Type,
@@ -31,13 +31,74 @@ pub(super) async fn check_new(
     beside: &Beside,
 ) -> Result<(), Error> {
     let Boundary::Patient(patient) = boundary else { return Ok(()) };
-    if is_inside(request, resource_type, patient, resource, Purpose::Write, beside).await? {
-        return Ok(());
+    if !is_inside(request, resource_type, patient, resource, Purpose::Write, beside).await? {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "The resource is not about the patient of this token: with patient scopes only that patient's records are written.",
+        ));
     }
-    Err(Error::new(
-        Kind::Forbidden,
-        "The resource is not about the patient of this token: with patient scopes only that patient's records are written.",
-    ))
+    check_attachments(request, resource_type, boundary, resource, beside).await
+}
+
+/// What a record names as its attachment is read with it (`is_attached`), so a token names only what it reaches
+/// already, or makes beside it. What does not exist is refused in the same words: whoever came to store it under that
+/// id would show it, and the answer must not tell whether it is there.
+async fn check_attachments(
+    request: &Request<'_>,
+    resource_type: Type,
+    boundary: &Boundary,
+    resource: &Value,
+    beside: &Beside,
+) -> Result<(), Error> {
+    let Ok(binary) = request.service.resource_type("Binary") else { return Ok(()) };
+    let (mut reached, mut issues) = (HashSet::new(), Vec::new());
+    for (place, url) in attachments(resource_type.name, resource) {
+        let Some(id) = local_binary(request.service.parameters.base(), url) else { continue };
+        if reached.contains(id) {
+            continue;
+        }
+        let is_reached = match request.service.store.read(binary.number, id).await? {
+            Some(stored) => !stored.deleted && is_readable(request, binary, boundary, &stored).await?,
+            None => beside.contains_key(&format!("Binary/{id}")),
+        };
+        if is_reached {
+            reached.insert(id);
+            continue;
+        }
+        issues.push(
+            Issue::error(
+                IssueType::Forbidden,
+                "The attachment is no Binary that this token can read: with patient scopes a record names only Binaries of \
+                 that patient. Store the Binary first, with the patient as its `securityContext`, or in the same \
+                 transaction.",
+            )
+            .at(place),
+        );
+    }
+    if issues.is_empty() { Ok(()) } else { Err(Error::from_issues(Kind::Forbidden, issues)) }
+}
+
+/// The URLs by which a Binary comes inside, as the search's plan has them, with their FHIRPath expressions.
+fn attachments<'a>(name: &str, resource: &'a Value) -> Vec<(String, &'a str)> {
+    let (element, inner) = match name {
+        "DocumentReference" => ("content", "/attachment/url"),
+        "DiagnosticReport" => ("presentedForm", "/url"),
+        _ => return Vec::new(),
+    };
+    let items = resource.get(element).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let urls = items.iter().enumerate().filter_map(|(index, item)| {
+        let url = item.pointer(inner)?.as_str()?;
+        Some((format!("{name}.{element}[{index}]{}", inner.replace('/', ".")), url))
+    });
+    urls.collect()
+}
+
+/// The id of a Binary of this server, however the URL goes on after it: a version, a fragment, or what the index cuts
+/// off as the version of a canonical (`|1`).
+fn local_binary<'a>(base: &str, url: &'a str) -> Option<&'a str> {
+    let rest = url.strip_prefix(base).unwrap_or(url).trim_start_matches('/').strip_prefix("Binary/")?;
+    let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '-' | '.'));
+    Some(&rest[..end.unwrap_or(rest.len())])
 }
 
 /// What stands before a change must lie inside the boundary too: checked by the writer, with the lock held.

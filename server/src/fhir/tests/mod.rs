@@ -1,5 +1,6 @@
 //! Each interaction against a real SQLite store.
 
+mod attachments;
 mod audit_log;
 mod binaries;
 mod bundles;

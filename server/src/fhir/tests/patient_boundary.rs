@@ -3,7 +3,7 @@
 use super::*;
 
 /// Two patients with an Observation each; what `mine` may reach, and what not.
-async fn two_patients() -> (Fixture, AccessContext) {
+pub(super) async fn two_patients() -> (Fixture, AccessContext) {
     let fixture = Fixture::new("user/*.cruds").await;
     for id in ["mine", "theirs"] {
         fixture.put(json!({ "resourceType": "Patient", "id": id })).await;
