@@ -92,7 +92,8 @@ fn run(args: &Args) -> Outcome {
     let (files, resources) = data::write(&folder.join("records"), args.patients)?;
     report.resources = resources;
 
-    let mut server = Server::start(&args.binary, &data, args.database.as_deref())?;
+    let address = server::free_address()?;
+    let mut server = Server::start(&args.binary, &address, &data, args.database.as_deref())?;
     report.fact("ready after", server.ready_after.as_secs_f64(), "s");
     if let Some(memory) = machine::anonymous_memory(server.id()) {
         report.fact("anonymous memory idle", memory as f64 / 1e6, "MB");
@@ -100,7 +101,7 @@ fn run(args: &Args) -> Outcome {
     if fresh {
         drop(server);
         import(args, &data, &files, &folder, &mut report)?;
-        server = Server::start(&args.binary, &data, args.database.as_deref())?;
+        server = Server::start(&args.binary, &address, &data, args.database.as_deref())?;
     }
     let token = server.token("system/*.cruds")?;
     check_answers(&server, &token, args.patients)?;
@@ -109,7 +110,7 @@ fn run(args: &Args) -> Outcome {
     let reads: Vec<Scenario> = scenarios::reads(args.patients).into_iter().filter(wanted).collect();
     drop(server);
     let bare = bare_statements(args, &data, &reads)?;
-    let server = Server::start(&args.binary, &data, args.database.as_deref())?;
+    let server = Server::start(&args.binary, &address, &data, args.database.as_deref())?;
 
     let answers = StaticAnswer::start()?;
     for (scenario, statements) in reads.iter().zip(bare) {

@@ -23,11 +23,11 @@ pub(crate) fn free_address() -> Outcome<String> {
 
 impl Server {
     /// Starts `vesta serve` on a data folder and waits until it is ready.
-    pub(crate) fn start(binary: &Path, data: &Path, database: Option<&str>) -> Outcome<Server> {
-        let address = free_address()?;
+    /// Always at the same address: it is the site's public one, and another would mean to index references anew.
+    pub(crate) fn start(binary: &Path, address: &str, data: &Path, database: Option<&str>) -> Outcome<Server> {
         let log = std::fs::File::create(data.join("server.log"))?;
         let mut command = Command::new(binary);
-        command.args(["serve", "--http", "--listen", &address, "--data"]).arg(data);
+        command.args(["serve", "--http", "--listen", address, "--data"]).arg(data);
         command.args(database.iter().flat_map(|url| ["--database", url]));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let began = Instant::now();
