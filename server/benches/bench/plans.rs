@@ -9,7 +9,7 @@ use vesta_server::clock::{Clock, Ids};
 use vesta_server::config::Config;
 use vesta_server::fhir::{Handling, Service};
 use vesta_server::search::{Access, Planner, Search};
-use vesta_server::site::{DataFolder, Databases, open_service};
+use vesta_server::site::{Addresses, DataFolder, Databases, known_public_url, open_service};
 
 use crate::Outcome;
 use crate::bare::Statement;
@@ -29,9 +29,10 @@ impl Plans {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let folder = DataFolder::open(data)?;
         let site = "default".parse()?;
-        let base = "https://localhost/apis/default/fhir";
         let config = Config::default();
-        let opened = open_service(&Databases::Sqlite, &folder, &config, &site, base, Clock::system(), Ids::system());
+        // The server's own address: under another one, references would have to be indexed anew.
+        let base = Addresses::new(&site, &known_public_url(&config, &folder, &site)?).fhir_base;
+        let opened = open_service(&Databases::Sqlite, &folder, &config, &site, &base, Clock::system(), Ids::system());
         let service = runtime.block_on(opened)?;
         Ok(Plans { runtime, service })
     }
