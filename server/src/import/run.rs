@@ -13,9 +13,8 @@ use super::{Document, Inputs, Item, documents, items};
 use crate::clock::Ids;
 use crate::maintenance::{Answer, Done, Door, Loaded, Task};
 
-/// Items that wait to be written: enough for large transactions, since each commit writes every page it touches to the
-/// log; and not more, so that memory does not fill.
-const WAITING: usize = 1_024;
+/// Items that wait to be written, so that memory does not fill.
+const WAITING: usize = 128;
 
 /// Where something stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -112,8 +112,7 @@ async fn sqlite(file: &Path, mapped: i64) -> Result<DatabaseConnection, StoreErr
             .pragma("synchronous", "FULL")
             // Checkpoints have their own thread: see `Checkpoints`.
             .pragma("wal_autocheckpoint", "0")
-            // Large enough for the pages of one large transaction: what does not fit is written to the log twice.
-            .pragma("cache_size", "-32768")
+            .pragma("cache_size", "-16384")
             .pragma("mmap_size", mapped.to_string())
             .pragma("temp_store", "MEMORY")
             .pragma("foreign_keys", "OFF")

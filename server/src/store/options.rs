@@ -80,7 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             queue: 1_024,
-            batch_operations: 1_024,
+            batch_operations: 512,
             batch_bytes: 8 << 20,
             bulk_bite: 48,
             unit_operations: 20_000,
