@@ -3,30 +3,26 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use serde_json::Value;
 use vesta_fhir::types::ResourceType;
 
 use super::Failure;
+use super::door::unexpected;
 use super::serve::{ServeArgs, start, stop_signal};
 use super::token::{TokenRequest, sign};
-use crate::access::AccessContext;
 use crate::config::{Place, SiteName};
-use crate::fhir::{Preferences, Request, Service, bundle};
+use crate::fhir::Service;
+use crate::fhir::bundle::Put;
 use crate::http::{Server, telemetry};
+use crate::import::Item;
+use crate::maintenance::{Answer, Door, Task};
 
 /// What the printed token may do, and for how long.
 const SCOPE: &str = "user/*.cruds";
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// Transaction Bundles: the directory first, since the patients' refer to it. Each with an id that tells whether it was
-/// sent before.
-const BUNDLES: [(ResourceType, &str, &[u8]); 6] = [
-    (ResourceType::Organization, "demo-clinic", include_bytes!("../../demo/directory.json")),
-    (ResourceType::Patient, "demo-amelia-ortega", include_bytes!("../../demo/amelia-ortega.json")),
-    (ResourceType::Patient, "demo-ingrid-sorensen", include_bytes!("../../demo/ingrid-sorensen.json")),
-    (ResourceType::Patient, "demo-marcus-lee", include_bytes!("../../demo/marcus-lee.json")),
-    (ResourceType::Patient, "demo-noah-ortega", include_bytes!("../../demo/noah-ortega.json")),
-    (ResourceType::Patient, "demo-walter-brandt", include_bytes!("../../demo/walter-brandt.json")),
-];
+/// Resources that are written together.
+const TOGETHER: usize = 200;
 
 pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let mut config = args.load()?;
@@ -45,18 +41,32 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sends what was not sent before: what someone changed or deleted since stays so.
+/// Loads what was not loaded before: what someone changed or deleted since stays so.
 async fn load(service: &Arc<Service>) -> Result<(), Failure> {
-    let access = AccessContext::operator("demo");
-    let request = Request { service, access: &access, request_id: "demo", preferences: Preferences::default() };
-    let failed = |error: &dyn std::fmt::Display| Failure::Other(format!("the demo patients cannot be loaded: {error}"));
-    for (resource_type, id, body) in BUNDLES {
-        let known = service.store.read(resource_type.as_u16(), id).await.map_err(|error| failed(&error))?;
+    let failed = |reason: String| Failure::Other(format!("the demo patients cannot be loaded: {reason}"));
+    let mut puts = Vec::new();
+    for resource in vesta_demo::clinic(vesta_demo::SEED) {
+        let (name, id) = (text(&resource, "resourceType"), text(&resource, "id"));
+        let resource_type = ResourceType::from_str(&name).ok_or_else(|| failed(format!("{name} is no type")))?;
+        let known = service.store.read(resource_type.as_u16(), &id).await.map_err(|error| failed(error.to_string()))?;
         if known.is_none() {
-            bundle::bundle(&request, body).await.map_err(|error| failed(&error))?;
+            puts.push(Put { full_url: None, id, resource });
+        }
+    }
+    let door = Door::Own(service.clone());
+    for puts in puts.chunks(TOGETHER) {
+        let task = Task::Load { request_id: "demo".to_owned(), item: Item::Puts(puts.to_vec()) };
+        match door.ask(0, task).await.map_err(|error| failed(error.to_string()))? {
+            Answer::Loaded(_) => {}
+            Answer::Refused { issues, .. } => return Err(failed(issues.join("; "))),
+            other => return Err(unexpected(other)),
         }
     }
     Ok(())
+}
+
+fn text(resource: &Value, name: &str) -> String {
+    resource[name].as_str().unwrap_or_default().to_owned()
 }
 
 async fn welcome(server: &Server, site: &SiteName) -> Result<String, Failure> {

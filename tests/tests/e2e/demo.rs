@@ -1,6 +1,6 @@
 //! The demo data, and what is valid by the official JSON Schema of R4: an opinion that is not Vesta's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flate2::read::GzDecoder;
@@ -53,27 +53,22 @@ fn schema() -> Option<&'static Value> {
     SCHEMA.get_or_init(read).as_ref()
 }
 
-fn bundles() -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../server/demo");
-    let files = std::fs::read_dir(folder).expect("the demo data are there");
-    let texts = files.map(|file| std::fs::read(file.expect("a file").path()).expect("the file is readable"));
-    texts.map(|text| serde_json::from_slice(&text).expect("JSON")).collect()
-}
-
 #[test]
 fn the_demo_data_are_valid_and_every_reference_leads_somewhere() {
     if schema().is_none() {
         return skip("the JSON Schema of R4 is not here");
     }
-    let bundles = bundles();
-    let entries = || bundles.iter().flat_map(|bundle| bundle["entry"].as_array().expect("entries"));
-    let addresses: Vec<&str> = entries().filter_map(|entry| entry["request"]["url"].as_str()).collect();
+    let resources: Vec<Value> = vesta_demo::clinic(vesta_demo::SEED).collect();
+    let address = |resource: &Value| {
+        format!("{}/{}", resource["resourceType"].as_str().expect("a type"), resource["id"].as_str().expect("an id"))
+    };
+    let addresses: HashSet<String> = resources.iter().map(address).collect();
+    assert_eq!(addresses.len(), resources.len(), "an id stands twice");
     assert!(addresses.len() > 100);
-    for entry in entries() {
-        let resource = &entry["resource"];
+    for resource in &resources {
         assert_valid(resource);
         references(resource, &mut |reference| {
-            assert!(addresses.contains(&reference), "{} refers to {reference}", entry["request"]["url"]);
+            assert!(addresses.contains(reference), "{} refers to {reference}", address(resource));
         });
     }
 }
@@ -98,9 +93,13 @@ on_both_databases! {
     fn the_demo_data_may_be_sent_twice(world) {
         let client = world.client("user/*.cruds");
         for _ in 0..2 {
-            for bundle in bundles() {
-                client.post("", &bundle).expect(200);
-            }
+            let entries: Vec<Value> = vesta_demo::clinic(vesta_demo::SEED)
+                .map(|resource| {
+                    let url = format!("{}/{}", resource["resourceType"].as_str().expect("a type"), resource["id"].as_str().expect("an id"));
+                    json!({ "resource": resource, "request": { "method": "PUT", "url": url } })
+                })
+                .collect();
+            client.post("", &json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries })).expect(200);
         }
         assert_eq!(client.ids("Patient").len(), 5);
         // An accent does not count; ø is a letter of its own.
