@@ -11,7 +11,7 @@ use crate::access::AccessContext;
 use crate::fhir::bundle;
 use crate::fhir::{Error, Kind, Preferences, Request, Service};
 use crate::import::Item;
-use crate::store::Effect;
+use crate::store::{Effect, Patience};
 
 /// What became of the resources of a type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,14 @@ async fn transaction(
     bundle: &Value,
 ) -> Result<Vec<(String, Done)>, Error> {
     let request = Request { service, access, request_id, preferences: Preferences::default() };
-    let answer = bundle::bundle(&request, bundle.to_string().as_bytes()).await?;
+    let text = bundle.to_string();
+    let mut patience = Patience::begin();
+    let answer = loop {
+        match bundle::bundle(&request, text.as_bytes()).await {
+            Err(error) if error.kind == Kind::Unavailable && patience.wait().await => {}
+            result => break result?,
+        }
+    };
     let answer: Value = serde_json::from_slice(&answer.body.into_bytes()).unwrap_or_default();
     let sent = bundle["entry"].as_array().into_iter().flatten();
     let answered = answer["entry"].as_array().into_iter().flatten();

@@ -26,13 +26,13 @@ pub enum StoreError {
     /// More operations or bytes in one unit than one transaction takes.
     #[error("{what} is {size}, at most {limit} are taken")]
     TooLarge { what: &'static str, size: usize, limit: usize },
-    /// The queue is full, or too many slow queries run already: try again.
+    /// The queue is full, too many slow queries run already, or another has the lock of an SQLite file: try again.
     #[error("the store has too much waiting: try again")]
     Busy,
     /// A query ran longer than its time limit.
     #[error("the query took longer than {0:?}")]
     TimeLimit(std::time::Duration),
-    /// The disk is full, the database is lost or locked: nothing was written, and it may recover.
+    /// The disk is full or the database is lost: nothing was written, and it may recover.
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// Another process has the data folder.
@@ -116,6 +116,9 @@ impl From<DbErr> for StoreError {
         if matches!(code.as_deref(), Some("40001" | "40P01" | "23505" | "1555" | "2067")) {
             return StoreError::Conflict(error.to_string());
         }
+        if code.as_deref().is_some_and(|code| code.len() < 5 && code.parse().is_ok_and(is_sqlite_locked)) {
+            return StoreError::Busy;
+        }
         let unavailable = match code {
             // PostgreSQL: connection exceptions, insufficient resources (disk full), operator intervention, system
             // errors, read-only transaction (a fail-over in progress).
@@ -135,14 +138,20 @@ impl From<DbErr> for StoreError {
     }
 }
 
-/// `SQLITE_BUSY`, `_LOCKED`, `_READONLY`, `_IOERR`, `_CORRUPT`, `_FULL`, `_CANTOPEN`, `_NOTADB`.
+/// `SQLITE_BUSY`, `_LOCKED`: another connection has it, and will let go.
+fn is_sqlite_locked(extended: i32) -> bool {
+    matches!(extended & 0xff, 5 | 6)
+}
+
+/// `SQLITE_READONLY`, `_IOERR`, `_CORRUPT`, `_FULL`, `_CANTOPEN`, `_NOTADB`.
 fn is_sqlite_unavailable(extended: i32) -> bool {
-    matches!(extended & 0xff, 5 | 6 | 8 | 10 | 11 | 13 | 14 | 26)
+    matches!(extended & 0xff, 8 | 10 | 11 | 13 | 14 | 26)
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match &error {
+            rusqlite::Error::SqliteFailure(cause, _) if is_sqlite_locked(cause.extended_code) => StoreError::Busy,
             rusqlite::Error::SqliteFailure(cause, _) if is_sqlite_unavailable(cause.extended_code) => {
                 StoreError::Unavailable(error.to_string())
             }

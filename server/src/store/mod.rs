@@ -19,6 +19,7 @@ mod migration;
 mod open;
 mod options;
 mod parameters;
+mod patience;
 mod read;
 mod record;
 mod reindex;
@@ -39,6 +40,7 @@ pub use local::{Handler, LocalClient, LocalServer};
 pub use lock::FolderLock;
 pub use options::{Database, Limits, Options, PostgresPool};
 pub use parameters::{Dictionary, Indexer, ParameterDefinition, ParameterEntry};
+pub use patience::Patience;
 pub use record::{
     Effect, Found, HistoryEntry, HistoryPage, HistoryQuery, HistoryScope, Method, SortValue, Stored, Visible, Written,
 };

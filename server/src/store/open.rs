@@ -105,13 +105,15 @@ async fn sqlite(file: &Path, mapped: i64) -> Result<DatabaseConnection, StoreErr
         options
             .filename(&file)
             .create_if_missing(true)
-            .busy_timeout(Duration::from_secs(5))
+            // The writer asks again: see `write::task`.
+            .busy_timeout(Duration::from_secs(1))
             .statement_cache_capacity(512)
             .pragma("journal_mode", "WAL")
             // What was acknowledged survives a loss of power.
             .pragma("synchronous", "FULL")
             // Checkpoints have their own thread: see `Checkpoints`.
             .pragma("wal_autocheckpoint", "0")
+            .pragma("journal_size_limit", KEPT_LOG.to_string())
             .pragma("cache_size", "-16384")
             .pragma("mmap_size", mapped.to_string())
             .pragma("temp_store", "MEMORY")
@@ -166,54 +168,70 @@ pub(super) async fn compare_clocks(context: &WriteContext, postgres: bool, visib
 }
 
 /// Moves committed pages from the write-ahead log into the database, on a thread of its own, so that no commit waits
-/// for it.
+/// for it. It only ever takes the passive mode, which waits for nobody and keeps nobody waiting. While commits follow
+/// each other without a pause, something is always left to copy, and the log would never start over: once that is
+/// little, the writer is asked to copy it between two transactions ([`Checkpoints::due`]).
 pub(super) struct Checkpoints {
     stop: Arc<AtomicBool>,
+    pub(super) due: Arc<AtomicBool>,
 }
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-/// The log is copied back when it is longer than the first, and cut when it is longer than the second: while commits
-/// follow each other without a pause it never starts over by itself.
+/// The log is copied back when so much of it is not, in bytes.
 const CHECKPOINT_AT: u64 = 16 << 20;
-const CUT_AT: u64 = 96 << 20;
+/// What the writer may be asked to copy: some tens of milliseconds. However much it is, it is asked when the log is
+/// longer than the second.
+const LITTLE: u64 = 8 << 20;
+const LONGEST_LOG: u64 = 512 << 20;
+/// The file is cut to this when the log starts over: it is written anew without growing, which makes it durable sooner.
+const KEPT_LOG: i64 = 64 << 20;
 
 impl Checkpoints {
     fn start(file: PathBuf) -> Result<Self, StoreError> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+        let (stop, due) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (stopped, is_due) = (stop.clone(), due.clone());
         let connection = rusqlite::Connection::open(&file)?;
-        connection.busy_timeout(Duration::from_millis(100))?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "cache_size", -256)?;
-        let mut log = file.into_os_string();
-        log.push("-wal");
-        let log = PathBuf::from(log);
-        let checkpoint = move || {
-            let mut done = None;
+        let page_size = u64::from(connection.query_row("PRAGMA page_size", [], |row| row.get::<_, u32>(0))?);
+        // The bytes of the log, and those of them that are not copied back.
+        let checkpoint = move |mode: &str| -> rusqlite::Result<(u64, u64)> {
+            connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                let (log, copied) = (row.get::<_, i64>(1)?.max(0) as u64, row.get::<_, i64>(2)?.max(0) as u64);
+                Ok((log * page_size, log.saturating_sub(copied) * page_size))
+            })
+        };
+        let pass = move || -> rusqlite::Result<()> {
+            let (mut log, mut left) = checkpoint("NOOP")?;
+            if left < CHECKPOINT_AT {
+                return Ok(());
+            }
+            // Each pass leaves what was written meanwhile, which is less.
+            for _ in 0..4 {
+                (log, left) = checkpoint("PASSIVE")?;
+                if left < LITTLE {
+                    break;
+                }
+            }
+            if left < LITTLE || log > LONGEST_LOG {
+                is_due.store(true, Ordering::Release);
+            }
+            Ok(())
+        };
+        let run = move || {
             while !stopped.load(Ordering::Acquire) {
                 std::thread::park_timeout(CHECKPOINT_EVERY);
-                let Ok(metadata) = std::fs::metadata(&log) else { continue };
-                let written = metadata.modified().ok();
-                if metadata.len() < CHECKPOINT_AT || written == done {
-                    continue;
-                }
-                // What is left for the second, which holds up the writer, is little.
-                let modes = ["PASSIVE", "TRUNCATE"];
-                for mode in &modes[..if metadata.len() > CUT_AT { 2 } else { 1 }] {
-                    let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-                    match connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0)) {
-                        Ok(_) => done = written,
-                        Err(error) => tracing::warn!(%error, "a checkpoint failed"),
-                    }
+                if let Err(error) = pass() {
+                    tracing::warn!(%error, "a checkpoint failed");
                 }
             }
         };
         std::thread::Builder::new()
             .name("vesta-checkpoints".to_owned())
-            .spawn(checkpoint)
+            .spawn(run)
             .map_err(|error| StoreError::Unavailable(format!("no thread for checkpoints: {error}")))?;
-        Ok(Checkpoints { stop })
+        Ok(Checkpoints { stop, due })
     }
 
     pub(super) fn stop(&self) {

@@ -64,6 +64,7 @@ impl Store {
             indexer,
             dictionary,
             visible: std::sync::Mutex::new(visible),
+            checkpoint_due: checkpoints.as_ref().map(|checkpoints| checkpoints.due.clone()).unwrap_or_default(),
             lock: std::sync::Mutex::new(lock),
         });
         open::compare_clocks(&context, postgres.is_some(), visible).await?;

@@ -13,7 +13,7 @@ use crate::fhir::audit::{self, Interaction};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::preferences::Preferences;
 use crate::fhir::service::{Request, Service, Type, assign, check_resource, content};
-use crate::store::{Action, AuditOutcome, Operation, Unit, Written};
+use crate::store::{Action, AuditOutcome, Operation, Patience, Unit, Written};
 use crate::validate::{self, MAXIMUM_ISSUES};
 
 /// A resource to be put at an id.
@@ -40,8 +40,15 @@ pub async fn load(
         }
         _ => audit::entry(&request, Interaction::Transaction, None, None, AuditOutcome::Success),
     };
-    let operations = operations.into_iter().map(|(_, operation)| operation).collect();
-    Ok(service.store.write(Unit::new(operations).bulk().audited(entry)).await?)
+    let operations: Vec<Operation> = operations.into_iter().map(|(_, operation)| operation).collect();
+    let mut patience = Patience::begin();
+    loop {
+        let unit = Unit::new(operations.clone()).bulk().audited(entry.clone());
+        match service.store.write(unit).await {
+            Err(error) if error.is_temporary() && patience.wait().await => {}
+            result => return Ok(result?),
+        }
+    }
 }
 
 fn operations(service: &Arc<Service>, puts: &mut [Put]) -> Result<Vec<(Type, Operation)>, Error> {

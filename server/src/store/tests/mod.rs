@@ -3,6 +3,7 @@
 mod history;
 mod index;
 mod kill;
+mod log;
 mod order;
 mod plans;
 mod writes;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -38,6 +39,8 @@ pub(in super::super) struct WriteContext {
     pub(in super::super) dictionary: Arc<Dictionary>,
     /// How far a reader of SQLite may look.
     pub(in super::super) visible: std::sync::Mutex<Visible>,
+    /// Set by the thread of checkpoints when the log is long and nearly copied back.
+    pub(in super::super) checkpoint_due: Arc<AtomicBool>,
     /// Held until the store is closed and the last writer has ended.
     pub(in super::super) lock: std::sync::Mutex<Option<FolderLock>>,
 }
@@ -74,6 +77,8 @@ pub(in super::super) fn spawn(
 
 /// Attempts of a batch that other processes keep coming before.
 const ATTEMPTS: u32 = 8;
+/// How long another's lock on an SQLite file (a copy being made of it, say) is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// Audit entries kept while the database cannot be written to; beyond, reads wait.
 const AUDIT_BACKLOG: usize = 8_192;
 
@@ -83,6 +88,8 @@ type Results = Vec<Result<Vec<Written>, StoreError>>;
 enum Failure {
     /// Another transaction came first.
     Retry(StoreError),
+    /// Another connection has the lock, and was waited for already as long as the connection waits.
+    Locked,
     Store(StoreError),
 }
 
@@ -90,6 +97,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(_) => Failure::Retry(error),
+            StoreError::Busy => Failure::Locked,
             other => Failure::Store(other),
         }
     }
@@ -126,6 +134,17 @@ impl Writer {
             if has_bulk {
                 self.lines.lock().await.bulk_took(began.elapsed());
             }
+            if self.context.checkpoint_due.swap(false, Ordering::AcqRel) {
+                self.checkpoint().await;
+            }
+        }
+    }
+
+    /// Copies back the little that the thread of checkpoints left, so that the next transaction starts the log over.
+    async fn checkpoint(&self) {
+        let passive = "PRAGMA wal_checkpoint(PASSIVE)";
+        if let Err(error) = sea_orm::ConnectionTrait::execute_unprepared(&self.context.connection, passive).await {
+            tracing::warn!(%error, "a checkpoint failed");
         }
     }
 
@@ -137,7 +156,7 @@ impl Writer {
                 audit.clear();
                 results
             }
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Busy)) => {
+            Err(error @ StoreError::Unavailable(_)) => {
                 tracing::error!(%error, units = jobs.len(), "a batch of writes was not committed");
                 // Not at full speed against a wall; nothing acknowledged is lost, and clients are told to try again.
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -168,6 +187,7 @@ impl Writer {
     /// Commits all of these, or nothing.
     async fn attempt(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, StoreError> {
         let mut attempt = 0;
+        let began = Instant::now();
         loop {
             // A panic in a unit's own check must not end the writer: the transaction is rolled back when dropped.
             let outcome = AssertUnwindSafe(self.transaction(jobs, audit)).catch_unwind().await;
@@ -180,6 +200,13 @@ impl Writer {
                         return Err(error);
                     }
                     tokio::time::sleep(Duration::from_millis(1 << attempt)).await;
+                }
+                Ok(Err(Failure::Locked)) if began.elapsed() < LOCK_PATIENCE => {
+                    tracing::warn!(waited = ?began.elapsed(), "another process has the lock of the database");
+                }
+                Ok(Err(Failure::Locked)) => {
+                    let cause = format!("another process has had its lock for {LOCK_PATIENCE:?}");
+                    return Err(StoreError::Unavailable(cause));
                 }
                 Err(_) => return Err(StoreError::Statement("a check inside the write panicked".to_owned())),
             }
@@ -218,9 +245,12 @@ impl Writer {
                     match &result {
                         Ok(_) => entries.extend(&unit.audit),
                         // These are the database's, not the unit's: the transaction is lost.
-                        Err(StoreError::Unavailable(_) | StoreError::Statement(_) | StoreError::Conflict(_)) => {
-                            return Err(result.err().unwrap_or(StoreError::Busy).into());
-                        }
+                        Err(
+                            StoreError::Unavailable(_)
+                            | StoreError::Statement(_)
+                            | StoreError::Conflict(_)
+                            | StoreError::Busy,
+                        ) => return Err(result.err().unwrap_or(StoreError::Busy).into()),
                         Err(_) => {}
                     }
                     results.push(result);
