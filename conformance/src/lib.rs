@@ -3,6 +3,10 @@
 //! in how those read the standard would be made twice and found never.
 
 pub mod compare;
+pub mod guide;
+pub mod item;
+pub mod profile;
 pub mod queries;
+pub mod resources;
 pub mod samples;
 mod time;

@@ -43,7 +43,7 @@ pub fn emit(specification: &Specification) -> Result<Vec<GeneratedFile>, EmitErr
 }
 
 /// Orders `10.0.0` behind `8.0.0`, and a pre-release (`8.0.0-ballot`) before its release.
-fn version_order(version: &str) -> (Vec<u64>, bool, String) {
+pub fn version_order(version: &str) -> (Vec<u64>, bool, String) {
     let (release, suffix) = version.split_once('-').unwrap_or((version, ""));
     let numbers = release.split('.').map(|part| part.parse().unwrap_or_default()).collect();
     (numbers, suffix.is_empty(), suffix.to_owned())
