@@ -3,6 +3,7 @@
 //! in how those read the standard would be made twice and found never.
 
 pub mod compare;
+pub mod coverage;
 pub mod guide;
 pub mod item;
 pub mod profile;
