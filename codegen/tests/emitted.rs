@@ -104,6 +104,7 @@ fn hand_made() -> Specification {
         dependencies: package.dependencies.clone(),
         absent_dependencies: Vec::new(),
         unresolved_value_sets: Unresolved::default(),
+        code_systems_not_carried: Default::default(),
     });
     Specification { lock: Lock { packages: locked.collect() }, packages, files: BTreeMap::new() }
 }

@@ -20,27 +20,27 @@ pub(crate) fn run(args: Args) -> Outcome {
     let root = workspace::root();
     let specification = Specification::load(&spec::read_folder(&root.join("spec"))?)?;
     let files = emit::all(&specification)?;
-    let changes = changes(&root, &files)?;
+    let mut changes = changes(&root, &files)?;
+    changes.extend(blob_changes(&root, emit::blobs(&specification))?);
     if args.check {
         return if changes.is_empty() { Ok(()) } else { Err(difference(&changes).into()) };
     }
     for (path, change) in &changes {
         let place = root.join(path);
         match change {
-            Change::Write(text) => {
-                fs::create_dir_all(place.parent().unwrap_or(&root))?;
-                fs::write(&place, text)?;
-            }
+            Change::Write(text) => write(&place, text.as_bytes())?,
+            Change::WriteBlob(bytes) => write(&place, bytes)?,
             Change::Delete => fs::remove_file(&place)?,
         }
     }
-    println!("codegen: {} files, {} changed", files.len(), changes.len());
+    println!("codegen: {} text files, {} changed", files.len(), changes.len());
     Ok(())
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
     Write(String),
+    WriteBlob(Vec<u8>),
     Delete,
 }
 
@@ -61,6 +61,28 @@ fn changes(root: &Path, files: &BTreeMap<String, String>) -> Outcome<BTreeMap<St
         }
     }
     Ok(changes)
+}
+
+/// The same for generated files that are no text.
+fn blob_changes(root: &Path, mut blobs: BTreeMap<String, Vec<u8>>) -> Outcome<BTreeMap<String, Change>> {
+    let mut changes = BTreeMap::new();
+    for path in spec::list_folder(&root.join("generated"))?.into_iter().filter(|path| path.ends_with(emit::BLOB)) {
+        let path = format!("generated/{path}");
+        match blobs.remove(&path) {
+            Some(bytes) if fs::read(root.join(&path))? == bytes => {}
+            Some(bytes) => drop(changes.insert(path, Change::WriteBlob(bytes))),
+            None => drop(changes.insert(path, Change::Delete)),
+        }
+    }
+    changes.extend(blobs.into_iter().map(|(path, bytes)| (path, Change::WriteBlob(bytes))));
+    Ok(changes)
+}
+
+fn write(place: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = place.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(place, bytes)
 }
 
 fn difference(changes: &BTreeMap<String, Change>) -> String {

@@ -47,6 +47,43 @@ pub struct LockedPackage {
     pub absent_dependencies: Vec<String>,
     #[serde(default, skip_serializing_if = "Unresolved::is_empty")]
     pub unresolved_value_sets: Unresolved,
+    #[serde(default, skip_serializing_if = "NotCarried::is_empty")]
+    pub code_systems_not_carried: NotCarried,
+}
+
+/// The code systems whose codes are not in `spec/`, or not all of them. Sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NotCarried {
+    /// Defined by the package with `content` not-present.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_present: Vec<String>,
+    /// Defined by the package with `content` fragment or example.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fragment: Vec<String>,
+    /// Named by the package's value sets, and defined by no package that it sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external: Vec<String>,
+}
+
+impl NotCarried {
+    pub fn is_empty(&self) -> bool {
+        self.not_present.is_empty() && self.fragment.is_empty() && self.external.is_empty()
+    }
+
+    fn of(package: &Package, defined: &BTreeSet<&str>) -> NotCarried {
+        let with = |contents: &[&str]| {
+            let systems = package.code_systems.values().filter(|system| contents.contains(&system.content.as_str()));
+            systems.map(|system| system.url.clone()).collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        let sets = package.value_sets.values().flat_map(|set| set.include.iter().chain(&set.exclude));
+        let named: BTreeSet<&str> = sets.filter_map(|set| set.system.as_deref()).map(without_version).collect();
+        NotCarried {
+            not_present: with(&["not-present"]),
+            fragment: with(&["fragment", "example"]),
+            external: named.into_iter().filter(|url| !defined.contains(url)).map(str::to_owned).collect(),
+        }
+    }
 }
 
 /// Value sets that elements are bound to and that no package in `spec/` defines (fixups not counted).
@@ -97,12 +134,16 @@ pub fn lock(packages: &[(Manifest, Package)]) -> Lock {
     let present: BTreeSet<String> = packages.iter().map(|(m, _)| format!("{}@{}", m.name, m.version)).collect();
     let mut locked = Vec::new();
     for (manifest, package) in packages {
-        let visible = packages.iter().filter(|(other, _)| {
-            std::ptr::eq(other, manifest)
-                || manifest.dependencies.contains(&format!("{}@{}", other.name, other.version))
-        });
-        let defined: BTreeSet<&str> =
-            visible.flat_map(|(_, package)| package.value_sets.values()).map(|set| set.url.as_str()).collect();
+        let visible: Vec<&Package> = packages
+            .iter()
+            .filter(|(other, _)| {
+                std::ptr::eq(other, manifest)
+                    || manifest.dependencies.contains(&format!("{}@{}", other.name, other.version))
+            })
+            .map(|(_, package)| package)
+            .collect();
+        let defined = visible.iter().flat_map(|package| package.value_sets.values()).map(|set| set.url.as_str());
+        let systems = visible.iter().flat_map(|package| package.code_systems.values()).map(|set| set.url.as_str());
         let absent = manifest.dependencies.iter().filter(|dependency| !present.contains(*dependency));
         locked.push(LockedPackage {
             name: manifest.name.clone(),
@@ -113,7 +154,8 @@ pub fn lock(packages: &[(Manifest, Package)]) -> Lock {
             archive: manifest.archive.clone(),
             absent_dependencies: absent.cloned().collect(),
             dependencies: manifest.dependencies.clone(),
-            unresolved_value_sets: unresolved(package, &defined),
+            unresolved_value_sets: unresolved(package, &defined.collect()),
+            code_systems_not_carried: NotCarried::of(package, &systems.collect()),
         });
     }
     locked.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));

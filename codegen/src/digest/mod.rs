@@ -1,4 +1,5 @@
-//! The digest: what a FHIR package says, reduced to the facts that a program can use, without prose.
+//! The digest: what a FHIR package says, reduced to the facts that a program can use, without prose
+//! (but for what codes mean).
 //!
 //! `spec/<package>/<version>/<ResourceType>/<id>.json` is one definition; the structs of this module are its shape.
 //! Names are FHIR's own (`isSummary`, `targetProfile`); what is absent is left out. [`read`] turns a published
@@ -59,6 +60,7 @@ pub enum Definition {
     Operation(Operation),
     CodeSystem(CodeSystem),
     ValueSet(ValueSet),
+    ConceptMap(ConceptMap),
     Capability(CapabilityStatement),
 }
 
@@ -72,6 +74,7 @@ impl Definition {
             Definition::Operation(_) => "OperationDefinition",
             Definition::CodeSystem(_) => "CodeSystem",
             Definition::ValueSet(_) => "ValueSet",
+            Definition::ConceptMap(_) => "ConceptMap",
             Definition::Capability(_) => "CapabilityStatement",
         }
     }
@@ -85,6 +88,7 @@ impl Definition {
             Definition::Operation(definition) => to_text(definition),
             Definition::CodeSystem(definition) => to_text(definition),
             Definition::ValueSet(definition) => to_text(definition),
+            Definition::ConceptMap(definition) => to_text(definition),
             Definition::Capability(definition) => to_text(definition),
         }
     }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::fixup::{self, Definitions, FixupError};
 use super::{
-    CapabilityStatement, CodeSystem, Compartment, Definition, Lock, Operation, SearchParameter, Structure, Unresolved,
-    ValueSet, hash_files, unresolved, without_version,
+    CapabilityStatement, CodeSystem, Compartment, ConceptMap, Definition, Lock, Operation, SearchParameter, Structure,
+    Unresolved, ValueSet, hash_files, unresolved, without_version,
 };
 
 /// The R4 package: the types that everything else constrains.
@@ -37,6 +37,7 @@ pub struct Package {
     pub operations: BTreeMap<String, Operation>,
     pub code_systems: BTreeMap<String, CodeSystem>,
     pub value_sets: BTreeMap<String, ValueSet>,
+    pub concept_maps: BTreeMap<String, ConceptMap>,
     pub capabilities: BTreeMap<String, CapabilityStatement>,
 }
 
@@ -152,6 +153,7 @@ impl Package {
                 "OperationDefinition" => insert(&mut package.operations, id, value, file)?,
                 "CodeSystem" => insert(&mut package.code_systems, id, value, file)?,
                 "ValueSet" => insert(&mut package.value_sets, id, value, file)?,
+                "ConceptMap" => insert(&mut package.concept_maps, id, value, file)?,
                 "CapabilityStatement" => insert(&mut package.capabilities, id, value, file)?,
                 _ => return Err(SpecificationError::UnknownFolder { file }),
             }
@@ -168,6 +170,7 @@ impl Package {
             Definition::Operation(definition) => drop(self.operations.insert(id, definition)),
             Definition::CodeSystem(definition) => drop(self.code_systems.insert(id, definition)),
             Definition::ValueSet(definition) => drop(self.value_sets.insert(id, definition)),
+            Definition::ConceptMap(definition) => drop(self.concept_maps.insert(id, definition)),
             Definition::Capability(definition) => drop(self.capabilities.insert(id, definition)),
         }
     }

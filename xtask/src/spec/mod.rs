@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vesta_codegen::digest::{CORE, Lock, Manifest, Package, SpecificationError, hash_files, lock, package_files};
+use vesta_codegen::emit::BLOB;
 
 mod archive;
 #[cfg(test)]
@@ -195,9 +196,20 @@ fn write_lock(spec: &Path, lock: &Lock) -> Result<(), SpecError> {
     fs::rename(&new, &path).map_err(io(&path))
 }
 
-/// All files below a folder, by their path from it with `/`; hidden ones are left out. Empty if it is not there.
+/// All texts below a folder, by their path from it with `/`; hidden files and blobs are left out. Empty if it is not
+/// there.
 pub(crate) fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, SpecError> {
-    let mut files = BTreeMap::new();
+    let read = |file: String| {
+        let path = folder.join(&file);
+        let text = fs::read_to_string(&path).map_err(io(&path))?;
+        Ok((file, text))
+    };
+    list_folder(folder)?.into_iter().filter(|file| !file.ends_with(BLOB)).map(read).collect()
+}
+
+/// The paths of all files below a folder, from it and with `/`; hidden ones are left out.
+pub(crate) fn list_folder(folder: &Path) -> Result<Vec<String>, SpecError> {
+    let mut files = Vec::new();
     let mut open = vec![(folder.to_owned(), String::new())];
     while let Some((path, prefix)) = open.pop() {
         if !path.exists() {
@@ -213,8 +225,7 @@ pub(crate) fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, Spe
             if path.is_dir() {
                 open.push((path, format!("{prefix}{name}/")));
             } else {
-                let text = fs::read_to_string(&path).map_err(io(&path))?;
-                files.insert(format!("{prefix}{name}"), text);
+                files.push(format!("{prefix}{name}"));
             }
         }
     }

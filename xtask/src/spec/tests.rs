@@ -44,7 +44,7 @@ fn good() -> Vec<u8> {
         ("package/package.json", &manifest("test.guide", "1.0.0")),
         ("package/.index.json", "{}"),
         ("package/StructureDefinition-p.json", PATIENT),
-        ("package/ConceptMap-c.json", r#"{"resourceType":"ConceptMap","id":"c"}"#),
+        ("package/ImplementationGuide-c.json", r#"{"resourceType":"ImplementationGuide","id":"c"}"#),
         ("package/example/Patient-x.json", "not even JSON"),
         ("package/xml/StructureDefinition-p.xml", "<x/>"),
     ])

@@ -16,8 +16,8 @@ pub struct ReadError(String);
 
 type Result<T> = std::result::Result<T, ReadError>;
 
-/// The id and the digest of a definition; none for a resource type that has no digest (ConceptMap,
-/// ImplementationGuide …).
+/// The id and the digest of a definition; none for a resource type that has no digest
+/// (ImplementationGuide …).
 pub fn definition(resource: &Value) -> Result<Option<(String, Definition)>> {
     let resource_type = required(resource, "resourceType")?;
     let id = required(resource, "id")?;
@@ -32,6 +32,7 @@ pub fn definition(resource: &Value) -> Result<Option<(String, Definition)>> {
         "OperationDefinition" => Definition::Operation(operation::read(resource)?),
         "CodeSystem" => Definition::CodeSystem(terminology::code_system(resource)?),
         "ValueSet" => Definition::ValueSet(terminology::value_set(resource)?),
+        "ConceptMap" => Definition::ConceptMap(terminology::concept_map(resource)?),
         "CapabilityStatement" => Definition::Capability(capability::read(resource)?),
         _ => return Ok(None),
     };
