@@ -191,14 +191,9 @@ impl SearchSet<'_> {
             return Ok(Vec::new());
         }
         let service = self.request.service;
-        let mut resources = Vec::with_capacity(page.found.len());
-        for found in &page.found {
-            let resource = vesta_runtime::json::parse(&found.stored.body)
-                .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
-            resources.push(resource);
-        }
         let planner = service.planner();
-        let includes = Includes::of(&planner, &self.search, &resources);
+        let includes = Includes::of(&planner, &self.search, &page.found)
+            .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
         let mut boundaries: BTreeMap<&'static str, Option<Boundary>> = BTreeMap::new();
         for name in includes.types() {
             boundaries.entry(name).or_insert_with(|| {

@@ -41,6 +41,30 @@ pub(super) fn single(ends: Option<&[End]>) -> bool {
     })
 }
 
+/// The elements of the resource itself that the expression starts from; none where it is more than paths. What a
+/// reference in a resource resolves to may be contained in it.
+pub(super) fn starts(expression: &str) -> Option<Vec<&str>> {
+    let mut starts = vec!["contained"];
+    for path in split_union(expression) {
+        let (_, rest) = path.trim().trim_start_matches('(').split_once('.')?;
+        let end = rest.find(|character: char| !character.is_ascii_alphanumeric()).unwrap_or(rest.len());
+        if end == 0 || rest[end..].starts_with('(') || path.contains(['|', '%']) {
+            return None;
+        }
+        starts.push(&rest[..end]);
+    }
+    Some(starts)
+}
+
+/// The ends of a composite's part, whose path goes on from each of the composite's own.
+pub(super) fn component_ends(schema: &Schema, composite: &str, component: &str) -> Option<Vec<End>> {
+    let paths: Vec<String> = split_union(composite)
+        .into_iter()
+        .flat_map(|from| split_union(component).into_iter().map(move |to| format!("{}.{}", from.trim(), to.trim())))
+        .collect();
+    paths.iter().map(|path| end(schema, path)).collect()
+}
+
 /// The ends of the paths that the expression unites; none where one is more than a path.
 pub(super) fn ends(schema: &Schema, expression: &str) -> Option<Vec<End>> {
     split_union(expression).into_iter().map(|path| end(schema, path)).collect()
@@ -106,4 +130,24 @@ fn end(schema: &Schema, path: &str) -> Option<End> {
         types.retain(|definition| definition.is_a(cast) || definition.name.eq_ignore_ascii_case(cast));
     }
     Some(End { path: path.to_owned(), types, single })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::starts;
+
+    #[test]
+    fn an_expression_of_paths_starts_from_known_elements() {
+        for (expression, expected) in [
+            ("Observation.subject.where(resolve() is Patient)", Some(vec!["contained", "subject"])),
+            ("(Observation.value as Quantity) | Observation.code", Some(vec!["contained", "value", "code"])),
+            ("Bundle.entry[0].resource", Some(vec!["contained", "entry"])),
+            ("(Patient.name | Patient.contact.name).family", None),
+            ("Patient.descendants()", None),
+            ("Patient.where(id = %resource.id)", None),
+            ("Observation", None),
+        ] {
+            assert_eq!(starts(expression), expected, "{expression}");
+        }
+    }
 }

@@ -87,6 +87,8 @@ pub struct Parameter {
     /// In this site's database.
     pub id: i32,
     pub systems: Systems,
+    /// Those of a composite's parts.
+    pub component_systems: Vec<Systems>,
     /// Whether a resource has at most one value.
     pub single: bool,
 }
@@ -183,6 +185,14 @@ impl ParameterTable {
                             definition,
                             id,
                             systems: paths::systems(ends.as_deref()),
+                            component_systems: definition
+                                .components
+                                .iter()
+                                .map(|part| {
+                                    let of = definition.expression;
+                                    paths::systems(paths::component_ends(schema, of, part.expression).as_deref())
+                                })
+                                .collect(),
                             single: paths::single(ends.as_deref()),
                         }
                     });

@@ -64,9 +64,8 @@ impl Columns for rusqlite::Row<'_> {
             ValueRef::Null => SortValue::Missing,
             ValueRef::Integer(value) => SortValue::Integer(value),
             ValueRef::Real(value) => SortValue::Real(value),
-            ValueRef::Text(value) | ValueRef::Blob(value) => {
-                SortValue::Text(String::from_utf8_lossy(value).into_owned())
-            }
+            ValueRef::Text(value) => SortValue::Text(String::from_utf8_lossy(value).into_owned()),
+            ValueRef::Blob(value) => SortValue::Bytes(value.to_vec()),
         })
     }
 }
@@ -122,8 +121,11 @@ impl Columns for QueryResult {
         if let Ok(value) = self.try_get_by_index::<Option<i16>>(column) {
             return Ok(value.map_or(SortValue::Missing, |value| SortValue::Integer(value.into())));
         }
-        let value = self.try_get_by_index::<Option<String>>(column)?;
-        Ok(value.map_or(SortValue::Missing, SortValue::Text))
+        if let Ok(value) = self.try_get_by_index::<Option<String>>(column) {
+            return Ok(value.map_or(SortValue::Missing, SortValue::Text));
+        }
+        let value = self.try_get_by_index::<Option<Vec<u8>>>(column)?;
+        Ok(value.map_or(SortValue::Missing, SortValue::Bytes))
     }
 }
 

@@ -128,6 +128,8 @@ pub enum SortValue {
     Integer(i64),
     Real(f64),
     Text(String),
+    /// A number, as bytes that sort as numbers do.
+    Bytes(Vec<u8>),
 }
 
 /// A match of a search page, with what the page was sorted by.

@@ -28,13 +28,32 @@ pub(super) fn parameter_is(row: &'static str, ids: &[i32]) -> Expr {
 
 /// The tests as one test on rows of one table, where they are.
 pub(super) fn any_row(planner: &Planner<'_>, parameter: &Parameter, tests: &[ValueTest]) -> Option<RowTest> {
-    let mut groups = groups(planner, parameter.systems, tests);
+    let mut groups = groups(planner, Forms::of(&[parameter]), tests);
     if groups.len() == 1 { groups.pop() } else { None }
 }
 
-fn groups(planner: &Planner<'_>, systems: Systems, tests: &[ValueTest]) -> Vec<RowTest> {
+/// In which forms tokens are asked for: by whether those of the parameter, or of a composite's parts, have systems.
+#[derive(Clone, Copy)]
+struct Forms<'a> {
+    whole: Systems,
+    parts: &'a [Systems],
+}
+
+impl<'a> Forms<'a> {
+    /// Where the parameters of several types differ, every form is asked for.
+    fn of(parameters: &[&'a Parameter]) -> Forms<'a> {
+        let all = Forms { whole: Systems::Unknown, parts: &[] };
+        let Some(first) = parameters.first() else { return all };
+        let same = parameters.iter().all(|parameter| {
+            parameter.systems == first.systems && parameter.component_systems == first.component_systems
+        });
+        if same { Forms { whole: first.systems, parts: &first.component_systems } } else { all }
+    }
+}
+
+fn groups(planner: &Planner<'_>, forms: Forms<'_>, tests: &[ValueTest]) -> Vec<RowTest> {
     let mut groups: Vec<RowTest> = Vec::new();
-    for (table, condition) in tests.iter().flat_map(|test| planner.rows(systems, test)) {
+    for (table, condition) in tests.iter().flat_map(|test| planner.rows(forms, test)) {
         match groups.iter_mut().find(|group| group.table == table) {
             Some(group) => group.any.push(condition),
             None => groups.push(RowTest { table, any: vec![condition] }),
@@ -89,11 +108,7 @@ impl Planner<'_> {
                 if *missing { present.not() } else { present }
             }
             Test::Any(tests) => {
-                // Types differ in whether tokens have systems: then every form is asked for.
-                let systems = parameters[0].systems;
-                let same = parameters.iter().all(|parameter| parameter.systems == systems);
-                let systems = if same { systems } else { Systems::Unknown };
-                groups(self, systems, tests)
+                groups(self, Forms::of(&parameters), tests)
                     .iter()
                     .map(|group| {
                         // Without statistics SQLite takes the index by value, and scans it for every resource.
@@ -176,7 +191,7 @@ impl Planner<'_> {
     }
 
     /// The rows, any of which a resource has that passes the test.
-    fn rows(&self, systems: Systems, test: &ValueTest) -> Vec<(IndexTable, RowCondition)> {
+    fn rows(&self, forms: Forms<'_>, test: &ValueTest) -> Vec<(IndexTable, RowCondition)> {
         let hash = |meaning, parts: &[&str]| self.table.hash_key().hash(meaning, parts);
         match test {
             ValueTest::Token { .. } | ValueTest::Reference(_) => {
@@ -185,7 +200,7 @@ impl Planner<'_> {
                 } else {
                     IndexTable::IndexReference
                 };
-                self.hashes(systems, test).into_iter().map(|hash| (table, RowCondition::Hash(hash))).collect()
+                self.hashes(forms.whole, test).into_iter().map(|hash| (table, RowCondition::Hash(hash))).collect()
             }
             ValueTest::IdentifierOfType { system, code, value } => {
                 let hash = hash(Meaning::IdentifierOfType, &[system, code, value]);
@@ -221,7 +236,7 @@ impl Planner<'_> {
             ValueTest::Quantity { number, unit } => {
                 vec![(IndexTable::IndexQuantity, self.quantity(None, number, unit))]
             }
-            ValueTest::Composite(parts) => self.composite(parts),
+            ValueTest::Composite(parts) => self.composite(forms.parts, parts),
         }
     }
 
@@ -263,12 +278,12 @@ impl Planner<'_> {
     }
 
     /// See `store::index::derive::composite`.
-    fn composite(&self, parts: &[ValueTest]) -> Vec<(IndexTable, RowCondition)> {
+    fn composite(&self, systems: &[Systems], parts: &[ValueTest]) -> Vec<(IndexTable, RowCondition)> {
         let key = self.table.hash_key();
         let mut combinations: Vec<Vec<i64>> = vec![Vec::new()];
         let mut other = None;
-        for part in parts {
-            let hashes = self.hashes(Systems::Unknown, part);
+        for (at, part) in parts.iter().enumerate() {
+            let hashes = self.hashes(systems.get(at).copied().unwrap_or(Systems::Unknown), part);
             if hashes.is_empty() {
                 other = Some(part);
                 continue;

@@ -63,6 +63,15 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// The same walk for each of several equalities, where the client left the order open: the rows of each come in the
+    /// order of the resources, which they do not together.
+    pub(super) fn branches(&self, search: &Search) -> Option<Vec<Driver<'a>>> {
+        let Driver::Rows { criterion, parameter, test } = self else { return None };
+        let each = test.in_order_each().filter(|_| search.sort.is_empty())?;
+        let one = |test| Driver::Rows { criterion: *criterion, parameter, test };
+        Some(each.into_iter().map(one).collect())
+    }
+
     /// The resource's key, as the statement names it.
     pub(super) fn key(&self) -> Expr {
         match self {
@@ -193,8 +202,9 @@ impl<'a> Driver<'a> {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
-                Driver::Rows { parameter, test, .. } if test.table == IndexTable::IndexDate && parameter.single => {
-                    vec![own(Expr::col(("lead", Column::High)))]
+                // In the order of the index by value, so that the walk stops when the page is full.
+                Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_row() => {
+                    [Column::High, Column::Low].map(|column| own(Expr::col(("lead", column)))).to_vec()
                 }
                 Driver::Rows { test, .. } => {
                     // One hash makes one row a resource.

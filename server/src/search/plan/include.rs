@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
-use serde_json::Value;
+use vesta_runtime::json::{self, JsonError};
 use vesta_runtime::search::{IndexValue, values};
 
 use super::condition::parameter_is;
 use super::row::{never, padded};
 use super::{Access, Planner};
-use crate::search::query::Search;
+use crate::search::paths::starts;
+use crate::search::query::{Include, Search};
+use crate::search::table::Parameter;
+use crate::store::Found;
 use crate::store::index::{Column, IndexTable, Meaning};
 use crate::store::schema::{Resource, select_stored};
 
@@ -26,40 +29,41 @@ pub struct Includes {
 }
 
 impl Includes {
-    /// Reads the page's resources.
-    pub fn of(planner: &Planner<'_>, search: &Search, page: &[Value]) -> Includes {
+    /// Looks at the page's resources: at their keys, and at the elements that hold the references asked for.
+    pub fn of(planner: &Planner<'_>, search: &Search, page: &[Found]) -> Result<Includes, JsonError> {
         let mut includes = Includes::default();
-        let key = planner.table.hash_key();
-        for include in &search.includes {
-            if include.reverse {
-                let hashes = page
-                    .iter()
-                    .filter_map(|resource| {
-                        let of = resource.get("resourceType")?.as_str()?;
-                        let wanted = include.target.is_none_or(|target| target == of);
-                        wanted.then_some(key.hash(Meaning::Resource, &[of, resource.get("id")?.as_str()?]))
-                    })
-                    .collect::<Vec<_>>();
-                if !hashes.is_empty() {
-                    includes.referring.push((include.source, include.code, hashes));
-                }
-                continue;
+        let (table, key) = (planner.table, planner.table.hash_key());
+        for include in search.includes.iter().filter(|include| include.reverse) {
+            let hashes: Vec<i64> = page
+                .iter()
+                .filter_map(|found| {
+                    let of = table.type_name(found.stored.resource_type)?;
+                    let wanted = include.target.is_none_or(|target| target == of);
+                    wanted.then(|| key.hash(Meaning::Resource, &[of, &found.stored.id]))
+                })
+                .collect();
+            if !hashes.is_empty() {
+                includes.referring.push((include.source, include.code, hashes));
             }
-            let Some(parameter) = planner.table.parameter(include.source, include.code) else { continue };
-            for resource in page {
-                let Some((entry, node)) = planner.table.root(resource) else { continue };
-                if entry.name != include.source {
-                    continue;
-                }
+        }
+        let forward = || search.includes.iter().filter(|include| !include.reverse);
+        if forward().next().is_none() {
+            return Ok(includes);
+        }
+        let parameters: Vec<(&Include, &Parameter)> =
+            forward().filter_map(|include| Some((include, table.parameter(include.source, include.code)?))).collect();
+        let starts: Option<Vec<Vec<&str>>> =
+            parameters.iter().map(|(_, parameter)| starts(parameter.definition.expression)).collect();
+        for found in page {
+            let body = &found.stored.body;
+            let resource = match &starts {
+                Some(starts) => json::parse_properties(body, |name| is_start(starts, name))?,
+                None => json::parse(body)?,
+            };
+            let Some((entry, node)) = table.root(&resource) else { continue };
+            for (include, parameter) in parameters.iter().filter(|(include, _)| include.source == entry.name) {
                 for value in values(parameter.definition, node) {
-                    let IndexValue::Reference(reference) = value else { continue };
-                    let local = reference.base.as_deref().is_none_or(|base| base == planner.table.base());
-                    let target = reference.target_type.as_deref().and_then(|target| planner.table.entry(target));
-                    if let (true, Some(target), Some(id)) = (local, target, reference.target_id)
-                        && include.target.is_none_or(|wanted| wanted == target.name)
-                    {
-                        includes.targets.entry(target.name).or_default().push(id);
-                    }
+                    includes.add(planner, include, value);
                 }
             }
         }
@@ -67,7 +71,18 @@ impl Includes {
             ids.sort_unstable();
             ids.dedup();
         }
-        includes
+        Ok(includes)
+    }
+
+    fn add(&mut self, planner: &Planner<'_>, include: &Include, value: IndexValue) {
+        let IndexValue::Reference(reference) = value else { return };
+        let local = reference.base.as_deref().is_none_or(|base| base == planner.table.base());
+        let target = reference.target_type.as_deref().and_then(|target| planner.table.entry(target));
+        if let (true, Some(target), Some(id)) = (local, target, reference.target_id)
+            && include.target.is_none_or(|wanted| wanted == target.name)
+        {
+            self.targets.entry(target.name).or_default().push(id);
+        }
     }
 
     /// The types whose access must be known to [`Includes::statement`].
@@ -122,4 +137,12 @@ impl Includes {
             .limit(MOST_INCLUDED as u64 + 1);
         Some(statement)
     }
+}
+
+/// Whether an element that references start from is held by a property of this name: `value` by `valueReference`.
+fn is_start(starts: &[Vec<&str>], name: &str) -> bool {
+    name == "resourceType"
+        || starts.iter().flatten().any(|start| {
+            name.strip_prefix(start).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_lowercase()))
+        })
 }

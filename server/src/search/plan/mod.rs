@@ -17,7 +17,7 @@ mod order;
 mod row;
 
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement, UnionType};
 
 pub use self::include::{Includes, MOST_INCLUDED};
 pub(in crate::search) use self::order::MOST_KEYS;
@@ -74,8 +74,35 @@ impl<'a> Planner<'a> {
     /// The statement of a page of `count` resources, from `position` on.
     pub fn page(&self, search: &Search, access: Access<'_>, count: usize, position: Option<Position>) -> Plan<'a> {
         let driver = Driver::choose(self, search, access);
-        let (mut inner, keys) = driver.select(self, search, access);
+        // One more than asked for tells whether there is a next page.
+        let most = count as u64 + 1;
+        let (page, keys) = match driver.branches(search) {
+            Some(branches) => self.united(&branches, search, access, position.as_ref(), most),
+            None => self.walk(&driver, search, access, position.as_ref(), most),
+        };
         let forward = position.as_ref().is_none_or(|position| position.forward);
+        let statement = self.with_bodies(page, &keys, forward);
+        Plan {
+            statement,
+            sort_columns: keys.len(),
+            count,
+            position,
+            table: self.table,
+            types: search.types.clone(),
+            hashed: confirm::hashed(search),
+        }
+    }
+
+    /// The first `most` from the position on, in order.
+    fn walk(
+        &self,
+        driver: &Driver<'_>,
+        search: &Search,
+        access: Access<'_>,
+        position: Option<&Position>,
+        most: u64,
+    ) -> (SelectStatement, Vec<Key>) {
+        let (mut inner, keys) = driver.select(self, search, access);
         if keys.iter().any(|key| key.is_computed) {
             // The order is by what is computed for each: name it, so that the position is compared with the result.
             let mut outer = Query::select();
@@ -89,23 +116,36 @@ impl<'a> Planner<'a> {
                 .zip(order::names(keys.len()))
                 .map(|(key, name)| Key { expr: Expr::col(("hit", name)), ..key.clone() })
                 .collect();
-            order::apply(&mut outer, &named, &Expr::col(("hit", "key")), position.as_ref());
+            order::apply(&mut outer, &named, &Expr::col(("hit", "key")), position);
             inner = outer;
         } else {
-            order::apply(&mut inner, &keys, &driver.key(), position.as_ref());
+            order::apply(&mut inner, &keys, &driver.key(), position);
         }
-        // One more than asked for tells whether there is a next page.
-        inner.limit(count as u64 + 1);
-        let statement = self.with_bodies(inner, &keys, forward);
-        Plan {
-            statement,
-            sort_columns: keys.len(),
-            count,
-            position,
-            table: self.table,
-            types: search.types.clone(),
-            hashed: confirm::hashed(search),
-        }
+        inner.limit(most);
+        (inner, keys)
+    }
+
+    /// The first of several walks in the order of the resources: the first of each, united.
+    fn united(
+        &self,
+        walks: &[Driver<'_>],
+        search: &Search,
+        access: Access<'_>,
+        position: Option<&Position>,
+        most: u64,
+    ) -> (SelectStatement, Vec<Key>) {
+        // SQLite takes no limit in a part of a union, but in a subquery of it.
+        let first = |walk: &Driver<'_>| {
+            let (rows, _) = self.walk(walk, search, access, position, most);
+            Query::select().column(Asterisk).from_subquery(rows, "walk").take()
+        };
+        let union = walks.iter().map(first).reduce(|mut all, one| all.union(UnionType::Distinct, one).take());
+        let mut united = Query::select();
+        let key = Expr::col(("hit", "key"));
+        united.expr_as(key.clone(), "key").from_subquery(union.unwrap_or_default(), "hit");
+        order::order_by(&mut united, &[], &key, position.is_none_or(|position| position.forward));
+        united.limit(most);
+        (united, Vec::new())
     }
 
     /// How many resources match.

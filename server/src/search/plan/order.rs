@@ -36,6 +36,7 @@ impl Position {
                 SortValue::Integer(value) => json!(value),
                 SortValue::Real(value) => json!(value),
                 SortValue::Text(value) => json!(value),
+                SortValue::Bytes(value) => json!(value),
             })
             .collect();
         json!([self.key, self.forward, values]).to_string().into_bytes()
@@ -50,6 +51,7 @@ impl Position {
                 None => number.as_f64().map(SortValue::Real),
             },
             Value::String(text) => Some(SortValue::Text(text)),
+            bytes @ Value::Array(_) => serde_json::from_value(bytes).ok().map(SortValue::Bytes),
             _ => None,
         });
         Some(Position { values: values.collect::<Option<_>>()?, key, forward })
@@ -97,6 +99,7 @@ fn literal(value: &SortValue) -> Option<Expr> {
         SortValue::Integer(value) => Some(Expr::val(*value)),
         SortValue::Real(value) => Some(Expr::val(*value)),
         SortValue::Text(value) => Some(Expr::val(value.clone())),
+        SortValue::Bytes(value) => Some(Expr::val(value.clone())),
     }
 }
 

@@ -47,6 +47,24 @@ impl RowTest {
         matches!(self.any.as_slice(), [RowCondition::Hash(_)])
     }
 
+    /// The conditions one by one, where there are several and the rows of each come in the order of the resources, so
+    /// that a page of each suffices.
+    pub(super) fn in_order_each(&self) -> Option<Vec<RowTest>> {
+        let several = (2..=MOST_IN_ORDER).contains(&self.any.len());
+        let one = |condition: &RowCondition| RowTest { table: self.table, any: vec![condition.clone()] };
+        (several && self.any.iter().all(RowCondition::is_in_order)).then(|| self.any.iter().map(one).collect())
+    }
+
+    /// Whether a resource that has one value of the parameter has one row at most that passes.
+    pub(super) fn is_one_row(&self) -> bool {
+        match (self.table, self.any.as_slice()) {
+            (IndexTable::IndexDate | IndexTable::IndexNumber, _) => true,
+            // As written: a row for its code, and one for its unit.
+            (IndexTable::IndexQuantity, [RowCondition::Quantity { hash, code, .. }]) => *hash != 0 || code.is_some(),
+            _ => false,
+        }
+    }
+
     /// Whether the table's key leads from a resource to its rows, so that a probe is one seek.
     pub(super) fn is_probe(&self) -> bool {
         match self.table {
@@ -84,6 +102,9 @@ impl RowTest {
     }
 }
 
+/// More equalities than this are looked for together, and what they find is put in order.
+const MOST_IN_ORDER: usize = 16;
+
 /// The same values, repeated up to a power of two: few distinct statement texts stay prepared.
 pub(super) fn padded<T: Copy>(values: &[T]) -> Vec<T> {
     let last = values[values.len() - 1];
@@ -105,6 +126,15 @@ pub(super) enum Columns {
 }
 
 impl RowCondition {
+    /// Whether it holds one value of the key that resources come behind.
+    fn is_in_order(&self) -> bool {
+        match self {
+            RowCondition::Hash(_) | RowCondition::Exact { .. } | RowCondition::Uri(_) => true,
+            RowCondition::Quantity { column, .. } => *column == Column::Value,
+            _ => false,
+        }
+    }
+
     fn expr(&self, row: &'static str, columns: Columns) -> Expr {
         let column = |column: Column| {
             let plain = Expr::col((row, column));

@@ -134,10 +134,8 @@ fn touched(plan: &Value, most: &mut f64) {
 async fn included(fixture: &Fixture, of: &str, query: &str, boundary: &Boundary) -> Vec<String> {
     let search = parse(&fixture.table, Some(of), query).expect("a query");
     let page = fixture.page(&search, boundary, 100, None).await;
-    let bodies: Vec<Value> =
-        page.found.iter().map(|found| vesta_runtime::json::parse(&found.stored.body).expect("JSON")).collect();
     let planner = fixture.planner();
-    let includes = Includes::of(&planner, &search, &bodies);
+    let includes = Includes::of(&planner, &search, &page.found).expect("JSON");
     let Some(statement) = includes.statement(&planner, |_| Some(Access { boundary, scopes: &[] })) else {
         return Vec::new();
     };
