@@ -71,7 +71,8 @@ pub struct Limits {
     pub writers: usize,
     /// By how much the clocks of server and database may differ.
     pub clock_difference: Duration,
-    /// Audit entries of reads that may wait to be written, and for how long.
+    /// Audit entries of reads that may wait to be written, and for how long. On SQLite each commit makes the readers map
+    /// the database's file anew, so that often would cost them dearly.
     pub audit_buffer: usize,
     pub audit_delay: Duration,
 }
@@ -91,8 +92,8 @@ impl Default for Limits {
             mapped_bytes: 4 << 30,
             writers: 4,
             clock_difference: Duration::from_secs(30),
-            audit_buffer: 8_192,
-            audit_delay: Duration::from_millis(200),
+            audit_buffer: 16_384,
+            audit_delay: Duration::from_secs(1),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sea_orm::sea_query::{Value, Values};
 use tokio::sync::Semaphore;
@@ -134,6 +135,8 @@ impl SqliteReader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        // A plan holds for all values: else SQLite prepares a statement anew each time that other values are bound.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.busy_timeout(Duration::from_millis(100))?;
         // The page cache is private to a connection, the mapping is the system's: a small one suffices.
         connection.pragma_update(None, "cache_size", -1_024)?;
