@@ -42,6 +42,7 @@ mod outcome;
 mod page;
 mod preferences;
 mod query;
+mod reach;
 pub mod read;
 pub mod search;
 mod service;

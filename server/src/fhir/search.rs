@@ -12,6 +12,7 @@ use super::audit::{Interaction, recorded};
 use super::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
 use super::page::{Beside, BundleWriter};
 use super::query;
+use super::reach;
 use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
 use crate::access::{Boundary, Permission};
@@ -29,7 +30,8 @@ pub async fn search(
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Search)?;
-        let (search, issues) = parse(request, Some(resource_type), parameters)?;
+        let (mut search, issues) = parse(request, Some(resource_type), parameters)?;
+        reach::restrict(request, &mut search, &granted)?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let path = format!("{}/{}", request.service.base_url, resource_type.name);
         let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
@@ -80,6 +82,7 @@ pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> R
             )));
         }
         search.types = types;
+        reach::restrict(request, &mut search, &granted)?;
         let subset = Subset::parse(None, &search.used)?;
         let path = request.service.base_url.clone();
         SearchSet { request, search, granted, subset, path, issues }.answer().await
@@ -112,6 +115,7 @@ fn issue_of(issue: &crate::search::Issue, make: fn(IssueType, String) -> Issue) 
         IssueKind::Unknown | IssueKind::NotSupported => IssueType::NotSupported,
         IssueKind::NotIndexed => IssueType::Incomplete,
         IssueKind::Value => IssueType::Value,
+        IssueKind::TooCostly => IssueType::TooCostly,
     };
     make(code, sentence(&issue.message))
 }
@@ -153,6 +157,7 @@ impl SearchSet<'_> {
 
     async fn answer(mut self) -> Result<Answer, Error> {
         let service = self.request.service;
+        reach::shorten(service, &mut self.search, &self.granted).await?;
         let page = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let PageSizes { default, maximum } = service.pages;
         let count = self.search.count.unwrap_or(page(default)).min(page(maximum));

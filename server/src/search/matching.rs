@@ -1,7 +1,6 @@
 //! The same search, decided for one resource in memory, on the same index values.
 
 use serde_json::Value;
-use vesta_runtime::node::Node;
 use vesta_runtime::search::{IndexValue, values};
 
 use super::query::{Criterion, Search, StringMode, Test, Unit, UriMode, ValueTest};
@@ -9,25 +8,48 @@ use super::table::ParameterTable;
 use crate::store::index::reference_hashes;
 use vesta_runtime::date::DateTime;
 
-impl Search {
-    /// Whether the resource is among the results. A chain needs other resources, which memory does not have: it
-    /// accepts nothing here, and [`Search::has_chains`] tells.
-    pub fn matches(&self, table: &ParameterTable, resource: &Value) -> bool {
-        let Some((entry, node)) = table.root(resource) else { return false };
-        self.types.contains(&entry.name)
-            && self.criteria.iter().all(|criterion| accepts(table, entry.name, node, resource, criterion))
+/// The resources around one, for what follows references: those that the boundary shows.
+pub trait Around {
+    fn resource(&self, of: &str, id: &str) -> Option<&Value>;
+    fn of_type<'a>(&'a self, of: &str) -> Box<dyn Iterator<Item = &'a Value> + 'a>;
+}
+
+/// A resource that stands alone.
+struct Alone;
+
+impl Around for Alone {
+    fn resource(&self, _: &str, _: &str) -> Option<&Value> {
+        None
     }
 
-    pub fn has_chains(&self) -> bool {
-        self.criteria.iter().any(|criterion| matches!(criterion.test, Test::Chain(_)))
+    fn of_type<'a>(&'a self, _: &str) -> Box<dyn Iterator<Item = &'a Value> + 'a> {
+        Box::new(std::iter::empty())
     }
 }
 
-fn accepts(table: &ParameterTable, of: &str, node: Node<'_>, resource: &Value, criterion: &Criterion) -> bool {
+impl Search {
+    /// Whether the resource is among the results. What follows references needs other resources, which are not here: it
+    /// accepts nothing, and [`Search::reached`] tells.
+    pub fn matches(&self, table: &ParameterTable, resource: &Value) -> bool {
+        self.matches_among(table, resource, &Alone)
+    }
+
+    /// Whether the resource is among the results, where these are the others.
+    pub fn matches_among(&self, table: &ParameterTable, resource: &Value, around: &dyn Around) -> bool {
+        let Some((entry, _)) = table.root(resource) else { return false };
+        self.types.contains(&entry.name)
+            && self.criteria.iter().all(|criterion| accepts(table, resource, criterion, around))
+    }
+}
+
+fn accepts(table: &ParameterTable, resource: &Value, criterion: &Criterion, around: &dyn Around) -> bool {
+    let Some((entry, node)) = table.root(resource) else { return false };
+    let of = entry.name;
     let found =
         || table.parameter(of, criterion.code).map(|parameter| values(parameter.definition, node)).unwrap_or_default();
+    let id = || resource.get("id").and_then(Value::as_str);
     let accepted = match &criterion.test {
-        Test::Id(ids) => resource.get("id").and_then(Value::as_str).is_some_and(|id| ids.iter().any(|one| one == id)),
+        Test::Id(ids) => id().is_some_and(|id| ids.iter().any(|one| one == id)),
         Test::LastUpdated(tests) => resource
             .get("meta")
             .and_then(|meta| meta.get("lastUpdated")?.as_str())
@@ -39,9 +61,31 @@ fn accepts(table: &ParameterTable, of: &str, node: Node<'_>, resource: &Value, c
             }),
         Test::Missing(missing) => found().is_empty() == *missing,
         Test::Any(tests) => found().iter().any(|value| tests.iter().any(|test| test.accepts(table, value))),
-        Test::Chain(_) => false,
+        Test::Chain(targets) => found().iter().filter_map(|value| local(table, value)).any(|(target, id)| {
+            targets
+                .iter()
+                .filter(|(of, _)| *of == target)
+                .filter_map(|(of, inner)| Some((around.resource(of, id)?, inner)))
+                .any(|(resource, inner)| accepts(table, resource, inner, around))
+        }),
+        Test::Referred { source, code, criterion } => id().is_some_and(|id| {
+            around.of_type(source).any(|referring| {
+                let found = table
+                    .root(referring)
+                    .and_then(|(_, node)| Some(values(table.parameter(source, code)?.definition, node)));
+                found.unwrap_or_default().iter().any(|value| local(table, value) == Some((of, id)))
+                    && accepts(table, referring, criterion, around)
+            })
+        }),
     };
     accepted != criterion.negated
+}
+
+/// The type and id of a resource of this server that is referred to.
+fn local<'a>(table: &ParameterTable, value: &'a IndexValue) -> Option<(&'a str, &'a str)> {
+    let IndexValue::Reference(reference) = value else { return None };
+    reference.base.as_deref().is_none_or(|base| base == table.base()).then_some(())?;
+    Some((reference.target_type.as_deref()?, reference.target_id.as_deref()?))
 }
 
 impl ValueTest {

@@ -5,6 +5,7 @@
 //! the includes; [`Search::matches`] decides the same for one resource in memory. Both back ends compare the index values
 //! that the parameters' extractors yield, and nothing else in the server matches resources.
 
+mod chain;
 mod escape;
 mod generated;
 mod matching;
@@ -18,13 +19,14 @@ mod values;
 
 pub use self::escape::escape;
 pub use self::generated::types;
+pub use self::matching::Around;
 pub use self::paths::Systems;
 pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position};
 pub use self::query::{
     Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort, StringMode, Summary,
     Test, Total, Unit, UriMode, ValueTest,
 };
-pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, TypeBoundary, TypeEntry, definitions};
+pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, TypeBoundary, TypeEntry, definitions};
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ pub(super) struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    fn parse(name: &'a str) -> Self {
+    pub(super) fn parse(name: &'a str) -> Self {
         let (head, chain) = match name.split_once('.') {
             Some((head, chain)) => (head, Some(chain)),
             None => (name, None),
@@ -43,6 +43,8 @@ pub(super) struct Parser<'a> {
     failed: bool,
     /// The parameter at hand is not part of the search.
     passed_over: bool,
+    /// How many steps of a chain lead to the parameter at hand.
+    pub(super) steps: usize,
     /// Result parameters that came already and may come once.
     pub(super) once: HashSet<String>,
     handling: Handling,
@@ -65,6 +67,7 @@ impl Search {
             issues: Vec::new(),
             failed: false,
             passed_over: false,
+            steps: 0,
             once: HashSet::new(),
             handling,
         };
@@ -91,7 +94,7 @@ impl Parser<'_> {
     }
 
     /// What is done in part under lenient handling: the parameter stays in the search.
-    fn narrow(&mut self, name: &str, kind: IssueKind, message: String) {
+    pub(super) fn narrow(&mut self, name: &str, kind: IssueKind, message: String) {
         self.failed |= self.handling == Handling::Strict;
         self.issues.push(Issue { parameter: name.to_owned(), kind, message });
     }
@@ -131,7 +134,7 @@ impl Parser<'_> {
                 if self.result_parameter(name, &parsed, value) {
                     return;
                 }
-                if let Some(criterion) = self.criterion(name, &parsed, value) {
+                if let Some(criterion) = self.criterion(name, name, value) {
                     self.search.criteria.push(criterion);
                 }
             }
@@ -139,13 +142,14 @@ impl Parser<'_> {
     }
 
     /// The definition that all the types share; none where one of them lacks it.
-    fn definition(&self, code: &str) -> Option<&'static SearchParameter> {
+    pub(super) fn definition(&self, code: &str) -> Option<&'static SearchParameter> {
         let mut definitions = self.search.types.iter().map(|of| Some(self.table.parameter(of, code)?.definition));
         let first = definitions.next()??;
         definitions.all(|other| other.is_some_and(|other| other.kind == first.kind)).then_some(first)
     }
 
-    fn criterion(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> Option<Criterion> {
+    /// `text` is the name, or what of it is left at the end of a chain.
+    pub(super) fn criterion(&mut self, name: &str, text: &str, value: &str) -> Option<Criterion> {
         if value.is_empty() {
             self.fail(
                 name,
@@ -154,11 +158,19 @@ impl Parser<'_> {
             );
             return None;
         }
+        if let Some(rest) = text.strip_prefix("_has:") {
+            return self.has(name, rest, value);
+        }
+        let parsed = &Name::parse(text);
         match parsed.code {
             "_id" if parsed.chain.is_none() => return self.id(name, parsed, value),
             "_lastUpdated" if parsed.chain.is_none() => return self.last_updated(name, parsed, value),
-            "_has" | "_filter" | "_list" | "_query" | "_content" | "_text" | "_contained" | "_containedType"
-            | "_score" => {
+            "_has" => {
+                let expected = "_has:[type]:[reference parameter]:[parameter]";
+                self.fail(name, IssueKind::Value, format!("{name}: {expected} was expected"));
+                return None;
+            }
+            "_filter" | "_list" | "_query" | "_content" | "_text" | "_contained" | "_containedType" | "_score" => {
                 let message = format!("the parameter {:?} is not supported", parsed.code);
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;
@@ -176,11 +188,7 @@ impl Parser<'_> {
             return None;
         }
         if self.search.types.iter().any(|of| !self.table.is_indexed(of, definition.code)) {
-            let message = format!(
-                "the parameter {:?} is new or has changed, and stored resources are still being indexed by it: try later",
-                definition.code
-            );
-            self.ignore(name, IssueKind::NotIndexed, message);
+            self.not_indexed(name, definition.code);
             return None;
         }
         if let Some(chain) = parsed.chain {
@@ -260,84 +268,21 @@ impl Parser<'_> {
         }
     }
 
-    /// <https://hl7.org/fhir/R4/search.html#chaining>, one level deep.
-    fn chain(
-        &mut self,
-        name: &str,
-        definition: &'static SearchParameter,
-        target_type: Option<&str>,
-        chain: &str,
-        value: &str,
-    ) -> Option<Criterion> {
-        let code = definition.code;
-        if definition.kind != Kind::Reference {
-            let message = format!("{code} is no reference: nothing can be chained to it");
-            self.fail(name, IssueKind::Value, message);
-            return None;
-        }
-        if let Some(modifier) = target_type.filter(|of| self.table.entry(of).is_none()) {
-            let message =
-                format!("{name}: before a chained parameter stands a resource type, and {modifier:?} is none");
-            self.fail(name, IssueKind::NotSupported, message);
-            return None;
-        }
-        let inner = Name::parse(chain);
-        if inner.chain.is_some() {
-            self.ignore(
-                name,
-                IssueKind::NotSupported,
-                format!("{name}: chains of more than one step are not supported"),
-            );
-            return None;
-        }
-        let targets: Vec<&'static str> = self
-            .table
-            .entries()
-            .map(|entry| entry.name)
-            .filter(|target| match target_type {
-                Some(asked) => *target == asked,
-                None => definition.targets.is_empty() || definition.targets.contains(target),
-            })
-            .filter(|target| matches!(inner.code, "_id") || self.table.parameter(target, inner.code).is_some())
-            .collect();
-        let (targets, beyond): (Vec<_>, Vec<_>) =
-            targets.into_iter().partition(|target| ParameterTable::can_be_chained_to(target));
-        if targets.is_empty() {
-            let message = if beyond.is_empty() {
-                format!("{name}: nothing that {code} may point to has a parameter {:?}", inner.code)
-            } else {
-                format!("{name}: chaining to {} is not supported", beyond.join(", "))
-            };
-            self.ignore(name, IssueKind::NotSupported, message);
-            return None;
-        }
-        if !beyond.is_empty() {
-            let message = format!(
-                "{name}: chaining to {} is not supported, only what refers to {} is found: name the type, like {code}:{}.{}",
-                beyond.join(", "),
-                targets.join(", "),
-                targets[0],
-                inner.code
-            );
-            self.narrow(name, IssueKind::NotSupported, message);
-        }
-        let mut criteria = Vec::new();
-        for target in targets {
-            // The inner parameter is one of the target's, so it is read as a search over that type would.
-            let outer = std::mem::replace(&mut self.search.types, vec![target]);
-            let criterion = self.criterion(name, &Name::parse(chain), value);
-            self.search.types = outer;
-            criteria.push((target, criterion?));
-        }
-        Some(Criterion { code, negated: false, test: Test::Chain(criteria) })
+    pub(super) fn not_indexed(&mut self, name: &str, what: &str) {
+        let message = format!(
+            "the parameter {what:?} is new or has changed, and stored resources are still being indexed by it: try later"
+        );
+        self.ignore(name, IssueKind::NotIndexed, message);
+    }
+
+    pub(super) fn unknown_of(&self, of: &str, code: &str) -> String {
+        let known: Vec<&str> = self.table.parameters(of).map(|known| known.definition.code).collect();
+        format!("{of} has no search parameter {code:?}; it has {}", known.join(", "))
     }
 
     pub(super) fn unknown(&self, code: &str) -> String {
         match self.search.types.as_slice() {
-            [one] => {
-                let known: Vec<&str> = self.table.parameters(one).map(|known| known.definition.code).collect();
-                format!("{one} has no search parameter {code:?}; it has {}", known.join(", "))
-            }
+            [one] => self.unknown_of(one, code),
             _ => format!("{code:?} is not a search parameter of every type searched; use it with one type"),
         }
     }

@@ -1,7 +1,11 @@
 //! A parsed search: what both back ends work on.
 
+use std::collections::BTreeSet;
+
 use rust_decimal::Decimal;
 use vesta_runtime::search::{Reference, SearchParameterType};
+
+use crate::access::Boundary;
 
 /// A search over one type, or over several.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +24,8 @@ pub struct Search {
     pub elements: Vec<String>,
     pub includes: Vec<Include>,
     pub cursor: Option<String>,
+    /// What may be seen of the types that chains lead to, where it is less than of the types searched.
+    pub beyond: Option<Boundary>,
     /// The parameters that were used, as they came (without the cursor): the `self` link.
     pub used: Vec<(String, String)>,
 }
@@ -46,6 +52,8 @@ pub enum Test {
     Any(Vec<ValueTest>),
     /// A resource that the reference points to passes: for each type it may have, the criterion.
     Chain(Vec<(&'static str, Criterion)>),
+    /// `_has`: a resource of the type `source` refers to this one by its parameter `code`, and passes.
+    Referred { source: &'static str, code: &'static str, criterion: Box<Criterion> },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -203,6 +211,8 @@ pub enum IssueKind {
     NotIndexed,
     /// The value cannot be read.
     Value,
+    /// More than is configured is asked for.
+    TooCostly,
 }
 
 /// A query that cannot be answered: every reason at once.
@@ -212,7 +222,33 @@ pub struct SearchError {
     pub issues: Vec<Issue>,
 }
 
+impl Test {
+    /// The types that chains and `_has` lead to from here.
+    fn reached(&self, found: &mut BTreeSet<&'static str>) {
+        match self {
+            Test::Chain(targets) => {
+                for (target, criterion) in targets {
+                    found.insert(target);
+                    criterion.test.reached(found);
+                }
+            }
+            Test::Referred { source, criterion, .. } => {
+                found.insert(source);
+                criterion.test.reached(found);
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Search {
+    /// The types that chains and `_has` lead to: what is found tells something of them.
+    pub fn reached(&self) -> BTreeSet<&'static str> {
+        let mut found = BTreeSet::new();
+        self.criteria.iter().for_each(|criterion| criterion.test.reached(&mut found));
+        found
+    }
+
     /// A search by these criteria alone.
     pub fn of(types: Vec<&'static str>, criteria: Vec<Criterion>) -> Search {
         Search {
@@ -225,6 +261,7 @@ impl Search {
             elements: Vec::new(),
             includes: Vec::new(),
             cursor: None,
+            beyond: None,
             used: Vec::new(),
         }
     }

@@ -16,6 +16,26 @@ use super::paths::{self, Systems};
 use crate::store::index::HashKey;
 use crate::store::{Dictionary, ParameterDefinition};
 
+/// No chain has more steps, whatever is configured.
+pub(crate) const MOST_STEPS: usize = 8;
+
+/// How much one search may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchLimits {
+    /// Steps of a chain or of `_has`, one inside the other.
+    pub chain_steps: usize,
+    /// Parameters that restrict, their values (between commas) counted one by one.
+    pub values: usize,
+    /// `_include` and `_revinclude`, a wildcard counted as one.
+    pub includes: usize,
+}
+
+impl Default for SearchLimits {
+    fn default() -> Self {
+        SearchLimits { chain_steps: 4, values: 1000, includes: 32 }
+    }
+}
+
 /// Changes when the form of index rows does, so that a database made before is re-indexed.
 const INDEX_FORMAT: u64 = 2;
 
@@ -121,6 +141,7 @@ pub struct ParameterTable {
     dictionary: Arc<Dictionary>,
     types: HashMap<&'static str, (TypeEntry, BTreeMap<&'static str, Parameter>)>,
     names: BTreeMap<u16, &'static str>,
+    limits: SearchLimits,
 }
 
 /// What the database's dictionary must know: every parameter of every type that has index rows. `base` as for
@@ -140,6 +161,12 @@ pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> 
             }
         }
     }
+    definitions.extend(types.iter().map(|entry| ParameterDefinition {
+        resource_type: entry.number,
+        code: identity_code(entry.name),
+        url: format!("http://hl7.org/fhir/StructureDefinition/{0}#{0}.id", entry.name),
+        extractor_hash: INDEX_FORMAT,
+    }));
     for (name, path) in FOLLOWED {
         definitions.extend(types.iter().filter(|entry| entry.name == name).map(|entry| ParameterDefinition {
             resource_type: entry.number,
@@ -149,6 +176,11 @@ pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> 
         }));
     }
     definitions
+}
+
+/// Stands in the dictionary for the identity of a type's resources; no search can name it.
+fn identity_code(resource_type: &str) -> String {
+    format!("{resource_type}.id")
 }
 
 /// Changes when the rows of the parameter would be others. Absolute references to our own base are indexed as local
@@ -200,7 +232,16 @@ impl ParameterTable {
                 (entry.name, (entry, parameters))
             })
             .collect();
-        ParameterTable { schema, base: base.to_owned(), dictionary, types, names }
+        ParameterTable { schema, base: base.to_owned(), dictionary, types, names, limits: SearchLimits::default() }
+    }
+
+    pub fn with_limits(self, limits: SearchLimits) -> Self {
+        let chain_steps = limits.chain_steps.min(MOST_STEPS);
+        ParameterTable { limits: SearchLimits { chain_steps, ..limits }, ..self }
+    }
+
+    pub(super) fn limits(&self) -> SearchLimits {
+        self.limits
     }
 
     pub fn entry(&self, resource_type: &str) -> Option<&TypeEntry> {
@@ -244,30 +285,11 @@ impl ParameterTable {
         Some((self.entry(node.definition.name)?, node))
     }
 
-    /// Whether resources of the type have a row for themselves, which a chain finds them by. Only those that others
-    /// name, and that are few: such a row for every Observation would cost more than it gives.
-    pub(crate) fn can_be_chained_to(resource_type: &str) -> bool {
-        matches!(
-            resource_type,
-            "Device"
-                | "Endpoint"
-                | "Group"
-                | "HealthcareService"
-                | "Location"
-                | "Medication"
-                | "Organization"
-                | "Patient"
-                | "Practitioner"
-                | "PractitionerRole"
-                | "Questionnaire"
-                | "RelatedPerson"
-        )
-    }
-
-    /// Stands in place of a parameter's id in that row: one a type, below every parameter.
-    pub(crate) fn self_parameter(&self, resource_type: &str) -> Option<i32> {
-        let entry = self.entry(resource_type).filter(|entry| Self::can_be_chained_to(entry.name))?;
-        Some(-1 - i32::from(entry.number))
+    /// The row by which a chain knows a resource of the type: its parameter's id, and whether all are there.
+    pub(crate) fn identity(&self, resource_type: &str) -> Option<(i32, bool)> {
+        let entry = self.entry(resource_type)?;
+        let known = self.dictionary.get(entry.number, &identity_code(entry.name))?;
+        Some((known.id, known.is_indexed()))
     }
 
     /// The bit by which compartment rows tell that this parameter names the patient.
@@ -297,6 +319,13 @@ impl ParameterTable {
         let (_, path) = FOLLOWED.into_iter().find(|(name, _)| *name == resource_type)?;
         let known = self.dictionary.get(self.entry(resource_type)?.number, path)?;
         Some((known.id, known.is_indexed()))
+    }
+
+    /// The id, where the reference is to a resource of this server and of the type.
+    pub fn local_id<'a>(&self, reference: &'a Reference, of: &str) -> Option<&'a str> {
+        let local = reference.base.as_deref().is_none_or(|base| base == self.base);
+        let is_of_type = reference.target_type.as_deref() == Some(of);
+        reference.target_id.as_deref().filter(|_| local && is_of_type)
     }
 
     /// A resource of this server, as rows of URIs name it: the number of its type, and its id.

@@ -52,11 +52,8 @@ impl Store {
     pub async fn check(&self, mut progress: impl FnMut(u64) + Send) -> Result<CheckReport, StoreError> {
         let (connection, transaction) = snapshot(&self.context, &self.reader).await?;
         let indexed = self.dictionary().iter().filter(|entry| entry.is_indexed());
-        // Beside its parameters a type may have a row for the resource itself: see `ParameterTable::self_parameter`.
-        let mut parameters: Vec<i32> =
-            indexed.flat_map(|entry| [entry.id, -1 - i32::from(entry.definition.resource_type)]).collect();
+        let mut parameters: Vec<i32> = indexed.map(|entry| entry.id).collect();
         parameters.sort_unstable();
-        parameters.dedup();
         let mut check = Check { store: self, transaction: &transaction, parameters, report: CheckReport::default() };
         let mut after = i64::MIN;
         loop {

@@ -11,7 +11,7 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Tables)]
+        vec![Box::new(Tables), Box::new(Identities)]
     }
 }
 
@@ -40,6 +40,22 @@ impl MigrationTrait for Tables {
             manager.get_connection().execute_unprepared(sequence).await?;
         }
         Ok(())
+    }
+}
+
+/// The rows by which chains go from one resource to another.
+struct Identities;
+
+impl MigrationName for Identities {
+    fn name(&self) -> &str {
+        "m0002_identities"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for Identities {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(index::identity_table(manager.get_database_backend())).await
     }
 }
 

@@ -172,3 +172,38 @@ async fn a_search_of_the_system_keeps_to_the_types_of_the_token() {
     assert_eq!(search::system(&request, &[]).await.unwrap_err().kind, Kind::Forbidden);
     assert_eq!(search::search(&request, "Patient", &[]).await.unwrap_err().kind, Kind::Forbidden);
 }
+
+/// What a chain leads to must be covered by the token too: by what it finds it tells of it.
+#[tokio::test]
+async fn a_chain_and_has_need_the_scopes_of_what_they_lead_to() {
+    let fixture = filled().await;
+    let narrow = fixture.with_scopes("user/Patient.rs user/Encounter.rs");
+    let request = Request { access: &narrow, ..fixture.request() };
+    for query in ["_has:Observation:subject:status", "_has:Encounter:subject:_has:Observation:encounter:status"] {
+        let refused = search::search(&request, "Patient", &pairs(&[(query, "final")])).await.expect_err(query);
+        assert_eq!(refused.kind, Kind::Forbidden, "{query}");
+        assert!(refused.to_string().contains("Observation"), "{refused}");
+    }
+    assert!(search::search(&request, "Patient", &pairs(&[("_has:Encounter:subject:status", "planned")])).await.is_ok());
+}
+
+/// <https://hl7.org/fhir/R4/search.html#has>, where few refer and where many do.
+#[tokio::test]
+async fn has_finds_what_others_refer_to() {
+    let fixture = filled().await;
+    let asked = ("_has:Observation:subject:date", "ge2024-02");
+    assert_eq!(entries(&find(&fixture, "Patient", &[asked]).await), ["match Patient/q"]);
+    let both = [asked, ("name", "doe")];
+    assert!(entries(&find(&fixture, "Patient", &both).await).is_empty());
+    let many: Vec<Value> = (0..600)
+        .map(|at| {
+            let id = format!("m{at}");
+            let request = json!({ "method": "PUT", "url": format!("Observation/{id}") });
+            json!({ "resource": observation(&id, "q", "2024-03-01"), "request": request })
+        })
+        .collect();
+    fixture.bundle("transaction", json!(many)).await.unwrap();
+    let bundle = find(&fixture, "Patient", &[asked]).await;
+    assert_eq!(entries(&bundle), ["match Patient/q"]);
+    assert_eq!(link(&bundle, "self").unwrap(), format!("{BASE}/Patient?_has%3AObservation%3Asubject%3Adate=ge2024-02"));
+}

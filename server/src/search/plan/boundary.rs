@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use sea_orm::sea_query::{Asterisk, BinOper, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
 
-use super::Planner;
 use super::condition::parameter_is;
 use super::row::never;
+use super::{Planner, Within};
 use crate::access::Boundary;
 use crate::search::query::Search;
 use crate::search::table::Rule;
@@ -191,7 +191,10 @@ impl Planner<'_> {
                 scope
                     .criteria
                     .iter()
-                    .map(|criterion| self.criterion(&scope.types, criterion, key, &Boundary::Unrestricted))
+                    .map(|criterion| {
+                        let within = Within { boundary: &Boundary::Unrestricted, depth: 0 };
+                        self.criterion(&scope.types, criterion, key, within)
+                    })
                     .reduce(ExprTrait::and)
             })
             .reduce(|any, one| Some(any?.or(one?)))

@@ -1,12 +1,11 @@
 //! A criterion as a condition on the key of a resource.
 
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query};
 use vesta_runtime::search::SearchParameterType as Kind;
 
-use super::Planner;
-use super::row::{Columns, Range, RowCondition, RowTest, date, never};
-use crate::access::Boundary;
+use super::row::{Columns, Range, RowCondition, RowTest, date, never, padded};
+use super::{Planner, Within};
 use crate::search::paths::Systems;
 use crate::search::query::{Criterion, DateTest, NumberTest, StringMode, Test, Unit, UriMode, ValueTest};
 use crate::search::table::Parameter;
@@ -16,6 +15,12 @@ use crate::store::schema::{Patient, Resource};
 /// One instant each: what `last_updated` holds.
 pub(super) fn instants(tests: &[DateTest], at: &Expr) -> Option<Expr> {
     tests.iter().map(|test| date(test, at.clone(), at.clone())).reduce(ExprTrait::or)
+}
+
+/// As values of a statement: few distinct lengths.
+pub(super) fn id_values(wanted: &[String]) -> Vec<&str> {
+    let ids: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    if ids.is_empty() { ids } else { padded(&ids) }
 }
 
 pub(super) fn parameter_is(row: &'static str, ids: &[i32]) -> Expr {
@@ -28,7 +33,7 @@ pub(super) fn parameter_is(row: &'static str, ids: &[i32]) -> Expr {
 
 /// The tests as one test on rows of one table, where they are.
 pub(super) fn any_row(planner: &Planner<'_>, parameter: &Parameter, tests: &[ValueTest]) -> Option<RowTest> {
-    let mut groups = groups(planner, Forms::of(&[parameter]), tests);
+    let mut groups = groups(planner, &[parameter], tests);
     if groups.len() == 1 { groups.pop() } else { None }
 }
 
@@ -51,7 +56,9 @@ impl<'a> Forms<'a> {
     }
 }
 
-fn groups(planner: &Planner<'_>, forms: Forms<'_>, tests: &[ValueTest]) -> Vec<RowTest> {
+/// The tests as tests on rows, one a table, of parameters of one code and several types.
+pub(super) fn groups(planner: &Planner<'_>, parameters: &[&Parameter], tests: &[ValueTest]) -> Vec<RowTest> {
+    let forms = Forms::of(parameters);
     let mut groups: Vec<RowTest> = Vec::new();
     for (table, condition) in tests.iter().flat_map(|test| planner.rows(forms, test)) {
         match groups.iter_mut().find(|group| group.table == table) {
@@ -92,38 +99,35 @@ impl Planner<'_> {
         types: &[&'static str],
         criterion: &Criterion,
         key: &Expr,
-        boundary: &Boundary,
+        within: Within<'_>,
     ) -> Expr {
         let parameters: Vec<&Parameter> =
             types.iter().filter_map(|of| self.table.parameter(of, criterion.code)).collect();
         let ids: Vec<i32> = parameters.iter().map(|parameter| parameter.id).collect();
         let condition = match &criterion.test {
-            Test::Id(wanted) => self.resource_column(Resource::Id, key).is_in(wanted.iter().map(String::as_str)),
+            Test::Id(wanted) => self.resource_column(Resource::Id, key).is_in(id_values(wanted)),
             Test::LastUpdated(tests) => {
                 instants(tests, &self.resource_column(Resource::LastUpdated, key)).unwrap_or_else(never)
+            }
+            Test::Referred { source, code, criterion } => {
+                self.is_referred_to(types, (source, code), criterion, key, within)
             }
             _ if parameters.is_empty() => never(),
             Test::Missing(missing) => {
                 let present = self.is_present(parameters[0], &ids, key);
                 if *missing { present.not() } else { present }
             }
-            Test::Any(tests) => {
-                groups(self, Forms::of(&parameters), tests)
-                    .iter()
-                    .map(|group| {
-                        // Without statistics SQLite takes the index by value, and scans it for every resource.
-                        let hide = self.backend == DbBackend::Sqlite && group.has_range_index();
-                        let condition = group.expr("row", if hide { Columns::Hidden } else { Columns::Plain });
-                        self.has_row(group.table, &ids, Some(condition), key, group.is_probe())
-                    })
-                    .reduce(ExprTrait::or)
-                    .unwrap_or_else(never)
-            }
-            Test::Chain(targets) => targets
+            Test::Any(tests) => groups(self, &parameters, tests)
                 .iter()
-                .map(|(target, inner)| self.chain(&ids, target, inner, key, boundary))
+                .map(|group| {
+                    // Without statistics SQLite takes the index by value, and scans it for every resource.
+                    let hide = self.backend == DbBackend::Sqlite && group.has_range_index();
+                    let condition = group.expr("row", if hide { Columns::Hidden } else { Columns::Plain });
+                    self.has_row(group.table, &ids, Some(condition), key, group.is_probe())
+                })
                 .reduce(ExprTrait::or)
                 .unwrap_or_else(never),
+            Test::Chain(targets) => key.clone().in_subquery(self.referring(&ids, targets, within)),
         };
         if criterion.negated { condition.not() } else { condition }
     }
@@ -168,26 +172,6 @@ impl Planner<'_> {
             Kind::Token | Kind::Special => (IndexTable::IndexToken, false),
         };
         self.has_row(table, ids, None, key, probe)
-    }
-
-    /// The target is found by the row that every resource has for itself that can be chained to.
-    fn chain(&self, ids: &[i32], target: &'static str, inner: &Criterion, key: &Expr, boundary: &Boundary) -> Expr {
-        let own = Expr::col(("target", Column::Resource));
-        let mut statement: SelectStatement = Query::select();
-        statement
-            .expr(Expr::col(("link", Column::Resource)))
-            .from(self.names.table_as(IndexTable::IndexReference, "target"))
-            .join(
-                JoinType::InnerJoin,
-                self.names.table_as(IndexTable::IndexReference, "link"),
-                Expr::col(("link", Column::Value)).equals(("target", Column::Value)),
-            )
-            .and_where(parameter_is("link", ids))
-            .and_where(parameter_is("target", &[self.table.self_parameter(target).unwrap_or(0)]))
-            .and_where(self.criterion(&[target], inner, &own, boundary))
-            // What lies outside the boundary must not be told by what it matches.
-            .and_where_option(self.boundary(&[target], boundary, &own));
-        key.clone().in_subquery(statement)
     }
 
     /// The rows, any of which a resource has that passes the test.

@@ -6,7 +6,7 @@ use vesta_runtime::search::SearchParameterType as Kind;
 use super::condition::{any_row, parameter_is};
 use super::order::{Key, MOST_KEYS, names};
 use super::row::{Columns, RowTest};
-use super::{Access, Planner};
+use super::{Access, Planner, Within};
 use crate::access::Boundary;
 use crate::search::query::{Criterion, Prefix, Search, Sort, Test, ValueTest};
 use crate::search::table::{Parameter, ParameterTable, Rule};
@@ -18,6 +18,8 @@ pub(super) enum Driver<'a> {
     Walk { patient: String, of: &'static str, masks: Vec<i64>, patient_criterion: Option<usize> },
     /// The index rows of one criterion, over one type.
     Rows { criterion: usize, parameter: &'a Parameter, test: RowTest },
+    /// What one chain leads to.
+    Chain { criterion: usize, parameter: i32, targets: Vec<(&'static str, Criterion)> },
     /// The resources of the types, last changed first.
     Resources,
 }
@@ -47,19 +49,20 @@ impl<'a> Driver<'a> {
                 return Driver::Walk { patient, of: entry.name, masks, patient_criterion };
             }
         }
-        let mut best: Option<(u32, usize, &Parameter, RowTest)> = None;
-        for (at, criterion) in search.criteria.iter().enumerate() {
-            let (Test::Any(tests), false) = (&criterion.test, criterion.negated) else { continue };
-            let Some(parameter) = table.parameter(of, criterion.code) else { continue };
-            let Some(test) = any_row(planner, parameter, tests) else { continue };
-            let rank = rank(parameter, tests, &test);
-            if best.as_ref().is_none_or(|(than, ..)| rank < *than) {
-                best = Some((rank, at, parameter, test));
+        let candidates = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
+            Some((rank(planner, of, criterion)?, at, criterion, table.parameter(of, criterion.code)?))
+        });
+        match candidates.min_by_key(|(rank, at, ..)| (*rank, *at)) {
+            Some((_, at, Criterion { test: Test::Chain(targets), .. }, parameter)) => {
+                Driver::Chain { criterion: at, parameter: parameter.id, targets: targets.clone() }
             }
-        }
-        match best {
-            Some((_, criterion, parameter, test)) => Driver::Rows { criterion, parameter, test },
-            None => Driver::Resources,
+            Some((_, at, Criterion { test: Test::Any(tests), .. }, parameter)) => {
+                match any_row(planner, parameter, tests) {
+                    Some(test) => Driver::Rows { criterion: at, parameter, test },
+                    None => Driver::Resources,
+                }
+            }
+            _ => Driver::Resources,
         }
     }
 
@@ -76,7 +79,7 @@ impl<'a> Driver<'a> {
     pub(super) fn key(&self) -> Expr {
         match self {
             Driver::Walk { .. } => Expr::col(("walk", Compartment::Resource)),
-            Driver::Rows { .. } => Expr::col(("lead", Column::Resource)),
+            Driver::Rows { .. } | Driver::Chain { .. } => Expr::col(("lead", Column::Resource)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
         }
     }
@@ -111,6 +114,11 @@ impl<'a> Driver<'a> {
                     .and_where(parameter_is("lead", &[parameter.id]))
                     .and_where(test.expr("lead", Columns::Plain));
             }
+            Driver::Chain { criterion, parameter, targets } => {
+                done = Some(*criterion);
+                let within = Within::of(search, access);
+                statement.from_subquery(planner.referring(&[*parameter], targets, within), "lead");
+            }
             Driver::Resources => {
                 let numbers: Vec<i32> = search.types.iter().map(|of| planner.number(of)).collect();
                 let number = Expr::col(("walk", Resource::Type));
@@ -129,7 +137,7 @@ impl<'a> Driver<'a> {
             }
             statement.and_where(match self.own_condition(planner, criterion) {
                 Some(condition) => condition,
-                None => planner.criterion(&search.types, criterion, &key, access.boundary),
+                None => planner.criterion(&search.types, criterion, &key, Within::of(search, access)),
             });
         }
         if !self.is_boundary(planner, search, access) {
@@ -179,7 +187,7 @@ impl<'a> Driver<'a> {
                 Some(columns().1.gt(i64::MIN).and(any))
             }
             (Driver::Resources, Test::Id(ids)) => {
-                let id = Expr::col(("walk", Resource::Id)).is_in(ids.iter().map(String::as_str));
+                let id = Expr::col(("walk", Resource::Id)).is_in(super::condition::id_values(ids));
                 Some(if criterion.negated { id.not() } else { id })
             }
             (Driver::Resources, Test::LastUpdated(tests)) => {
@@ -202,6 +210,7 @@ impl<'a> Driver<'a> {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
+                Driver::Chain { .. } => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
                 Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_row() => {
                     [Column::High, Column::Low].map(|column| own(Expr::col(("lead", column)))).to_vec()
@@ -303,8 +312,27 @@ fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion
     Some((reference.target_id.clone()?, table.compartment_bit(of, criterion.code)?))
 }
 
-/// The lower, the fewer rows are to be expected.
-fn rank(parameter: &Parameter, tests: &[ValueTest], test: &RowTest) -> u32 {
+/// The lower, the fewer rows are to be expected. None for what cannot drive.
+fn rank(planner: &Planner<'_>, of: &str, criterion: &Criterion) -> Option<u32> {
+    if criterion.negated {
+        return None;
+    }
+    let parameter = planner.table.parameter(of, criterion.code)?;
+    match &criterion.test {
+        Test::Any(tests) => Some(rank_of_rows(parameter, tests, &any_row(planner, parameter, tests)?)),
+        // More resources refer to one than there are such.
+        Test::Chain(targets) => {
+            let ends = targets.iter().map(|(target, inner)| match &inner.test {
+                Test::Id(_) => 0,
+                _ => rank(planner, target, inner).unwrap_or(30),
+            });
+            ends.max().map(|end| 3 + end)
+        }
+        _ => None,
+    }
+}
+
+fn rank_of_rows(parameter: &Parameter, tests: &[ValueTest], test: &RowTest) -> u32 {
     let several = u32::from(!test.is_one_hash());
     match (&tests[0], test.table) {
         (ValueTest::IdentifierOfType { .. } | ValueTest::ReferenceIdentifier { .. }, _) => several,

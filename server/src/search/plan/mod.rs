@@ -9,6 +9,7 @@
 //! `exists` becomes a hash join over the whole table.
 
 mod boundary;
+mod chain;
 mod condition;
 mod confirm;
 mod driver;
@@ -46,6 +47,23 @@ pub struct Access<'a> {
     pub boundary: &'a Boundary,
     /// The scopes' own criteria: a resource must match one of them, where there are any.
     pub scopes: &'a [Search],
+}
+
+/// What holds at every step of a chain, and how many steps lead here.
+#[derive(Clone, Copy)]
+struct Within<'a> {
+    boundary: &'a Boundary,
+    depth: usize,
+}
+
+impl<'a> Within<'a> {
+    fn of(search: &'a Search, access: Access<'a>) -> Within<'a> {
+        Within { boundary: search.beyond.as_ref().unwrap_or(access.boundary), depth: 0 }
+    }
+
+    fn deeper(self) -> Within<'a> {
+        Within { depth: self.depth + 1, ..self }
+    }
 }
 
 /// A page to be read: [`Plan::page`] makes sense of the rows.

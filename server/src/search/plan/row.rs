@@ -73,7 +73,8 @@ impl RowTest {
             | IndexTable::IndexDate
             | IndexTable::IndexNumber
             | IndexTable::IndexQuantity
-            | IndexTable::IndexComposite => true,
+            | IndexTable::IndexComposite
+            | IndexTable::IndexIdentity => true,
             IndexTable::IndexString => false,
             IndexTable::IndexUri => self.any.iter().all(|one| matches!(one, RowCondition::Uri(_))),
         }

@@ -12,9 +12,11 @@ fn lenient(of: &str, query: &str) -> Result<(Search, Vec<Issue>), SearchError> {
 fn unknown_and_unsupported_parameters_are_errors_when_strict_and_named_when_lenient() {
     for (query, kind, part) in [
         ("nonsense=1", IssueKind::Unknown, "has no search parameter \"nonsense\"; it has"),
-        ("_has:Observation:patient:code=1", IssueKind::NotSupported, "_has"),
+        ("_has:Observation:nonsense:code=1", IssueKind::Unknown, "Observation has no search parameter \"nonsense\""),
+        ("_has:Observation:patient:nonsense=1", IssueKind::Unknown, "Observation has no search parameter"),
         ("_filter=x", IssueKind::NotSupported, "_filter"),
-        ("general-practitioner.identifier.x=1", IssueKind::NotSupported, "one step"),
+        ("general-practitioner.nonsense=1", IssueKind::Unknown, "nothing that general-practitioner may point to"),
+        ("general-practitioner:Practitioner.nonsense=1", IssueKind::Unknown, "Practitioner has no search parameter"),
         ("_sort=gender", IssueKind::NotSupported, "sorting by gender"),
         ("_sort=nonsense", IssueKind::Unknown, "nonsense"),
         ("_include=Patient:nonsense", IssueKind::Unknown, "general-practitioner"),
@@ -53,6 +55,12 @@ fn a_modifier_or_a_value_that_cannot_be_read_is_an_error_always() {
         ("Patient", "_include=Observation:subject", "not what is searched"),
         ("Patient", "_include=general-practitioner", "[type]:[parameter]"),
         ("Patient", "gender.name=x", "no reference"),
+        ("Patient", "general-practitioner.identifier.x=1", "no reference"),
+        ("Patient", "_has=1", "_has:[type]"),
+        ("Patient", "_has:Observation:patient=1", "_has:[type]"),
+        ("Patient", "_has:Nothing:patient:code=1", "no resource type"),
+        ("Patient", "_has:Observation:code:code=1", "refers to nothing"),
+        ("Encounter", "_has:Observation:performer:code=1", "refers to nothing"),
         ("Patient", "_count:max=3", "neither a modifier nor a chain"),
         ("Patient", "_sort:desc=name", "neither a modifier nor a chain"),
         ("Patient", "_elements:exclude=name", "neither a modifier nor a chain"),
@@ -111,15 +119,18 @@ fn of_a_repeated_parameter_that_can_have_one_value_the_first_counts_and_the_othe
     assert_eq!(search.elements, ["name", "gender", "photo"]);
 }
 
-/// A chain without a type means all that the parameter may point to.
 #[test]
-fn a_chain_that_cannot_go_to_all_targets_is_told_and_kept() {
-    let query = "target._id=x";
-    let error = parse(&table(), Some("Provenance"), query).expect_err("in part only");
-    assert!(error.to_string().contains("chaining to"), "{error}");
-    let (search, issues) = lenient("Provenance", query).expect("in part");
-    assert_eq!((issues.len(), search.criteria.len(), search.used), (1, 1, pairs(query)));
-    assert!(parse(&table(), Some("Provenance"), "target:Patient._id=x").is_ok());
+fn a_chain_has_as_many_steps_as_are_configured() {
+    let deep = format!("{}identifier=1", "subject:Patient._has:Observation:subject:".repeat(3));
+    let error = parse(&table(), Some("Observation"), &deep).expect_err("six steps");
+    assert_eq!(error.issues[0].kind, IssueKind::TooCostly);
+    assert!(error.to_string().contains("more than 4 steps"), "{error}");
+    let limits = |chain_steps| SearchLimits { chain_steps, ..SearchLimits::default() };
+    let of_eight = table().with_limits(limits(100));
+    let asked = format!("{}code=1", "subject:Patient._has:Observation:subject:".repeat(4));
+    assert!(parse(&of_eight, Some("Observation"), &asked).is_ok());
+    let none = table().with_limits(limits(0));
+    assert!(parse(&none, Some("Observation"), "subject:Patient.gender=male").is_err());
 }
 
 #[test]

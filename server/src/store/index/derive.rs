@@ -10,7 +10,9 @@ use vesta_runtime::node::Node;
 use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values};
 
 use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
-use super::{CompositeRow, DateRow, IndexRows, NumberRow, QuantityRow, ReferenceRow, StringRow, TokenRow, UriRow};
+use super::{
+    CompositeRow, DateRow, IdentityRow, IndexRows, NumberRow, QuantityRow, ReferenceRow, StringRow, TokenRow, UriRow,
+};
 use crate::search::{ITSELF, Parameter, ParameterTable, Systems, TypeEntry};
 use crate::store::{CompartmentRow, Indexer};
 
@@ -24,9 +26,8 @@ pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
             add(table, key, parameter, value, &mut rows);
         }
     }
-    if let (Some(parameter), Some(id)) = (table.self_parameter(entry.name), resource.get("id").and_then(Value::as_str))
-    {
-        rows.references.push(ReferenceRow { parameter, value: key.hash(Meaning::Resource, &[entry.name, id]) });
+    if let (Some((parameter, _)), Some(id)) = (table.identity(entry.name), resource.get("id").and_then(Value::as_str)) {
+        rows.identities.push(IdentityRow { parameter, value: key.hash(Meaning::Resource, &[entry.name, id]) });
     }
     followed(table, entry, resource, &mut rows);
     compartments(table, entry, node, resource, &mut rows);
@@ -272,9 +273,9 @@ fn compartments(table: &ParameterTable, entry: &TypeEntry, node: Node<'_>, resou
         let Some(parameter) = table.parameter(entry.name, code) else { continue };
         for value in values(parameter.definition, node) {
             if let IndexValue::Reference(reference) = value
-                && let Some(id) = local_patient(table, &reference)
+                && let Some(id) = table.local_id(&reference, "Patient")
             {
-                contribute(&id, bit);
+                contribute(id, bit);
             }
         }
     }
@@ -285,7 +286,7 @@ fn compartments(table: &ParameterTable, entry: &TypeEntry, node: Node<'_>, resou
             .get("securityContext")
             .and_then(|context| context.get("reference")?.as_str())
             .and_then(Reference::parse)
-            .and_then(|reference| local_patient(table, &reference)),
+            .and_then(|reference| table.local_id(&reference, "Patient").map(str::to_owned)),
         _ => None,
     };
     if let Some(patient) = itself {
@@ -306,13 +307,6 @@ fn compartments(table: &ParameterTable, entry: &TypeEntry, node: Node<'_>, resou
         .reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
         .unwrap_or((i64::MIN, i64::MIN));
     rows.compartments.extend(bits.into_iter().map(|(patient, bits)| CompartmentRow { patient, low, high, bits }));
-}
-
-/// The id of the Patient of this server that is referred to.
-fn local_patient(table: &ParameterTable, reference: &Reference) -> Option<String> {
-    let local = reference.base.as_deref().is_none_or(|of| of == table.base());
-    let is_patient = reference.target_type.as_deref() == Some("Patient");
-    reference.target_id.clone().filter(|_| local && is_patient)
 }
 
 /// To be raised when [`compartments`] yields other rows of the same parameters.

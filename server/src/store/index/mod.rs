@@ -13,7 +13,7 @@ use sea_orm::sea_query::{DeleteStatement, InsertStatement, SelectStatement, Valu
 
 pub use self::derive::{compartment_rows, rows};
 pub(crate) use self::derive::{composite_hash, reference_hashes};
-pub use self::tables::{Column, IndexTable, delete_parameter, tables};
+pub use self::tables::{Column, IndexTable, delete_parameter, identity_table, tables};
 pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
 
 use self::tables::Row;
@@ -32,6 +32,7 @@ pub struct IndexRows {
     numbers: Vec<NumberRow>,
     quantities: Vec<QuantityRow>,
     composites: Vec<CompositeRow>,
+    identities: Vec<IdentityRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +94,13 @@ struct CompositeRow {
     code: i64,
 }
 
+/// The hash by which references name the resource itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct IdentityRow {
+    parameter: i32,
+    value: i64,
+}
+
 /// Gives each kind of row its table: the columns, those of the key first, and where a column's value comes from.
 macro_rules! row {
     ($row:ident, $table:ident, $key:literal, [$($column:ident: $field:ident),*]) => {
@@ -125,6 +133,7 @@ row!(DateRow, IndexDate, 4, [Low: low, High: high]);
 row!(NumberRow, IndexNumber, 4, [Low: low, High: high]);
 row!(QuantityRow, IndexQuantity, 6, [Unit: unit, Low: low, High: high, Code: code]);
 row!(CompositeRow, IndexComposite, 6, [Value: value, Low: low, High: high, Code: code]);
+row!(IdentityRow, IndexIdentity, 3, [Value: value]);
 
 /// Runs `$call!(field)` for each table's rows.
 macro_rules! each_table {
@@ -137,6 +146,7 @@ macro_rules! each_table {
         $call!(numbers);
         $call!(quantities);
         $call!(composites);
+        $call!(identities);
     };
 }
 
@@ -250,6 +260,8 @@ pub(in crate::store) fn totals(names: &Names, parameters: &[i32]) -> Vec<SelectS
         tables::total::<DateRow>(names, parameters),
         tables::total::<NumberRow>(names, parameters),
         tables::total::<QuantityRow>(names, parameters),
+        tables::total::<CompositeRow>(names, parameters),
+        tables::total::<IdentityRow>(names, parameters),
     ]
 }
 

@@ -22,6 +22,8 @@ pub enum IndexTable {
     IndexNumber,
     IndexQuantity,
     IndexComposite,
+    /// By what hash references name a resource: one row each.
+    IndexIdentity,
 }
 
 #[derive(Debug, DeriveIden, Clone, Copy, PartialEq, Eq)]
@@ -118,48 +120,65 @@ fn count<R: Row>(names: &Names) -> SelectStatement {
     Query::select().expr(Expr::col(Column::Resource).count()).from(names.table(R::TABLE)).to_owned()
 }
 
-/// The tables and their secondary indexes, without a schema: the migration runs with the site's schema in its path.
+/// What a table's columns are made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Hashes,
+    /// Ends of ranges, as bytes.
+    Bytes,
+    Text,
+}
+
+fn table(backend: DbBackend, table: IndexTable, form: Form, columns: &[Column]) -> TableCreateStatement {
+    let mut statement = Table::create();
+    statement.table(table);
+    let mut key = Index::create();
+    for column in columns {
+        let mut definition = ColumnDef::new(*column);
+        match column {
+            Column::Parameter => definition.integer(),
+            Column::Value if form == Form::Text => definition.text(),
+            Column::Low | Column::High if form == Form::Bytes => definition.blob(),
+            _ => definition.big_integer(),
+        };
+        definition.not_null();
+        if backend == DbBackend::Postgres && form == Form::Text && *column == Column::Value {
+            // Ranges and order by bytes, as SQLite has them, whatever the database's locale.
+            definition.extra("COLLATE \"C\"");
+        }
+        statement.col(definition);
+        key.col(*column);
+    }
+    if table == IndexTable::IndexString {
+        statement.col(ColumnDef::new(Column::Rest).text());
+    }
+    statement.primary_key(&mut key);
+    if backend == DbBackend::Sqlite {
+        statement.extra("WITHOUT ROWID");
+    }
+    statement
+}
+
+/// Of every resource, the hash by which references name it, found by its key. Keys ascend, so its rows are appended.
+pub fn identity_table(backend: DbBackend) -> TableCreateStatement {
+    table(backend, IndexTable::IndexIdentity, Form::Hashes, &[Column::Parameter, Column::Resource, Column::Value])
+}
+
+/// The tables of the first schema and their secondary indexes, without a schema's name: the migration runs with the
+/// site's schema in its path.
 pub fn tables(backend: DbBackend) -> (Vec<TableCreateStatement>, Vec<IndexCreateStatement>) {
-    use Column::{Code, Exact, High, Low, Parameter, Resource, Rest, Unit, Value};
-    let table = |table: IndexTable, text: bool, bytes: bool, columns: &[Column], rest: bool| {
-        let mut statement = Table::create();
-        statement.table(table);
-        let mut key = Index::create();
-        for column in columns {
-            let mut definition = ColumnDef::new(*column);
-            match column {
-                Parameter => definition.integer(),
-                Value if text => definition.text(),
-                Low | High if bytes => definition.blob(),
-                _ => definition.big_integer(),
-            };
-            definition.not_null();
-            if backend == DbBackend::Postgres && text && *column == Value {
-                // Ranges and order by bytes, as SQLite has them, whatever the database's locale.
-                definition.extra("COLLATE \"C\"");
-            }
-            statement.col(definition);
-            key.col(*column);
-        }
-        if rest {
-            statement.col(ColumnDef::new(Rest).text());
-        }
-        statement.primary_key(&mut key);
-        if backend == DbBackend::Sqlite {
-            statement.extra("WITHOUT ROWID");
-        }
-        statement
-    };
+    use Column::{Code, Exact, High, Low, Parameter, Resource, Unit, Value};
+    let table = |name: IndexTable, form: Form, columns: &[Column]| table(backend, name, form, columns);
     let tables = vec![
-        table(IndexTable::IndexToken, false, false, &[Parameter, Value, Resource], false),
-        table(IndexTable::IndexReference, false, false, &[Parameter, Value, Resource], false),
-        table(IndexTable::IndexString, true, false, &[Parameter, Value, Resource, Exact], true),
-        table(IndexTable::IndexUri, true, false, &[Parameter, Value, Resource], false),
-        table(IndexTable::IndexDate, false, false, &[Parameter, Resource, Low, High], false),
-        table(IndexTable::IndexNumber, false, true, &[Parameter, Resource, Low, High], false),
-        table(IndexTable::IndexQuantity, false, true, &[Parameter, Unit, Resource, Low, High, Code], false),
+        table(IndexTable::IndexToken, Form::Hashes, &[Parameter, Value, Resource]),
+        table(IndexTable::IndexReference, Form::Hashes, &[Parameter, Value, Resource]),
+        table(IndexTable::IndexString, Form::Text, &[Parameter, Value, Resource, Exact]),
+        table(IndexTable::IndexUri, Form::Text, &[Parameter, Value, Resource]),
+        table(IndexTable::IndexDate, Form::Hashes, &[Parameter, Resource, Low, High]),
+        table(IndexTable::IndexNumber, Form::Bytes, &[Parameter, Resource, Low, High]),
+        table(IndexTable::IndexQuantity, Form::Bytes, &[Parameter, Unit, Resource, Low, High, Code]),
         // Few rows have one hash, and they come in the order of resources: no second index is worth its writes.
-        table(IndexTable::IndexComposite, false, true, &[Parameter, Value, Resource, Low, High, Code], false),
+        table(IndexTable::IndexComposite, Form::Bytes, &[Parameter, Value, Resource, Low, High, Code]),
     ];
     // By the upper end: it bounds every prefix but `lt` and `le`, and is also right for what began long ago.
     let range = |name: RangeIndex, table: IndexTable, columns: &[Column]| {
@@ -189,6 +208,8 @@ pub fn delete_parameter(names: &Names, parameter: i32, most: usize) -> Vec<Delet
         bounded_delete::<super::DateRow>(names, parameter, most),
         bounded_delete::<super::NumberRow>(names, parameter, most),
         bounded_delete::<super::QuantityRow>(names, parameter, most),
+        bounded_delete::<super::CompositeRow>(names, parameter, most),
+        bounded_delete::<super::IdentityRow>(names, parameter, most),
     ]
     .into()
 }
