@@ -18,13 +18,16 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args) -> Outcome {
     let root = workspace::root();
-    let specification = Specification::load(&spec::read_folder(&root.join("spec"))?)?;
-    let files = emit::all(&specification)?;
-    let mut changes = changes(&root, &files)?;
-    changes.extend(blob_changes(&root, emit::blobs(&specification))?);
     if args.check {
+        let (_, changes) = changes_in(&root)?;
         return if changes.is_empty() { Ok(()) } else { Err(difference(&changes).into()) };
     }
+    generate(&root)
+}
+
+/// Writes what is generated in a workspace.
+pub(crate) fn generate(root: &Path) -> Outcome {
+    let (count, changes) = changes_in(root)?;
     for (path, change) in &changes {
         let place = root.join(path);
         match change {
@@ -33,8 +36,17 @@ pub(crate) fn run(args: Args) -> Outcome {
             Change::Delete => fs::remove_file(&place)?,
         }
     }
-    println!("codegen: {} text files, {} changed", files.len(), changes.len());
+    println!("codegen: {count} text files, {} changed", changes.len());
     Ok(())
+}
+
+/// How many files a workspace's `spec` gives, and what of them is not there yet.
+fn changes_in(root: &Path) -> Outcome<(usize, BTreeMap<String, Change>)> {
+    let specification = Specification::load(&spec::read_folder(&root.join("spec"))?)?;
+    let files = emit::all(&specification)?;
+    let mut changes = changes(root, &files)?;
+    changes.extend(blob_changes(root, emit::blobs(&specification))?);
+    Ok((files.len(), changes))
 }
 
 #[derive(Debug, PartialEq, Eq)]

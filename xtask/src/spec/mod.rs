@@ -94,7 +94,8 @@ pub(crate) fn run(args: Args) -> Outcome {
     Ok(())
 }
 
-fn add(spec: &Path, name: &PackageName, from: &Path) -> Result<String, SpecError> {
+/// Reads a package's archive and puts its digest into the `spec` folder; tells what came of it.
+pub(crate) fn add(spec: &Path, name: &PackageName, from: &Path) -> Result<String, SpecError> {
     let bytes = fs::read(from).map_err(io(from))?;
     let archive = archive::read_archive(&bytes, &name.name, &name.version)
         .map_err(|source| SpecError::Archive { path: from.to_owned(), source })?;
@@ -124,7 +125,8 @@ fn add(spec: &Path, name: &PackageName, from: &Path) -> Result<String, SpecError
     Ok(report)
 }
 
-fn remove(spec: &Path, name: &PackageName) -> Result<String, SpecError> {
+/// Takes a package out of the `spec` folder.
+pub(crate) fn remove(spec: &Path, name: &PackageName) -> Result<String, SpecError> {
     let mut packages = locked_packages(spec)?;
     if !packages.iter().any(|(manifest, _)| is(name, manifest)) {
         let known: Vec<_> = packages.iter().map(|(m, _)| format!("{}@{}", m.name, m.version)).collect();

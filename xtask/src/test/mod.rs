@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands, phase by phase.
 
 mod cargo_test;
+mod guide;
 
 use std::time::{Duration, Instant};
 
@@ -30,13 +31,15 @@ enum Phase {
     Clippy,
     /// Unit, end-to-end and documentation tests pass on both databases
     Test,
+    /// A made-up guide is added to a copy: everything follows from its package, and its removal leaves nothing
+    Guide,
     /// Licences, advisories and bans, where cargo-deny is installed
     Deny,
 }
 
 impl Phase {
     // The quick ones first: who forgot `cargo fmt` hears of it at once.
-    const ALL: [Self; 6] = [Self::Fmt, Self::Codegen, Self::Tidy, Self::Clippy, Self::Test, Self::Deny];
+    const ALL: [Self; 7] = [Self::Fmt, Self::Codegen, Self::Tidy, Self::Clippy, Self::Test, Self::Guide, Self::Deny];
 
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -57,6 +60,7 @@ impl Phase {
                 let postgres = postgres::start()?;
                 cargo_test::run(&postgres.url, args.filter.as_deref())
             }
+            Self::Guide => guide::run(),
             Self::Deny if !workspace::has_cargo_command("deny") => Ok("skipped: cargo-deny is not installed".into()),
             Self::Deny => workspace::run(workspace::cargo(&["deny", "check"])).map(|()| String::new()),
         }
