@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vesta_fhir::types::ResourceType;
 
 use super::Failure;
@@ -12,10 +12,8 @@ use super::serve::{ServeArgs, start, stop_signal};
 use super::token::{TokenRequest, sign};
 use crate::config::{Place, SiteName};
 use crate::fhir::Service;
-use crate::fhir::bundle::Put;
 use crate::http::{Server, telemetry};
-use crate::import::Item;
-use crate::maintenance::{Answer, Door, Task};
+use crate::maintenance::{Answer, Door, Source, Task};
 
 /// What the printed token may do, and for how long.
 const SCOPE: &str = "user/*.cruds";
@@ -44,22 +42,27 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
 /// Loads what was not loaded before: what someone changed or deleted since stays so.
 async fn load(service: &Arc<Service>) -> Result<(), Failure> {
     let failed = |reason: String| Failure::Other(format!("the demo patients cannot be loaded: {reason}"));
-    let mut puts = Vec::new();
+    let mut entries = Vec::new();
     for resource in vesta_demo::clinic(vesta_demo::SEED) {
         let (name, id) = (text(&resource, "resourceType"), text(&resource, "id"));
         let resource_type = ResourceType::from_str(&name).ok_or_else(|| failed(format!("{name} is no type")))?;
         let known = service.store.read(resource_type.as_u16(), &id).await.map_err(|error| failed(error.to_string()))?;
         if known.is_none() {
-            puts.push(Put { full_url: None, id, resource });
+            entries.push(json!({ "resource": resource }));
         }
     }
     let door = Door::Own(service.clone());
-    for puts in puts.chunks(TOGETHER) {
-        let task = Task::Load { request_id: "demo".to_owned(), item: Item::Puts(puts.to_vec()) };
-        match door.ask(0, task).await.map_err(|error| failed(error.to_string()))? {
-            Answer::Loaded(_) => {}
-            Answer::Refused { issues, .. } => return Err(failed(issues.join("; "))),
-            other => return Err(unexpected(other)),
+    for entries in entries.chunks(TOGETHER) {
+        let text = json!({ "resourceType": "Bundle", "type": "collection", "entry": entries }).to_string();
+        let documents = vec![Source { text, only: None }];
+        match door.ask(0, Task::Load { request_id: "demo".to_owned(), documents }).await {
+            Ok(Answer::Loaded(outcomes)) => {
+                if let Some(refused) = outcomes.into_iter().flat_map(|outcome| outcome.refused).next() {
+                    return Err(failed(refused.issues.join("; ")));
+                }
+            }
+            Ok(other) => return Err(unexpected(other)),
+            Err(error) => return Err(failed(error.to_string())),
         }
     }
     Ok(())

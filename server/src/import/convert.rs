@@ -1,7 +1,6 @@
 //! What a document asks to be written. Every resource gets an id that is the same each time, so that importing a file
 //! again changes nothing: its own id, else that of its `urn:uuid:` address, else one made from its content.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -9,7 +8,7 @@ use crate::fhir::bundle::Put;
 use crate::validate::is_id;
 
 /// What is written together, all or nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     /// Each put at its id.
     Puts(Vec<Put>),

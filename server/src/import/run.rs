@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 use tokio::task::JoinSet;
 
-use super::{Document, Inputs, Item, documents, items};
+use super::{Document, Input, Inputs, documents};
 use crate::clock::Ids;
-use crate::maintenance::{Answer, Done, Door, Loaded, Task};
+use crate::maintenance::{Answer, Done, Door, Loaded, Outcome, Refused, Source, Task};
 
-/// Items that wait to be written, so that memory does not fill.
-const WAITING: usize = 128;
+/// Documents are handed over so many together, or as soon as their texts are so long in all.
+const TOGETHER: usize = 64;
+const LONG: usize = 512 << 10;
+/// Groups of documents that wait to be written, so that memory does not fill.
+const WAITING: usize = 8;
 
 /// Where something stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +50,7 @@ impl fmt::Display for Fault {
 #[derive(Debug, Default)]
 pub struct Summary {
     pub counts: BTreeMap<String, BTreeMap<Done, u64>>,
-    /// Documents or Bundles of which nothing was taken.
+    /// What nothing was taken of: documents, Bundles, entries of a batch.
     pub faults: u64,
 }
 
@@ -72,101 +75,121 @@ pub trait Progress: Send + Sync + 'static {
     fn fault(&self, fault: &Fault);
 }
 
-type Waiting = (Origin, Item);
+/// Documents that are written together, each with where it stands.
+type Group = Vec<(Origin, Source)>;
+
+/// What an import hands from one part to the other.
+struct Import {
+    door: Arc<Door>,
+    request_id: String,
+    summary: Mutex<Summary>,
+    progress: Arc<dyn Progress>,
+    /// What may succeed once the rest is there; it is tried a second time, after all others.
+    later: Mutex<Group>,
+}
+
+impl Import {
+    fn fault(&self, origin: Origin, issues: Vec<String>) {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner).faults += 1;
+        self.progress.fault(&Fault { origin, issues });
+    }
+
+    /// Reads files until there are no more, or nobody listens.
+    fn read(&self, files: &[Input], next: &AtomicUsize, sender: &mpsc::Sender<Group>) {
+        let (mut group, mut length) = (Group::new(), 0);
+        while let Some(input) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let visit = |Document { line, text }| {
+                let origin = Origin { path: input.path.clone(), line };
+                match String::from_utf8(text) {
+                    Ok(text) => {
+                        length += text.len();
+                        group.push((origin, Source { text, only: None }));
+                    }
+                    Err(error) => self.fault(origin, vec![format!("not UTF-8: {}", error.utf8_error())]),
+                }
+                if group.len() < TOGETHER && length < LONG {
+                    return !sender.is_closed();
+                }
+                length = 0;
+                sender.blocking_send(std::mem::take(&mut group)).is_ok()
+            };
+            if let Err(error) = documents(&input.path, |bytes| self.progress.read(bytes), visit) {
+                self.fault(Origin { path: input.path.clone(), line: None }, vec![error.to_string()]);
+            }
+        }
+        if !group.is_empty() {
+            // Nobody listens any more if this fails: the import has ended with an error.
+            let _ = sender.blocking_send(group);
+        }
+    }
+
+    fn note(&self, origin: Origin, source: Source, outcome: Outcome, is_last: bool) {
+        let written = {
+            let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+            summary.add(outcome.loaded);
+            summary.total()
+        };
+        self.progress.written(written);
+        let mut later = Vec::new();
+        for Refused { item, issues, may_succeed_later } in outcome.refused {
+            if may_succeed_later && !is_last {
+                later.push(item);
+            } else {
+                self.fault(origin.clone(), issues);
+            }
+        }
+        if !later.is_empty() {
+            let source = Source { only: Some(later), ..source };
+            self.later.lock().unwrap_or_else(PoisonError::into_inner).push((origin, source));
+        }
+    }
+}
 
 /// Imports the files. A fault stops nothing; the error is of the store that was lost.
 pub async fn run(door: Arc<Door>, inputs: Inputs, ids: Ids, progress: Arc<dyn Progress>) -> Result<Summary, String> {
-    let request_id = ids.next();
-    let summary = Arc::new(Mutex::new(Summary::default()));
-    // What may succeed once the rest is there is tried a second time, after all others.
-    let later = Arc::new(Mutex::new(Vec::new()));
+    let (summary, later) = Default::default();
+    let import = Arc::new(Import { door, request_id: ids.next(), summary, progress, later });
     let (sender, receiver) = mpsc::channel(WAITING);
-    let report = |fault: Fault, summary: &Mutex<Summary>, progress: &dyn Progress| {
-        summary.lock().unwrap_or_else(PoisonError::into_inner).faults += 1;
-        progress.fault(&fault);
-    };
-
     let mut readers = JoinSet::new();
     let files = Arc::new(inputs.files);
     let next = Arc::new(AtomicUsize::new(0));
     let parallel = std::thread::available_parallelism().map_or(2, usize::from).min(files.len().max(1));
     for _ in 0..parallel {
-        let (files, next, sender) = (files.clone(), next.clone(), sender.clone());
-        let (summary, progress) = (summary.clone(), progress.clone());
-        readers.spawn_blocking(move || {
-            while let Some(input) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let origin = |line| Origin { path: input.path.clone(), line };
-                let fault = |line, issue: String| {
-                    report(Fault { origin: origin(line), issues: vec![issue] }, &summary, progress.as_ref());
-                };
-                let visit = |document: Document| {
-                    let line = document.line;
-                    let parsed = vesta_runtime::json::parse(&document.text).map_err(|error| error.to_string());
-                    match parsed.and_then(items) {
-                        Ok(items) => items.into_iter().all(|item| sender.blocking_send((origin(line), item)).is_ok()),
-                        Err(issue) => {
-                            fault(line, issue);
-                            !sender.is_closed()
-                        }
-                    }
-                };
-                if let Err(error) = documents(&input.path, |bytes| progress.read(bytes), visit) {
-                    fault(None, error.to_string());
-                }
-            }
-        });
+        let (import, files, next, sender) = (import.clone(), files.clone(), next.clone(), sender.clone());
+        readers.spawn_blocking(move || import.read(&files, &next, &sender));
     }
     drop(sender);
-
-    write(&door, receiver, &request_id, &summary, Some(&later), &progress).await?;
+    write(&import, receiver, false).await?;
     readers.join_all().await;
-    let again: Vec<Waiting> = std::mem::take(&mut *later.lock().unwrap_or_else(PoisonError::into_inner));
+
+    let again = std::mem::take(&mut *import.later.lock().unwrap_or_else(PoisonError::into_inner));
     if !again.is_empty() {
         let (sender, receiver) = mpsc::channel(again.len());
         for one in again {
-            let _ = sender.try_send(one);
+            let _ = sender.try_send(vec![one]);
         }
         drop(sender);
-        write(&door, receiver, &request_id, &summary, None, &progress).await?;
+        write(&import, receiver, true).await?;
     }
-    Ok(std::mem::take(&mut *summary.lock().unwrap_or_else(PoisonError::into_inner)))
+    Ok(std::mem::take(&mut *import.summary.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// Writes what comes, until nothing more does.
-async fn write(
-    door: &Arc<Door>,
-    receiver: mpsc::Receiver<Waiting>,
-    request_id: &str,
-    summary: &Arc<Mutex<Summary>>,
-    later: Option<&Arc<Mutex<Vec<Waiting>>>>,
-    progress: &Arc<dyn Progress>,
-) -> Result<(), String> {
+async fn write(import: &Arc<Import>, receiver: mpsc::Receiver<Group>, is_last: bool) -> Result<(), String> {
     let receiver = Arc::new(AsyncMutex::new(receiver));
     let mut lanes = JoinSet::new();
-    for lane in 0..door.width() {
-        let (door, receiver, request_id) = (door.clone(), receiver.clone(), request_id.to_owned());
-        let (summary, later, progress) = (summary.clone(), later.cloned(), progress.clone());
+    for lane in 0..import.door.width() {
+        let (import, receiver) = (import.clone(), receiver.clone());
         lanes.spawn(async move {
             loop {
-                let Some((origin, item)) = receiver.lock().await.recv().await else { return Ok(()) };
-                let kept = matches!(item, Item::Transaction(_)).then(|| item.clone());
-                let task = Task::Load { request_id: request_id.clone(), item };
-                match door.ask(lane, task).await.map_err(|error| error.to_string())? {
-                    Answer::Loaded(loaded) => {
-                        let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
-                        summary.add(loaded);
-                        progress.written(summary.total());
-                    }
-                    Answer::Refused { may_succeed_later: true, .. } if later.is_some() && kept.is_some() => {
-                        let mut later =
-                            later.as_ref().map(|later| later.lock().unwrap_or_else(PoisonError::into_inner));
-                        if let (Some(later), Some(item)) = (&mut later, kept) {
-                            later.push((origin, item));
+                let Some(group) = receiver.lock().await.recv().await else { return Ok(()) };
+                let documents = group.iter().map(|(_, source)| source.clone()).collect();
+                let task = Task::Load { request_id: import.request_id.clone(), documents };
+                match import.door.ask(lane, task).await.map_err(|error| error.to_string())? {
+                    Answer::Loaded(outcomes) => {
+                        for ((origin, source), outcome) in group.into_iter().zip(outcomes) {
+                            import.note(origin, source, outcome, is_last);
                         }
-                    }
-                    Answer::Refused { issues, .. } => {
-                        summary.lock().unwrap_or_else(PoisonError::into_inner).faults += 1;
-                        progress.fault(&Fault { origin, issues });
                     }
                     Answer::Failed(reason) => return Err(reason),
                     other => return Err(format!("an answer to another question: {other:?}")),

@@ -9,8 +9,9 @@ use super::{Answer, Task, perform};
 use crate::fhir::Service;
 use crate::store::{LocalClient, StoreError};
 
-/// Connections to a running server: as many items are under way there.
-const CONNECTIONS: usize = 8;
+/// Tasks under way, each on its own connection where a server has the data: enough that one is made ready while another
+/// is written.
+const LANES: usize = 8;
 
 pub enum Door {
     /// This process has the data.
@@ -23,7 +24,7 @@ impl Door {
     /// The door of the server that runs on a site's folder; none where there is no such server.
     pub async fn beside(folder: &Path) -> Option<Door> {
         let mut clients = vec![Mutex::new(LocalClient::connect(folder).await?)];
-        while clients.len() < CONNECTIONS {
+        while clients.len() < LANES {
             match LocalClient::connect(folder).await {
                 Some(client) => clients.push(Mutex::new(client)),
                 None => break,
@@ -35,7 +36,7 @@ impl Door {
     /// How many tasks can be under way.
     pub fn width(&self) -> usize {
         match self {
-            Door::Own(_) => 64,
+            Door::Own(_) => LANES,
             Door::Beside(clients) => clients.len(),
         }
     }

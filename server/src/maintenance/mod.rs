@@ -13,18 +13,17 @@ use vesta_fhir::types::ResourceType;
 
 use crate::access::AccessContext;
 use crate::fhir::Service;
-use crate::import::Item;
 use crate::store::{Handler, ReindexProgress, StoreError};
 
 pub use door::Door;
 pub use export::Chunk;
-pub use load::{Done, Loaded};
+pub use load::{Done, Loaded, Outcome, Refused, Source};
 
 /// A piece of work. Each is short: what takes long is asked for piece by piece, so that requests come between.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Task {
-    /// Writes an item of an import.
-    Load { request_id: String, item: Item },
+    /// Writes documents of an import.
+    Load { request_id: String, documents: Vec<Source> },
     /// Gives the next resources of a type, beyond a key.
     Export { resource_type: String, after: i64 },
     /// Tells how far re-indexing has come.
@@ -38,12 +37,8 @@ pub enum Task {
 /// What a piece of work came to; the text of a failure is for the operator.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Answer {
-    Loaded(Vec<Loaded>),
-    /// Why nothing of the item was written, one line an issue; and whether it might be later.
-    Refused {
-        issues: Vec<String>,
-        may_succeed_later: bool,
-    },
+    /// What became of each document.
+    Loaded(Vec<Outcome>),
     Chunk(Chunk),
     Reindexed {
         pending: usize,
@@ -61,8 +56,8 @@ pub enum Answer {
 /// Does the work on a site's data.
 pub async fn perform(service: &Arc<Service>, task: Task) -> Answer {
     match task {
-        Task::Load { request_id, item } => {
-            load::load(service, &AccessContext::operator("import"), &request_id, item).await
+        Task::Load { request_id, documents } => {
+            load::load(service, &AccessContext::operator("import"), &request_id, documents).await
         }
         Task::Export { resource_type, after } => export::chunk(service, &resource_type, after).await,
         Task::ReindexProgress => reindexed(service.store.reindex_progress().await),

@@ -151,6 +151,9 @@ fn is_sqlite_unavailable(extended: i32) -> bool {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match &error {
+            rusqlite::Error::SqliteFailure(cause, _) if matches!(cause.extended_code, 1555 | 2067) => {
+                StoreError::Conflict(error.to_string())
+            }
             rusqlite::Error::SqliteFailure(cause, _) if is_sqlite_locked(cause.extended_code) => StoreError::Busy,
             rusqlite::Error::SqliteFailure(cause, _) if is_sqlite_unavailable(cause.extended_code) => {
                 StoreError::Unavailable(error.to_string())

@@ -1,8 +1,9 @@
 //! Opening a database: connections, pragmas, migrations, the thread of checkpoints, the comparison of clocks.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sea_orm::{
@@ -20,7 +21,7 @@ use super::read::Reader;
 use super::read::sqlite::SqliteReader;
 use super::record::Visible;
 use super::schema::Names;
-use super::write::{WriteContext, one};
+use super::write::{SqliteWriter, WriteContext, one};
 
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -28,6 +29,7 @@ pub(super) struct Opened {
     pub(super) connection: DatabaseConnection,
     pub(super) names: Names,
     pub(super) reader: Reader,
+    pub(super) writer: Option<Arc<SqliteWriter>>,
     pub(super) checkpoints: Option<Checkpoints>,
     pub(super) lock: Option<FolderLock>,
 }
@@ -40,12 +42,13 @@ pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened,
             // Numbers and stamps are counted in this process: a second writer would give them twice. One that is
             // just being closed is waited for.
             let lock = FolderLock::acquire_within(folder, LOCK_PATIENCE).await?;
-            let connection = sqlite(file, limits.mapped_bytes).await?;
+            let connection = sqlite(file).await?;
             Migrator::up(&connection, None).await?;
             Ok(Opened {
                 connection,
                 names: Names::new("main"),
                 reader: Reader::Sqlite(SqliteReader::new(file.clone(), limits.clone())),
+                writer: Some(Arc::new(SqliteWriter::open(file, limits.mapped_bytes)?)),
                 checkpoints: Some(Checkpoints::start(file.clone())?),
                 lock: Some(lock),
             })
@@ -56,6 +59,7 @@ pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened,
                 connection: pool.connection.clone(),
                 names: Names::new(schema),
                 reader: Reader::Postgres(pool.connection.clone()),
+                writer: None,
                 checkpoints: None,
                 lock: None,
             })
@@ -97,29 +101,23 @@ pub(super) async fn snapshot(
     Ok((connection, transaction))
 }
 
-/// The one connection that writes.
-async fn sqlite(file: &Path, mapped: i64) -> Result<DatabaseConnection, StoreError> {
+/// The connection for what is seldom: migrations, the dictionary, settings. What is written for requests goes through
+/// [`SqliteWriter`].
+async fn sqlite(file: &Path) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new("sqlite://");
     let file = file.to_owned();
     options.max_connections(1).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
         options
             .filename(&file)
             .create_if_missing(true)
-            // The writer asks again: see `write::task`.
-            .busy_timeout(Duration::from_secs(1))
-            .statement_cache_capacity(512)
+            .busy_timeout(Duration::from_secs(5))
             .pragma("journal_mode", "WAL")
-            // What was acknowledged survives a loss of power.
             .pragma("synchronous", "FULL")
-            // Checkpoints have their own thread: see `Checkpoints`.
             .pragma("wal_autocheckpoint", "0")
-            .pragma("journal_size_limit", KEPT_LOG.to_string())
-            .pragma("cache_size", "-16384")
-            .pragma("mmap_size", mapped.to_string())
-            .pragma("temp_store", "MEMORY")
+            .pragma("cache_size", "-1024")
             .pragma("foreign_keys", "OFF")
     });
-    // An idle connection must not be closed: it would checkpoint and take its cache with it.
+    // An idle connection must not be closed: it would checkpoint.
     options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
     Ok(sea_orm::Database::connect(options).await?)
 }
@@ -173,6 +171,7 @@ pub(super) async fn compare_clocks(context: &WriteContext, postgres: bool, visib
 /// little, the writer is asked to copy it between two transactions ([`Checkpoints::due`]).
 pub(super) struct Checkpoints {
     stop: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     pub(super) due: Arc<AtomicBool>,
 }
 
@@ -183,8 +182,6 @@ const CHECKPOINT_AT: u64 = 16 << 20;
 /// longer than the second.
 const LITTLE: u64 = 8 << 20;
 const LONGEST_LOG: u64 = 512 << 20;
-/// The file is cut to this when the log starts over: it is written anew without growing, which makes it durable sooner.
-const KEPT_LOG: i64 = 64 << 20;
 
 impl Checkpoints {
     fn start(file: PathBuf) -> Result<Self, StoreError> {
@@ -220,22 +217,29 @@ impl Checkpoints {
             Ok(())
         };
         let run = move || {
-            while !stopped.load(Ordering::Acquire) {
+            loop {
                 std::thread::park_timeout(CHECKPOINT_EVERY);
+                if stopped.load(Ordering::Acquire) {
+                    break;
+                }
                 if let Err(error) = pass() {
                     tracing::warn!(%error, "a checkpoint failed");
                 }
             }
         };
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("vesta-checkpoints".to_owned())
             .spawn(run)
             .map_err(|error| StoreError::Unavailable(format!("no thread for checkpoints: {error}")))?;
-        Ok(Checkpoints { stop, due })
+        Ok(Checkpoints { stop, thread: Mutex::new(Some(thread)), due })
     }
 
-    pub(super) fn stop(&self) {
+    /// Tells the thread to end; returns it, to be waited for.
+    pub(super) fn stop(&self) -> Option<JoinHandle<()>> {
         self.stop.store(true, Ordering::Release);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        thread.thread().unpark();
+        Some(thread)
     }
 }
 

@@ -1,16 +1,15 @@
 //! Deriving rows again in the background: of parameters that are new or whose extractor changed, in bites that the
 //! writer takes between requests.
 
+use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 
 use super::columns::{Columns, stored};
 use super::dictionary::{set_setting, setting};
 use super::error::StoreError;
 use super::index::{self, IndexRows};
-use super::record::Stored;
 use super::schema::{Compartment, Names, Resource, SearchParameter, select_stored};
-use super::write::{self, Batch, Patients, Stamps, WriteContext};
+use super::write::{self, Batch, Patients, Stamps, Transaction, WriteContext};
 
 /// The values of [`SearchParameter::State`].
 pub(super) mod state {
@@ -44,23 +43,22 @@ struct Pending {
     progress: i64,
 }
 
-async fn in_state(connection: &impl ConnectionTrait, names: &Names, state: i16) -> Result<Vec<Pending>, StoreError> {
-    let statement = Query::select()
+fn in_state(names: &Names, state: i16) -> SelectStatement {
+    Query::select()
         .columns([SearchParameter::Id, SearchParameter::Type, SearchParameter::Progress])
         .from(names.table(SearchParameter::Table))
         .and_where(Expr::col(SearchParameter::State).eq(state))
-        .take();
-    let rows = connection.query_all(&statement).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Pending { id: row.try_get_by_index(0)?, resource_type: row.small(1)?, progress: row.integer(2)? })
-        })
-        .collect()
+        .take()
+}
+
+fn pending(row: &dyn Columns) -> Result<Pending, StoreError> {
+    Ok(Pending { id: row.integer32(0)?, resource_type: row.small(1)?, progress: row.integer(2)? })
 }
 
 pub(super) async fn progress(connection: &impl ConnectionTrait, names: &Names) -> Result<ReindexProgress, StoreError> {
-    let pending = in_state(connection, names, state::PENDING).await?;
-    let retired = in_state(connection, names, state::RETIRED).await?.len();
+    let rows = connection.query_all(&in_state(names, state::PENDING)).await?;
+    let pending = rows.iter().map(|row| pending(row)).collect::<Result<Vec<_>, _>>()?;
+    let retired = connection.query_all(&in_state(names, state::RETIRED)).await?.len();
     let last = last_key(connection, names).await?;
     let done = pending.iter().map(|parameter| parameter.progress).min().unwrap_or(last);
     Ok(ReindexProgress { pending: pending.len(), retired, done, last })
@@ -96,7 +94,7 @@ pub(super) fn next(names: &Names, types: Option<&[i16]>, after: i64, bite: usize
 /// Does the next bite; returns the parameters that are complete with it.
 pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>, StoreError> {
     let names = &batch.context.names;
-    let pending = in_state(batch.transaction, names, state::PENDING).await?;
+    let pending = batch.transaction.query(&in_state(names, state::PENDING), pending).await?;
     if pending.is_empty() {
         retire(batch, bite).await?;
         return Ok(Vec::new());
@@ -107,9 +105,8 @@ pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>,
     types.sort_unstable();
     types.dedup();
     let after = pending.iter().map(|parameter| parameter.progress).min().unwrap_or(0);
-    let lock = batch.transaction.get_database_backend() == DbBackend::Postgres;
-    let rows = batch.transaction.query_all(&next(names, Some(&types), after, bite, lock)).await?;
-    let resources = rows.iter().map(|row| stored(row)).collect::<Result<Vec<Stored>, _>>()?;
+    let next = next(names, Some(&types), after, bite, batch.transaction.is_postgres());
+    let resources = batch.transaction.query(&next, stored).await?;
 
     let derived = resources
         .iter()
@@ -141,12 +138,11 @@ pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>,
 /// Removes rows of parameters that nothing reads any more.
 async fn retire(batch: &mut Batch<'_>, bite: usize) -> Result<(), StoreError> {
     let names = &batch.context.names;
-    let Some(retired) = in_state(batch.transaction, names, state::RETIRED).await?.into_iter().next() else {
-        return Ok(());
-    };
+    let retired = batch.transaction.query(&in_state(names, state::RETIRED), pending).await?;
+    let Some(retired) = retired.into_iter().next() else { return Ok(()) };
     let mut removed = 0;
     for statement in index::delete_parameter(names, retired.id, bite) {
-        removed += batch.transaction.execute(&statement).await?.rows_affected();
+        removed += batch.transaction.execute(&statement).await?;
     }
     if removed == 0 {
         let forget = Query::delete()
@@ -175,14 +171,13 @@ pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), S
         tracing::info!("the patient compartment is defined anew: its rows are being rebuilt");
         connection.execute(&Query::delete().from_table(names.table(Compartment::Table)).take()).await?;
     }
-    let lock = connection.get_database_backend() == DbBackend::Postgres;
     let (mut after, mut done, mut patients) = (i64::MIN, 0u64, Patients::default());
     // Nothing is numbered or stamped here.
     let order = write::Order::Sqlite { sequence: 0, stamp: jiff::Timestamp::UNIX_EPOCH };
     while after < last {
-        let transaction = connection.begin().await?;
-        let rows = transaction.query_all(&next(names, None, after, COMPARTMENT_BITE, lock)).await?;
-        let resources = rows.iter().map(|row| stored(row)).collect::<Result<Vec<Stored>, _>>()?;
+        let transaction = Transaction::begin(context).await?;
+        let next = next(names, None, after, COMPARTMENT_BITE, transaction.is_postgres());
+        let resources = transaction.query(&next, stored).await?;
         let Some(end) = resources.last().map(|stored| stored.key) else { break };
         let derived = resources
             .iter()

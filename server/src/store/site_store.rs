@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder, Values,
 };
-use sea_orm::{ConnectionTrait, DbBackend};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, oneshot};
 
 use super::audit::{self, AuditEntry, Audited};
 use super::columns::{Columns, found, stored};
@@ -30,7 +29,7 @@ pub struct Store {
     pub(super) context: Arc<WriteContext>,
     pub(super) postgres: Option<PostgresOrder>,
     queue: std::sync::Mutex<Option<Queue>>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<Vec<oneshot::Receiver<()>>>,
     checkpoints: Option<open::Checkpoints>,
     point: Arc<str>,
     version: Arc<str>,
@@ -44,7 +43,7 @@ impl Store {
         indexer: impl FnOnce(&Arc<Dictionary>, &Names) -> Arc<dyn Indexer>,
     ) -> Result<Arc<Self>, StoreError> {
         let Options { database, clock, parameters, limits } = options;
-        let Opened { connection, names, reader, checkpoints, lock } = open::open(&database, &limits).await?;
+        let Opened { connection, names, reader, writer, checkpoints, lock } = open::open(&database, &limits).await?;
         let hash_key = secret(&connection, &names, "hash-key").await?;
         let dictionary = Arc::new(synchronise(&connection, &names, parameters, hash_key).await?);
         let indexer = indexer(&dictionary, &names);
@@ -58,6 +57,7 @@ impl Store {
         };
         let context = Arc::new(WriteContext {
             connection,
+            sqlite: writer,
             names,
             clock,
             limits,
@@ -77,7 +77,7 @@ impl Store {
             None => {
                 let order = Order::Sqlite { sequence: visible.sequence, stamp: visible.time };
                 let chain = Chain::of(0, &context.connection, &context.names).await?;
-                tasks.push(spawn(context.clone(), lines, order, chain));
+                tasks.push(spawn(context.clone(), lines, order, chain)?);
             }
             Some(order) => {
                 for _ in 0..context.limits.writers.max(1) {
@@ -85,7 +85,7 @@ impl Store {
                     let sql = format!("SELECT nextval('{}')", context.names.quoted("audit_writer"));
                     let writer = one(&context.connection, sql).await?.integer(0)? as i32;
                     let chain = Chain { writer, sequence: 0, head: Vec::new() };
-                    tasks.push(spawn(context.clone(), lines.clone(), Order::Postgres(order.clone()), chain));
+                    tasks.push(spawn(context.clone(), lines.clone(), Order::Postgres(order.clone()), chain)?);
                 }
             }
         }
@@ -108,11 +108,12 @@ impl Store {
         for task in self.tasks.lock().await.drain(..) {
             let _ = task.await;
         }
-        if let Some(checkpoints) = &self.checkpoints {
-            checkpoints.stop();
-            // Readers of other threads stay open, so SQLite itself would leave the log as long as it grew.
-            let emptied = self.context.connection.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await;
-            if let Err(error) = emptied {
+        if let Some(thread) = self.checkpoints.as_ref().and_then(|checkpoints| checkpoints.stop()) {
+            // While it copies, the log could not be emptied.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        if let Some(writer) = &self.context.sqlite {
+            if let Err(error) = writer.close() {
                 tracing::warn!(%error, "the write-ahead log was not emptied; the next start reads it");
             }
             // The pool of PostgreSQL is shared by all sites.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::entry::place;
@@ -13,11 +12,11 @@ use crate::fhir::audit::{self, Interaction};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::preferences::Preferences;
 use crate::fhir::service::{Request, Service, Type, assign, check_resource, content};
-use crate::store::{Action, AuditOutcome, Operation, Patience, Unit, Written};
+use crate::store::{Action, AuditEntry, AuditOutcome, Operation, Patience, Unit, Written};
 use crate::validate::{self, MAXIMUM_ISSUES};
 
 /// A resource to be put at an id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Put {
     /// Under which address the others of its Bundle refer to it.
     pub full_url: Option<String>,
@@ -25,13 +24,19 @@ pub struct Put {
     pub resource: Value,
 }
 
-/// Puts all of them, or none; one answer each, in their order. `request_id` stands in the audit.
-pub async fn load(
+/// What is ready to be written: checked, its index rows derived.
+pub struct Prepared {
+    operations: Vec<Operation>,
+    entry: AuditEntry,
+}
+
+/// Checks all of them. `request_id` stands in the audit.
+pub fn prepare(
     service: &Arc<Service>,
     access: &AccessContext,
     request_id: &str,
     mut puts: Vec<Put>,
-) -> Result<Vec<Written>, Error> {
+) -> Result<Prepared, Error> {
     let request = Request { service, access, request_id, preferences: Preferences::default() };
     let operations = operations(service, &mut puts)?;
     let entry = match operations.as_slice() {
@@ -40,7 +45,13 @@ pub async fn load(
         }
         _ => audit::entry(&request, Interaction::Transaction, None, None, AuditOutcome::Success),
     };
-    let operations: Vec<Operation> = operations.into_iter().map(|(_, operation)| operation).collect();
+    let operations = operations.into_iter().map(|(_, operation)| operation).collect();
+    Ok(Prepared { operations, entry })
+}
+
+/// Writes all of it, or nothing; one answer a resource, in their order.
+pub async fn write(service: &Arc<Service>, prepared: Prepared) -> Result<Vec<Written>, Error> {
+    let Prepared { operations, entry } = prepared;
     let mut patience = Patience::begin();
     loop {
         let unit = Unit::new(operations.clone()).bulk().audited(entry.clone());

@@ -9,7 +9,7 @@ mod plan;
 mod respond;
 mod transaction;
 
-pub use load::{Put, load};
+pub use load::{Prepared, Put, prepare, write};
 
 use super::answer::Answer;
 use super::audit::{Interaction, recorded};

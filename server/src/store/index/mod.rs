@@ -9,7 +9,7 @@ mod derive;
 mod tables;
 mod value;
 
-use sea_orm::sea_query::{DeleteStatement, InsertStatement, SelectStatement, Value};
+use sea_orm::sea_query::{DeleteStatement, SelectStatement};
 
 pub use self::derive::{compartment_rows, rows};
 pub(crate) use self::derive::{composite_hash, reference_hashes};
@@ -18,7 +18,9 @@ pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes}
 
 use self::tables::Row;
 use super::compartment::CompartmentRow;
+use super::error::StoreError;
 use super::schema::Names;
+use super::write::{Cell, Transaction};
 
 /// All rows of one resource.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -101,19 +103,23 @@ struct IdentityRow {
     value: i64,
 }
 
-/// Gives each kind of row its table: the columns, those of the key first, and where a column's value comes from.
+/// Gives each kind of row its table: how many columns it has, how many of them are its key, the columns in the order of
+/// the key, and where a value comes from.
 macro_rules! row {
-    ($row:ident, $table:ident, $key:literal, [$($column:ident: $field:ident),*]) => {
-        impl Row for $row {
+    ($row:ident, $table:ident, $columns:literal, $key:literal, [$($order:ident),*], $($column:ident: $cell:expr),*) => {
+        impl Row<$columns> for $row {
             const TABLE: IndexTable = IndexTable::$table;
-            const COLUMNS: &'static [Column] = &[Column::Parameter, Column::Resource, $(Column::$column),*];
+            const COLUMNS: [Column; $columns] = [$(Column::$order),*];
             const KEY: usize = $key;
 
-            fn value(&self, column: Column, resource: i64) -> Value {
+            fn cell(&self, column: Column, resource: i64) -> Cell<'_> {
                 match column {
-                    Column::Parameter => self.parameter.into(),
-                    Column::Resource => resource.into(),
-                    $(Column::$column => self.$field.clone().into(),)*
+                    Column::Parameter => Cell::Integer32(self.parameter),
+                    Column::Resource => Cell::Integer(resource),
+                    $(Column::$column => {
+                        let cell: fn(&$row) -> Cell<'_> = $cell;
+                        cell(self)
+                    })*
                     _ => unreachable!("the table has no such column"),
                 }
             }
@@ -125,15 +131,40 @@ macro_rules! row {
     };
 }
 
-row!(TokenRow, IndexToken, 3, [Value: value]);
-row!(ReferenceRow, IndexReference, 3, [Value: value]);
-row!(StringRow, IndexString, 4, [Value: value, Exact: exact, Rest: rest]);
-row!(UriRow, IndexUri, 3, [Value: value]);
-row!(DateRow, IndexDate, 4, [Low: low, High: high]);
-row!(NumberRow, IndexNumber, 4, [Low: low, High: high]);
-row!(QuantityRow, IndexQuantity, 6, [Unit: unit, Low: low, High: high, Code: code]);
-row!(CompositeRow, IndexComposite, 6, [Value: value, Low: low, High: high, Code: code]);
-row!(IdentityRow, IndexIdentity, 3, [Value: value]);
+row!(TokenRow, IndexToken, 3, 3, [Parameter, Value, Resource], Value: |row| Cell::Integer(row.value));
+row!(ReferenceRow, IndexReference, 3, 3, [Parameter, Value, Resource], Value: |row| Cell::Integer(row.value));
+row!(
+    StringRow, IndexString, 5, 4, [Parameter, Value, Resource, Exact, Rest],
+    Value: |row| Cell::Text(&row.value),
+    Exact: |row| Cell::Integer(row.exact),
+    Rest: |row| Cell::OptionalText(row.rest.as_deref())
+);
+row!(UriRow, IndexUri, 3, 3, [Parameter, Value, Resource], Value: |row| Cell::Text(&row.value));
+row!(
+    DateRow, IndexDate, 4, 4, [Parameter, Resource, Low, High],
+    Low: |row| Cell::Integer(row.low),
+    High: |row| Cell::Integer(row.high)
+);
+row!(
+    NumberRow, IndexNumber, 4, 4, [Parameter, Resource, Low, High],
+    Low: |row| Cell::Bytes(&row.low),
+    High: |row| Cell::Bytes(&row.high)
+);
+row!(
+    QuantityRow, IndexQuantity, 6, 6, [Parameter, Unit, Resource, Low, High, Code],
+    Unit: |row| Cell::Integer(row.unit),
+    Low: |row| Cell::Bytes(&row.low),
+    High: |row| Cell::Bytes(&row.high),
+    Code: |row| Cell::Integer(row.code)
+);
+row!(
+    CompositeRow, IndexComposite, 6, 6, [Parameter, Value, Resource, Low, High, Code],
+    Value: |row| Cell::Integer(row.value),
+    Low: |row| Cell::Bytes(&row.low),
+    High: |row| Cell::Bytes(&row.high),
+    Code: |row| Cell::Integer(row.code)
+);
+row!(IdentityRow, IndexIdentity, 3, 3, [Parameter, Resource, Value], Value: |row| Cell::Integer(row.value));
 
 /// Runs `$call!(field)` for each table's rows.
 macro_rules! each_table {
@@ -211,17 +242,22 @@ impl IndexRows {
     }
 }
 
-/// Few statements of many rows, for (resource key, rows): as few distinct texts as [`super::schema::chunks`] makes.
-pub fn insert(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<InsertStatement> {
-    let mut statements = Vec::new();
+/// Inserts the rows of (resource key, rows), table by table.
+pub(in crate::store) async fn insert(
+    transaction: &Transaction,
+    names: &Names,
+    rows: &[(i64, &IndexRows)],
+) -> Result<(), StoreError> {
     macro_rules! insert {
         ($field:ident) => {
             let all: Vec<_> = rows.iter().flat_map(|(key, rows)| rows.$field.iter().map(|row| (*key, row))).collect();
-            tables::insert(names, &all, &mut statements);
+            if !all.is_empty() {
+                transaction.insert(&tables::insert(names, &all)).await?;
+            }
         };
     }
     each_table!(insert);
-    statements
+    Ok(())
 }
 
 /// The statements that remove exactly these rows.
@@ -253,15 +289,15 @@ pub(in crate::store) fn present(names: &Names, rows: &[(i64, &IndexRows)]) -> Ve
 /// For the check: statements that count all rows of these parameters, one a table.
 pub(in crate::store) fn totals(names: &Names, parameters: &[i32]) -> Vec<SelectStatement> {
     vec![
-        tables::total::<TokenRow>(names, parameters),
-        tables::total::<ReferenceRow>(names, parameters),
-        tables::total::<StringRow>(names, parameters),
-        tables::total::<UriRow>(names, parameters),
-        tables::total::<DateRow>(names, parameters),
-        tables::total::<NumberRow>(names, parameters),
-        tables::total::<QuantityRow>(names, parameters),
-        tables::total::<CompositeRow>(names, parameters),
-        tables::total::<IdentityRow>(names, parameters),
+        tables::total::<TokenRow, _>(names, parameters),
+        tables::total::<ReferenceRow, _>(names, parameters),
+        tables::total::<StringRow, _>(names, parameters),
+        tables::total::<UriRow, _>(names, parameters),
+        tables::total::<DateRow, _>(names, parameters),
+        tables::total::<NumberRow, _>(names, parameters),
+        tables::total::<QuantityRow, _>(names, parameters),
+        tables::total::<CompositeRow, _>(names, parameters),
+        tables::total::<IdentityRow, _>(names, parameters),
     ]
 }
 

@@ -5,12 +5,13 @@
 //! `(parameter, resource)` and have a second index for the search by value.
 
 use sea_orm::sea_query::{
-    ColumnDef, DeleteStatement, Expr, ExprTrait, Index, IndexCreateStatement, InsertStatement, OnConflict, Query,
-    SelectStatement, Table, TableCreateStatement, Value,
+    ColumnDef, DeleteStatement, Expr, ExprTrait, Index, IndexCreateStatement, OnConflict, Query, SelectStatement,
+    Table, TableCreateStatement, Value,
 };
 use sea_orm::{DbBackend, DeriveIden};
 
 use super::super::schema::{Names, chunks};
+use super::super::write::{Cell, Insert};
 
 #[derive(Debug, DeriveIden, Clone, Copy, PartialEq, Eq)]
 pub enum IndexTable {
@@ -54,34 +55,32 @@ enum RangeIndex {
     IndexQuantityRange,
 }
 
-/// A row, without the resource it belongs to.
-pub(super) trait Row {
+/// A row of a table with so many columns, without the resource it belongs to.
+pub(super) trait Row<const N: usize> {
     const TABLE: IndexTable;
-    /// The columns, those of the primary key first.
-    const COLUMNS: &'static [Column];
+    /// The columns, those of the primary key first and in its order.
+    const COLUMNS: [Column; N];
     const KEY: usize;
 
-    fn value(&self, column: Column, resource: i64) -> Value;
+    fn cell(&self, column: Column, resource: i64) -> Cell<'_>;
     fn parameter(&self) -> i32;
 }
 
 /// Statement texts of at most this many rows: the most that helps, and few enough for SQLite's expression depth.
-const MOST_ROWS: usize = 128;
 const MOST_DELETED: usize = 64;
 
-pub(super) fn insert<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut Vec<InsertStatement>) {
-    for run in chunks(rows, MOST_ROWS) {
-        let mut statement = Query::insert();
-        statement.into_table(names.table(R::TABLE)).columns(R::COLUMNS.iter().copied());
-        for (resource, row) in run {
-            statement.values_panic(R::COLUMNS.iter().map(|column| Expr::val(row.value(*column, *resource))));
-        }
-        statement.on_conflict(OnConflict::new().do_nothing().to_owned());
-        statements.push(statement);
-    }
+/// Rows that are there already are left as they are.
+pub(super) fn insert<'a, R: Row<N>, const N: usize>(names: &Names, rows: &[(i64, &'a R)]) -> Insert<'a, N> {
+    let rows = rows.iter().map(|(resource, row)| R::COLUMNS.map(|column| row.cell(column, *resource)));
+    let left = OnConflict::new().do_nothing().to_owned();
+    Insert::new(names.table(R::TABLE), R::COLUMNS, Some(left), rows.collect()).sorted()
 }
 
-pub(super) fn delete<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut Vec<DeleteStatement>) {
+pub(super) fn delete<R: Row<N>, const N: usize>(
+    names: &Names,
+    rows: &[(i64, &R)],
+    statements: &mut Vec<DeleteStatement>,
+) {
     for run in chunks(rows, MOST_DELETED) {
         let any = any_of(run);
         if let Some(any) = any {
@@ -91,32 +90,36 @@ pub(super) fn delete<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut
 }
 
 /// Whether a row is one of these, by its key.
-fn any_of<R: Row>(rows: &[(i64, &R)]) -> Option<Expr> {
+fn any_of<R: Row<N>, const N: usize>(rows: &[(i64, &R)]) -> Option<Expr> {
     rows.iter()
         .filter_map(|(resource, row)| {
             R::COLUMNS[..R::KEY]
                 .iter()
-                .map(|column| Expr::col(*column).eq(row.value(*column, *resource)))
+                .map(|column| Expr::col(*column).eq(Value::from(row.cell(*column, *resource))))
                 .reduce(|all, one| all.and(one))
         })
         .reduce(|any, one| any.or(one))
 }
 
 /// The statements that count how many of these rows are there, each with how many should be.
-pub(super) fn present<R: Row>(names: &Names, rows: &[(i64, &R)], statements: &mut Vec<(SelectStatement, i64)>) {
+pub(super) fn present<R: Row<N>, const N: usize>(
+    names: &Names,
+    rows: &[(i64, &R)],
+    statements: &mut Vec<(SelectStatement, i64)>,
+) {
     for run in chunks(rows, MOST_DELETED) {
         if let Some(any) = any_of(run) {
-            statements.push((count::<R>(names).and_where(any).to_owned(), run.len() as i64));
+            statements.push((count::<R, N>(names).and_where(any).to_owned(), run.len() as i64));
         }
     }
 }
 
 /// All rows of these parameters.
-pub(super) fn total<R: Row>(names: &Names, parameters: &[i32]) -> SelectStatement {
-    count::<R>(names).and_where(Expr::col(Column::Parameter).is_in(parameters.iter().copied())).to_owned()
+pub(super) fn total<R: Row<N>, const N: usize>(names: &Names, parameters: &[i32]) -> SelectStatement {
+    count::<R, N>(names).and_where(Expr::col(Column::Parameter).is_in(parameters.iter().copied())).to_owned()
 }
 
-fn count<R: Row>(names: &Names) -> SelectStatement {
+fn count<R: Row<N>, const N: usize>(names: &Names) -> SelectStatement {
     Query::select().expr(Expr::col(Column::Resource).count()).from(names.table(R::TABLE)).to_owned()
 }
 
@@ -201,20 +204,20 @@ pub fn tables(backend: DbBackend) -> (Vec<TableCreateStatement>, Vec<IndexCreate
 /// again until nothing is removed, so that no transaction is long.
 pub fn delete_parameter(names: &Names, parameter: i32, most: usize) -> Vec<DeleteStatement> {
     [
-        bounded_delete::<super::TokenRow>(names, parameter, most),
-        bounded_delete::<super::ReferenceRow>(names, parameter, most),
-        bounded_delete::<super::StringRow>(names, parameter, most),
-        bounded_delete::<super::UriRow>(names, parameter, most),
-        bounded_delete::<super::DateRow>(names, parameter, most),
-        bounded_delete::<super::NumberRow>(names, parameter, most),
-        bounded_delete::<super::QuantityRow>(names, parameter, most),
-        bounded_delete::<super::CompositeRow>(names, parameter, most),
-        bounded_delete::<super::IdentityRow>(names, parameter, most),
+        bounded_delete::<super::TokenRow, _>(names, parameter, most),
+        bounded_delete::<super::ReferenceRow, _>(names, parameter, most),
+        bounded_delete::<super::StringRow, _>(names, parameter, most),
+        bounded_delete::<super::UriRow, _>(names, parameter, most),
+        bounded_delete::<super::DateRow, _>(names, parameter, most),
+        bounded_delete::<super::NumberRow, _>(names, parameter, most),
+        bounded_delete::<super::QuantityRow, _>(names, parameter, most),
+        bounded_delete::<super::CompositeRow, _>(names, parameter, most),
+        bounded_delete::<super::IdentityRow, _>(names, parameter, most),
     ]
     .into()
 }
 
-fn bounded_delete<R: Row>(names: &Names, parameter: i32, most: usize) -> DeleteStatement {
+fn bounded_delete<R: Row<N>, const N: usize>(names: &Names, parameter: i32, most: usize) -> DeleteStatement {
     let key = &R::COLUMNS[..R::KEY];
     let some = Query::select()
         .columns(key.iter().copied())

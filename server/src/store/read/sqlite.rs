@@ -156,9 +156,7 @@ where
     D: Fn(&dyn Columns) -> Result<T, StoreError>,
 {
     let mut statement = connection.prepare_cached(sql)?;
-    for (position, value) in values.0.iter().enumerate() {
-        bind(&mut statement, position + 1, value)?;
-    }
+    bind(&mut statement, values).map_err(Failure::Store)?;
     let mut rows = statement.raw_query();
     let mut decoded = Vec::new();
     while let Some(row) = rows.next()? {
@@ -167,7 +165,12 @@ where
     Ok(decoded)
 }
 
-fn bind(statement: &mut rusqlite::Statement<'_>, position: usize, value: &Value) -> Result<(), Failure> {
+/// Gives a statement its values.
+pub(in super::super) fn bind(statement: &mut rusqlite::Statement<'_>, values: &Values) -> Result<(), StoreError> {
+    values.0.iter().enumerate().try_for_each(|(position, value)| bind_one(statement, position + 1, value))
+}
+
+fn bind_one(statement: &mut rusqlite::Statement<'_>, position: usize, value: &Value) -> Result<(), StoreError> {
     match value {
         Value::Bool(value) => statement.raw_bind_parameter(position, value),
         Value::TinyInt(value) => statement.raw_bind_parameter(position, value),
@@ -188,7 +191,7 @@ fn bind(statement: &mut rusqlite::Statement<'_>, position: usize, value: &Value)
         Value::Char(value) => statement.raw_bind_parameter(position, value.map(String::from)),
         _ => {
             let cause = format!("parameter {position} is of a kind that this store does not use");
-            return Err(Failure::Store(StoreError::Statement(cause)));
+            return Err(StoreError::Statement(cause));
         }
     }?;
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query, Values};
 use sea_orm::{ConnectionTrait, DbBackend, Statement, TransactionTrait};
 use serde_json::json;
 
@@ -113,7 +113,7 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
     let before = other.visible().await.expect("visible");
     assert_eq!(as_of(&other, before.sequence).await.len(), 1);
 
-    let transaction = fixture.store.context.connection.begin().await.expect("begun");
+    let transaction = write::Transaction::begin(&fixture.store.context).await.expect("begun");
     let order = write::Order::Postgres(fixture.store.postgres.clone().expect("on PostgreSQL"));
     let mut stamps =
         write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, false).await.expect("registered");
@@ -131,7 +131,7 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
         // A read of what is committed is not held back.
         assert!(store.read(PATIENT, "b").await.expect("read").is_some());
     }
-    transaction.rollback().await.expect("ended");
+    transaction.commit().await.expect("ended");
     assert!(other.visible().await.expect("visible").sequence > number);
 }
 
@@ -140,14 +140,15 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
 async fn a_full_disk_is_unavailable_and_recovers() {
     let fixture = Fixture::sqlite().await;
     fixture.create(PATIENT, "a", json!({})).await;
-    let connection = &fixture.store.context.connection;
-    connection.execute_unprepared("PRAGMA max_page_count = 1").await.expect("the pragma is set");
+    let writer = fixture.store.context.sqlite.as_ref().expect("SQLite");
+    let pragma = |sql: &str| writer.query(sql, [Values(Vec::new())], |row| row.integer(0)).expect("the pragma is set");
+    pragma("PRAGMA max_page_count = 1");
     let big = "x".repeat(2_000_000);
     let content = fixture.content(PATIENT, "b", json!({ "big": big }));
     let refused = fixture.store.write(Unit::new(vec![Operation::create(PATIENT, "b", content.clone())])).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(fixture.store.read(PATIENT, "a").await.expect("read").is_some());
-    connection.execute_unprepared("PRAGMA max_page_count = 1000000").await.expect("the pragma is set");
+    pragma("PRAGMA max_page_count = 1000000");
     fixture.store.write(Unit::new(vec![Operation::create(PATIENT, "b", content)])).await.expect("recovered");
     assert_eq!(fixture.store.check(|_| ()).await.expect("the check runs").faults, Vec::<String>::new());
 }
@@ -224,7 +225,7 @@ async fn a_slow_query_is_given_up_at_its_limit() {
     let Database::Sqlite { file } = &fixture.database else { return };
     let reader = read::Reader::Sqlite(read::sqlite::SqliteReader::new(file.clone(), limits));
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n WHERE i < 0";
-    let values = sea_orm::sea_query::Values(Vec::new());
+    let values = Values(Vec::new());
     let result = reader.query_prepared(&endless.into(), values, |row: &dyn columns::Columns| row.integer(0)).await;
     assert!(matches!(result, Err(StoreError::TimeLimit(_))), "{result:?}");
 }

@@ -1,13 +1,15 @@
 //! Audit rows: numbered and chained by SHA-256, one chain a writer, so that a row that was changed or taken out shows.
 
 use sea_orm::ConnectionTrait;
-use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, Order, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
 use sha2::{Digest, Sha256};
 
 use super::super::audit::{AuditEntry, COLUMNS};
 use super::super::columns::Columns;
 use super::super::error::StoreError;
-use super::super::schema::{Audit, Names, chunks};
+use super::super::schema::{Audit, Names};
+use super::insert::{Cell, Insert};
+use super::transaction::Transaction;
 
 /// The end of a writer's chain.
 #[derive(Debug, Clone)]
@@ -66,30 +68,37 @@ impl Chain {
     }
 }
 
-pub(super) fn insert(names: &Names, chain: &mut Chain, entries: &[&AuditEntry]) -> Vec<InsertStatement> {
-    chunks(entries, 256)
-        .map(|entries| {
-            let mut statement = Query::insert();
-            statement.into_table(names.table(Audit::Table)).columns(COLUMNS);
-            for entry in entries {
-                let link = chain.link(entry);
-                statement.values_panic([
-                    chain.writer.into(),
-                    chain.sequence.into(),
-                    entry.time.as_microsecond().into(),
-                    entry.actor.as_str().into(),
-                    entry.client.as_str().into(),
-                    entry.action.as_str().into(),
-                    entry.interaction.as_str().into(),
-                    (entry.outcome as i16).into(),
-                    entry.patient.clone().into(),
-                    entry.resource_type.map(|resource_type| resource_type as i16).into(),
-                    entry.resource_id.clone().into(),
-                    entry.request_id.as_str().into(),
-                    link.into(),
-                ]);
-            }
-            statement
+/// Adds the entries to the chain.
+pub(super) async fn insert(
+    transaction: &Transaction,
+    names: &Names,
+    chain: &mut Chain,
+    entries: &[&AuditEntry],
+) -> Result<(), StoreError> {
+    let writer = chain.writer;
+    let links: Vec<(i64, Vec<u8>)> = entries
+        .iter()
+        .map(|entry| {
+            let link = chain.link(entry);
+            (chain.sequence, link)
         })
-        .collect()
+        .collect();
+    let rows = entries.iter().zip(&links).map(|(entry, (sequence, link))| {
+        [
+            Cell::Integer32(writer),
+            Cell::Integer(*sequence),
+            Cell::Integer(entry.time.as_microsecond()),
+            Cell::Text(&entry.actor),
+            Cell::Text(&entry.client),
+            Cell::Text(entry.action.as_str()),
+            Cell::Text(&entry.interaction),
+            Cell::Small(entry.outcome as i16),
+            Cell::OptionalText(entry.patient.as_deref()),
+            Cell::OptionalSmall(entry.resource_type.map(|resource_type| resource_type as i16)),
+            Cell::OptionalText(entry.resource_id.as_deref()),
+            Cell::Text(&entry.request_id),
+            Cell::Bytes(link),
+        ]
+    });
+    transaction.insert(&Insert::new(names.table(Audit::Table), COLUMNS, None, rows.collect())).await
 }

@@ -8,9 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
-use super::super::columns::Columns;
 use super::super::error::StoreError;
 use super::super::index::{self, IndexRows};
 use super::super::record::{Effect, Method, Stored, Written};
@@ -20,6 +18,7 @@ use super::order::Stamps;
 use super::queue::size;
 use super::rows::{self, CompartmentEntry};
 use super::task::WriteContext;
+use super::transaction::Transaction;
 use super::view::{View, current};
 
 /// The current version of a resource.
@@ -61,7 +60,7 @@ impl Patients {
 }
 
 pub(in super::super) struct Batch<'a> {
-    pub(in super::super) transaction: &'a DatabaseTransaction,
+    pub(in super::super) transaction: &'a Transaction,
     pub(in super::super) context: &'a WriteContext,
     pub(super) stamps: Stamps<'a>,
     pub(super) patients: &'a Patients,
@@ -76,7 +75,7 @@ pub(in super::super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(in super::super) fn new(
-        transaction: &'a DatabaseTransaction,
+        transaction: &'a Transaction,
         context: &'a WriteContext,
         stamps: Stamps<'a>,
         patients: &'a Patients,
@@ -191,13 +190,9 @@ impl<'a> Batch<'a> {
 
         let superseded: Vec<(&Current, i64)> =
             changed.iter().flat_map(|(_, slot)| slot.superseded.iter().map(|(current, to)| (current, *to))).collect();
-        for statement in rows::history(names, &superseded) {
-            self.transaction.execute(&statement).await?;
-        }
+        self.transaction.insert(&rows::history(names, &superseded)?).await?;
         let resources: Vec<&Current> = changed.iter().filter_map(|(_, slot)| slot.now.as_ref()).collect();
-        for statement in rows::resources(names, &resources) {
-            self.transaction.execute(&statement).await?;
-        }
+        self.transaction.insert(&rows::resources(names, &resources)?).await?;
 
         self.update_rows(&changed).await?;
 
@@ -260,14 +255,9 @@ impl<'a> Batch<'a> {
 
     pub(in super::super) async fn insert_rows(&mut self, new: &[(i64, u16, &IndexRows)]) -> Result<(), StoreError> {
         let rows: Vec<(i64, &IndexRows)> = new.iter().map(|(key, _, rows)| (*key, *rows)).collect();
-        for statement in index::insert(&self.context.names, &rows) {
-            self.transaction.execute(&statement).await?;
-        }
+        index::insert(self.transaction, &self.context.names, &rows).await?;
         self.number_patients(new).await?;
-        for statement in rows::compartments(&self.context.names, &self.compartments(new)) {
-            self.transaction.execute(&statement).await?;
-        }
-        Ok(())
+        self.transaction.insert(&rows::compartments(&self.context.names, &self.compartments(new))).await
     }
 
     fn compartments<'r>(&self, rows: &[(i64, u16, &'r IndexRows)]) -> Vec<CompartmentEntry<'r>> {
@@ -293,10 +283,10 @@ impl<'a> Batch<'a> {
         unknown.dedup();
         let names = &self.context.names;
         for ids in chunks(&unknown, 256) {
-            self.transaction.execute(&rows::insert_patients(names, ids)).await?;
-            for row in self.transaction.query_all(&rows::select_patients(names, ids)).await? {
-                self.learned.insert(row.text(1)?, row.integer(0)?);
-            }
+            self.transaction.insert(&rows::patients(names, ids)).await?;
+            let select = rows::select_patients(names, ids);
+            let numbers = self.transaction.query(&select, |row| Ok((row.text(1)?, row.integer(0)?))).await?;
+            self.learned.extend(numbers);
         }
         Ok(())
     }

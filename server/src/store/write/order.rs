@@ -14,6 +14,7 @@ use super::super::columns::{Columns, timestamp};
 use super::super::error::StoreError;
 use super::super::record::Visible;
 use super::super::schema::{Names, Resource};
+use super::transaction::Transaction;
 
 /// Where numbers and stamps come from.
 #[derive(Debug, Clone)]
@@ -167,19 +168,24 @@ impl<'a> Stamps<'a> {
     pub(in super::super) async fn begin(
         order: &'a Order,
         now: Timestamp,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         resolves: bool,
     ) -> Result<Self, StoreError> {
-        if let (Order::Postgres(order), true) = (order, resolves) {
-            order.serialise(transaction).await?;
-        }
-        let (stamp, next) = match order {
+        let (stamp, next) = match (order, transaction) {
+            (Order::Postgres(order), Transaction::Postgres(transaction)) => {
+                if resolves {
+                    order.serialise(transaction).await?;
+                }
+                (order.register(transaction).await?, 0)
+            }
             // Cut to what the column holds; later than what was stamped before, even if the clock went back.
-            Order::Sqlite { sequence, stamp } => {
+            (Order::Sqlite { sequence, stamp }, _) => {
                 let floor = stamp.as_microsecond() + 1;
                 (timestamp(now.as_microsecond().max(floor))?, sequence + 1)
             }
-            Order::Postgres(order) => (order.register(transaction).await?, 0),
+            (Order::Postgres(_), Transaction::Sqlite(_)) => {
+                return Err(StoreError::Statement("the order is of another database".to_owned()));
+            }
         };
         Ok(Stamps { order, stamp, next, drawn: Default::default() })
     }
@@ -188,10 +194,10 @@ impl<'a> Stamps<'a> {
     /// been locked.
     pub(in super::super) async fn reserve(
         &mut self,
-        transaction: &DatabaseTransaction,
+        transaction: &Transaction,
         count: usize,
     ) -> Result<(), StoreError> {
-        if let Order::Postgres(order) = self.order {
+        if let (Order::Postgres(order), Transaction::Postgres(transaction)) = (self.order, transaction) {
             // Numbers drawn for an earlier unit would be too low for rows that this one has just waited for.
             self.drawn.clear();
             if count > 0 {

@@ -82,7 +82,7 @@ pub(in super::super) struct Queue {
 impl Queue {
     pub(in super::super) fn new(limits: &Limits) -> (Self, Lines) {
         let (requests, requests_out) = mpsc::channel(limits.queue);
-        let (bulk, bulk_out) = mpsc::channel(limits.queue.min(64));
+        let (bulk, bulk_out) = mpsc::channel(limits.queue.min(limits.batch_operations));
         let (audit, audit_out) = mpsc::channel(limits.audit_buffer);
         let lines = Lines {
             requests: requests_out,

@@ -1,98 +1,90 @@
 //! The statements of a transaction: few, of many rows each.
 
-use sea_orm::sea_query::{DeleteStatement, Expr, ExprTrait, InsertStatement, OnConflict, Query, SelectStatement};
+use sea_orm::sea_query::{DeleteStatement, Expr, ExprTrait, OnConflict, Query, SelectStatement};
 
 use super::super::compartment::CompartmentRow;
+use super::super::error::StoreError;
 use super::super::record::Stored;
-use super::super::schema::{Compartment, Names, Patient, Resource, ResourceHistory, chunks};
+use super::super::schema::{Compartment, Names, Patient, Resource, ResourceHistory};
 use super::batch::Current;
+use super::insert::{Cell, Insert};
 
-/// Text of a body; it was a `String` when it came in.
-fn text(stored: &Stored) -> String {
-    String::from_utf8_lossy(&stored.body).into_owned()
+fn text(stored: &Stored) -> Result<&str, StoreError> {
+    let error = |_| StoreError::Inconsistent(format!("the text of resource {} is not UTF-8", stored.key));
+    std::str::from_utf8(&stored.body).map_err(error)
 }
 
 /// Current versions: new resources, and those that replace one.
-pub(super) fn resources(names: &Names, rows: &[&Current]) -> Vec<InsertStatement> {
-    chunks(rows, 64)
-        .map(|rows| {
-            let mut statement = Query::insert();
-            statement.into_table(names.table(Resource::Table)).columns([
-                Resource::Key,
-                Resource::Type,
-                Resource::Id,
-                Resource::Version,
-                Resource::LastUpdated,
-                Resource::Deleted,
-                Resource::Method,
-                Resource::Sequence,
-                Resource::Body,
-            ]);
-            for Current { stored, method, .. } in rows {
-                statement.values_panic([
-                    stored.key.into(),
-                    (stored.resource_type as i16).into(),
-                    stored.id.as_str().into(),
-                    stored.version.into(),
-                    stored.last_updated.as_microsecond().into(),
-                    stored.deleted.into(),
-                    (*method as i16).into(),
-                    stored.sequence.into(),
-                    text(stored).into(),
-                ]);
-            }
-            // On the key alone: the same id under another key is a conflict and must fail.
-            statement.on_conflict(
-                OnConflict::column(Resource::Key)
-                    .update_columns([
-                        Resource::Version,
-                        Resource::LastUpdated,
-                        Resource::Deleted,
-                        Resource::Method,
-                        Resource::Sequence,
-                        Resource::Body,
-                    ])
-                    .to_owned(),
-            );
-            statement
-        })
-        .collect()
+pub(super) fn resources<'a>(names: &Names, rows: &[&'a Current]) -> Result<Insert<'a, 9>, StoreError> {
+    let rows = rows.iter().map(|Current { stored, method, .. }| {
+        Ok([
+            Cell::Integer(stored.key),
+            Cell::Small(stored.resource_type as i16),
+            Cell::Text(&stored.id),
+            Cell::Integer(stored.version),
+            Cell::Integer(stored.last_updated.as_microsecond()),
+            Cell::Boolean(stored.deleted),
+            Cell::Small(*method as i16),
+            Cell::Integer(stored.sequence),
+            Cell::Text(text(stored)?),
+        ])
+    });
+    let columns = [
+        Resource::Key,
+        Resource::Type,
+        Resource::Id,
+        Resource::Version,
+        Resource::LastUpdated,
+        Resource::Deleted,
+        Resource::Method,
+        Resource::Sequence,
+        Resource::Body,
+    ];
+    // On the key alone: the same id under another key is a conflict and must fail.
+    let replaced = OnConflict::column(Resource::Key)
+        .update_columns([
+            Resource::Version,
+            Resource::LastUpdated,
+            Resource::Deleted,
+            Resource::Method,
+            Resource::Sequence,
+            Resource::Body,
+        ])
+        .to_owned();
+    let rows = rows.collect::<Result<_, StoreError>>()?;
+    Ok(Insert::new(names.table(Resource::Table), columns, Some(replaced), rows))
 }
 
 /// Superseded versions, each with the sequence number of what replaced it.
-pub(super) fn history(names: &Names, rows: &[(&Current, i64)]) -> Vec<InsertStatement> {
-    chunks(rows, 64)
-        .map(|rows| {
-            let mut statement = Query::insert();
-            statement.into_table(names.table(ResourceHistory::Table)).columns([
-                ResourceHistory::Key,
-                ResourceHistory::Version,
-                ResourceHistory::Type,
-                ResourceHistory::Id,
-                ResourceHistory::LastUpdated,
-                ResourceHistory::Deleted,
-                ResourceHistory::Method,
-                ResourceHistory::SequenceFrom,
-                ResourceHistory::SequenceTo,
-                ResourceHistory::Body,
-            ]);
-            for (Current { stored, method, .. }, sequence_to) in rows {
-                statement.values_panic([
-                    stored.key.into(),
-                    stored.version.into(),
-                    (stored.resource_type as i16).into(),
-                    stored.id.as_str().into(),
-                    stored.last_updated.as_microsecond().into(),
-                    stored.deleted.into(),
-                    (*method as i16).into(),
-                    stored.sequence.into(),
-                    (*sequence_to).into(),
-                    text(stored).into(),
-                ]);
-            }
-            statement
-        })
-        .collect()
+pub(super) fn history<'a>(names: &Names, rows: &[(&'a Current, i64)]) -> Result<Insert<'a, 10>, StoreError> {
+    let rows = rows.iter().map(|(Current { stored, method, .. }, sequence_to)| {
+        Ok([
+            Cell::Integer(stored.key),
+            Cell::Integer(stored.version),
+            Cell::Small(stored.resource_type as i16),
+            Cell::Text(&stored.id),
+            Cell::Integer(stored.last_updated.as_microsecond()),
+            Cell::Boolean(stored.deleted),
+            Cell::Small(*method as i16),
+            Cell::Integer(stored.sequence),
+            Cell::Integer(*sequence_to),
+            Cell::Text(text(stored)?),
+        ])
+    });
+    let columns = [
+        ResourceHistory::Key,
+        ResourceHistory::Version,
+        ResourceHistory::Type,
+        ResourceHistory::Id,
+        ResourceHistory::LastUpdated,
+        ResourceHistory::Deleted,
+        ResourceHistory::Method,
+        ResourceHistory::SequenceFrom,
+        ResourceHistory::SequenceTo,
+        ResourceHistory::Body,
+    ];
+    let rows = rows.collect::<Result<_, StoreError>>()?;
+    Ok(Insert::new(names.table(ResourceHistory::Table), columns, None, rows))
 }
 
 /// A compartment row with the number of its patient, of a resource of a type.
@@ -103,34 +95,28 @@ pub(in super::super) struct CompartmentEntry<'a> {
     pub(in super::super) row: &'a CompartmentRow,
 }
 
-pub(super) fn compartments(names: &Names, rows: &[CompartmentEntry<'_>]) -> Vec<InsertStatement> {
-    chunks(rows, 128)
-        .map(|rows| {
-            let mut statement = Query::insert();
-            statement.into_table(names.table(Compartment::Table)).columns([
-                Compartment::Patient,
-                Compartment::Type,
-                Compartment::High,
-                Compartment::Resource,
-                Compartment::Low,
-                Compartment::Bits,
-            ]);
-            for entry in rows {
-                statement.values_panic([
-                    entry.patient.into(),
-                    (entry.resource_type as i16).into(),
-                    entry.row.high.into(),
-                    entry.resource.into(),
-                    entry.row.low.into(),
-                    entry.row.bits.into(),
-                ]);
-            }
-            let key = [Compartment::Patient, Compartment::Type, Compartment::High, Compartment::Resource];
-            statement
-                .on_conflict(OnConflict::columns(key).update_columns([Compartment::Low, Compartment::Bits]).to_owned());
-            statement
-        })
-        .collect()
+pub(super) fn compartments(names: &Names, rows: &[CompartmentEntry<'_>]) -> Insert<'static, 6> {
+    let rows = rows.iter().map(|entry| {
+        [
+            Cell::Integer(entry.patient),
+            Cell::Small(entry.resource_type as i16),
+            Cell::Integer(entry.row.high),
+            Cell::Integer(entry.resource),
+            Cell::Integer(entry.row.low),
+            Cell::Integer(entry.row.bits),
+        ]
+    });
+    let columns = [
+        Compartment::Patient,
+        Compartment::Type,
+        Compartment::High,
+        Compartment::Resource,
+        Compartment::Low,
+        Compartment::Bits,
+    ];
+    let key = [Compartment::Patient, Compartment::Type, Compartment::High, Compartment::Resource];
+    let replaced = OnConflict::columns(key).update_columns([Compartment::Low, Compartment::Bits]).to_owned();
+    Insert::new(names.table(Compartment::Table), columns, Some(replaced), rows.collect()).sorted()
 }
 
 impl CompartmentEntry<'_> {
@@ -150,14 +136,10 @@ pub(in super::super) fn remove_compartments(names: &Names, rows: &[CompartmentEn
         .collect()
 }
 
-pub(super) fn insert_patients(names: &Names, ids: &[&str]) -> InsertStatement {
-    let mut statement = Query::insert();
-    statement.into_table(names.table(Patient::Table)).columns([Patient::Id]);
-    for id in ids {
-        statement.values_panic([(*id).into()]);
-    }
-    statement.on_conflict(OnConflict::column(Patient::Id).do_nothing().to_owned());
-    statement
+pub(super) fn patients<'a>(names: &Names, ids: &[&'a str]) -> Insert<'a, 1> {
+    let rows = ids.iter().map(|id| [Cell::Text(id)]).collect();
+    let known = OnConflict::column(Patient::Id).do_nothing().to_owned();
+    Insert::new(names.table(Patient::Table), [Patient::Id], Some(known), rows)
 }
 
 pub(in super::super) fn select_patients(names: &Names, ids: &[&str]) -> SelectStatement {

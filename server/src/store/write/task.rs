@@ -8,11 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use sea_orm::DatabaseConnection;
+use tokio::sync::{Mutex, oneshot};
 
 use super::super::audit::AuditEntry;
 use super::super::error::StoreError;
@@ -27,11 +24,16 @@ use super::audit::{self, Chain};
 use super::batch::{Batch, Patients};
 use super::order::{Order, Stamps, last_commit};
 use super::queue::{Job, Lines, Pending};
+use super::sqlite::SqliteWriter;
+use super::transaction::Transaction;
 use crate::clock::Clock;
 
 /// What all writers of a site share.
 pub(in super::super) struct WriteContext {
+    /// For what is seldom on SQLite, for everything on PostgreSQL.
     pub(in super::super) connection: DatabaseConnection,
+    /// None on PostgreSQL.
+    pub(in super::super) sqlite: Option<Arc<SqliteWriter>>,
     pub(in super::super) names: Names,
     pub(in super::super) clock: Clock,
     pub(in super::super) limits: Limits,
@@ -64,15 +66,34 @@ struct Writer {
     doubtful: bool,
 }
 
-/// Ends when the last entrance of the queue is dropped and all that waited is done.
+/// Starts a writer. It ends when the last entrance of the queue is dropped and all that waited is done; the receiver
+/// hears of it. On SQLite it has a thread of its own: its statements run there, and no worker waits for them.
 pub(in super::super) fn spawn(
     context: Arc<WriteContext>,
     lines: Arc<Mutex<Lines>>,
     order: Order,
     chain: Chain,
-) -> JoinHandle<()> {
+) -> Result<oneshot::Receiver<()>, StoreError> {
+    let has_thread = context.sqlite.is_some();
     let writer = Writer { context, lines, order, chain, patients: Patients::default(), doubtful: false };
-    tokio::spawn(writer.run())
+    let (end, ended) = oneshot::channel();
+    if has_thread {
+        let runtime = tokio::runtime::Handle::current();
+        let run = move || {
+            runtime.block_on(writer.run());
+            let _ = end.send(());
+        };
+        std::thread::Builder::new()
+            .name("vesta-writer".to_owned())
+            .spawn(run)
+            .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
+    } else {
+        tokio::spawn(async move {
+            writer.run().await;
+            let _ = end.send(());
+        });
+    }
+    Ok(ended)
 }
 
 /// Attempts of a batch that other processes keep coming before.
@@ -134,17 +155,11 @@ impl Writer {
             if has_bulk {
                 self.lines.lock().await.bulk_took(began.elapsed());
             }
-            if self.context.checkpoint_due.swap(false, Ordering::AcqRel) {
-                self.checkpoint().await;
+            if self.context.checkpoint_due.swap(false, Ordering::AcqRel)
+                && let Some(Err(error)) = self.context.sqlite.as_ref().map(|writer| writer.checkpoint())
+            {
+                tracing::warn!(%error, "a checkpoint failed");
             }
-        }
-    }
-
-    /// Copies back the little that the thread of checkpoints left, so that the next transaction starts the log over.
-    async fn checkpoint(&self) {
-        let passive = "PRAGMA wal_checkpoint(PASSIVE)";
-        if let Err(error) = sea_orm::ConnectionTrait::execute_unprepared(&self.context.connection, passive).await {
-            tracing::warn!(%error, "a checkpoint failed");
         }
     }
 
@@ -215,12 +230,13 @@ impl Writer {
 
     async fn transaction(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, Failure> {
         let context = self.context.clone();
-        let transaction = begin(&context.connection).await?;
+        let transaction = Transaction::begin(&context).await?;
         let doubtful = std::mem::replace(&mut self.doubtful, true);
         if doubtful {
-            self.chain = Chain::of(self.chain.writer, &transaction, &context.names).await?;
+            // Nobody else writes this chain; nor, on SQLite, anything.
+            self.chain = Chain::of(self.chain.writer, &context.connection, &context.names).await?;
             if let Order::Sqlite { sequence, stamp } = &mut self.order {
-                let last = last_commit(&transaction, &context.names).await?;
+                let last = last_commit(&context.connection, &context.names).await?;
                 (*sequence, *stamp) = (last.sequence, Ord::max(last.time, *stamp));
             }
         }
@@ -264,9 +280,7 @@ impl Writer {
         }
         batch.flush().await?;
         entries.extend(audit);
-        for statement in audit::insert(&context.names, &mut chain, &entries) {
-            sea_orm::ConnectionTrait::execute(&transaction, &statement).await?;
-        }
+        audit::insert(&transaction, &context.names, &mut chain, &entries).await?;
         let Batch { stamps, learned, .. } = batch;
         let order = stamps.finish();
         transaction.commit().await?;
@@ -284,13 +298,4 @@ impl Writer {
         }
         Ok(results)
     }
-}
-
-/// On SQLite the write lock is taken at once: a read that was turned into a write could not be.
-async fn begin(connection: &DatabaseConnection) -> Result<DatabaseTransaction, StoreError> {
-    let mut options = TransactionOptions::default();
-    if connection.get_database_backend() == DbBackend::Sqlite {
-        options.sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-    }
-    Ok(connection.begin_with_options(options).await?)
 }

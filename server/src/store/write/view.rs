@@ -1,17 +1,17 @@
 //! Reading inside a write transaction.
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, SelectStatement, SqliteQueryBuilder, Values};
 
 use super::super::columns::{Columns, found, stored};
 use super::super::error::StoreError;
 use super::super::record::{Found, Method, Stored};
 use super::super::schema::{Names, Resource, chunks, select_stored};
 use super::batch::Current;
+use super::transaction::Transaction;
 
 /// What a unit may read inside the write transaction; it sees the units before it in the same batch.
 pub struct View<'a> {
-    pub(super) transaction: &'a DatabaseTransaction,
+    pub(super) transaction: &'a Transaction,
     pub(super) names: &'a Names,
 }
 
@@ -28,24 +28,29 @@ impl View<'_> {
 
     /// A page statement: the columns of [`super::super::schema::select_stored`], then `sort_columns` sort values.
     pub async fn search(&self, page: &SelectStatement, sort_columns: usize) -> Result<Vec<Found>, StoreError> {
-        let rows = self.transaction.query_all(page).await?;
-        rows.iter().map(|row| found(row, sort_columns)).collect()
+        self.transaction.query(page, |row| found(row, sort_columns)).await
     }
 }
 
 /// The current versions of some resources of a type, locked until the end of the transaction.
 pub(super) async fn current(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     names: &Names,
     resource_type: u16,
     ids: &[&str],
 ) -> Result<Vec<Current>, StoreError> {
+    let decode = |row: &dyn Columns| {
+        Ok(Current { stored: stored(row)?, method: Method::from_code(row.small(8)?), content: None })
+    };
+    if let Transaction::Sqlite(transaction) = transaction {
+        // One seek each, by a statement that stays prepared.
+        let (sql, _) = select_current(names, resource_type, &[""], false).build(SqliteQueryBuilder);
+        let values = ids.iter().map(|id| Values(vec![(resource_type as i16).into(), (*id).into()]));
+        return transaction.writer.query(&sql, values, decode);
+    }
     let mut all = Vec::with_capacity(ids.len());
-    let lock = transaction.get_database_backend() == DbBackend::Postgres;
     for ids in chunks(ids, 256) {
-        for row in transaction.query_all(&select_current(names, resource_type, ids, lock)).await? {
-            all.push(Current { stored: stored(&row)?, method: Method::from_code(row.small(8)?), content: None });
-        }
+        all.extend(transaction.query(&select_current(names, resource_type, ids, true), decode).await?);
     }
     Ok(all)
 }
