@@ -1,6 +1,7 @@
 //! The shape of an implementation guide as the generator writes it: profiles, search parameters with their
 //! expectations, and what a server is expected to do.
 
+use crate::operation::OperationDefinition;
 use crate::schema::Strength;
 use crate::search::SearchParameterType;
 
@@ -17,6 +18,8 @@ pub struct Guide {
     pub profiles: &'static [&'static Profile],
     /// Sorted by URL.
     pub search_parameters: &'static [GuideSearchParameter],
+    /// Sorted by URL.
+    pub operations: &'static [OperationDefinition],
     /// What a server is to do, from the guide's CapabilityStatement for servers, if it has one.
     pub server: Option<&'static ServerExpectations>,
     /// The value sets that profiles bind with strength required and that are closed lists here; sorted by URL.

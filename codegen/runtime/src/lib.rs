@@ -12,5 +12,6 @@ pub mod guide;
 pub mod json;
 pub mod model;
 pub mod node;
+pub mod operation;
 pub mod schema;
 pub mod search;

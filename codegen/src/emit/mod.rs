@@ -16,6 +16,7 @@ pub mod guides;
 pub mod models;
 pub mod names;
 pub mod openapi;
+pub mod operations;
 pub mod resource_types;
 pub mod search;
 pub mod terminology;
@@ -60,6 +61,7 @@ pub const EMITTERS: &[Emitter] = &[
     guides::emit,
     codes::emit,
     models::emit,
+    operations::emit,
     openapi::emit,
     terminology::emit,
 ];

@@ -11,6 +11,8 @@ pub mod elements;
 #[rustfmt::skip]
 pub mod models;
 #[rustfmt::skip]
+pub mod operations;
+#[rustfmt::skip]
 pub mod search;
 #[rustfmt::skip]
 pub mod types;

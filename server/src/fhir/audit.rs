@@ -7,7 +7,7 @@ use super::outcome::{Error, Kind};
 use super::service::{Request, Type};
 use crate::store::{AuditAction, AuditEntry, AuditOutcome, Content};
 
-/// The codes of <http://hl7.org/fhir/restful-interaction>.
+/// The codes of <http://hl7.org/fhir/restful-interaction>; in place of `operation`, which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Interaction {
     Read,
@@ -22,6 +22,8 @@ pub(super) enum Interaction {
     SearchSystem,
     Batch,
     Transaction,
+    /// By the operation's name.
+    Operation(&'static str),
 }
 
 impl Interaction {
@@ -39,6 +41,7 @@ impl Interaction {
             Interaction::SearchSystem => "search-system",
             Interaction::Batch => "batch",
             Interaction::Transaction => "transaction",
+            Interaction::Operation(code) => code,
         }
     }
 

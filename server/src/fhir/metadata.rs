@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use vesta_runtime::search::SearchParameterType;
 
 use super::answer::{Answer, Body};
+use super::operation;
 use super::outcome::{Error, Kind};
 use super::service::Service;
 use super::summary::Subset;
@@ -76,6 +77,7 @@ fn statement(service: &Service) -> Value {
             .map(|guide| format!("{}/ImplementationGuide/{}|{}", guide.canonical, guide.name, guide.version));
         statement["implementationGuide"] = named.map(Value::from).collect();
     }
+    let operations = operation::listed(service, None);
     let resources: Vec<Value> = service.parameters.entries().map(|entry| resource(service, entry.name)).collect();
     statement["rest"] = json!([{
         "mode": "server",
@@ -100,7 +102,8 @@ fn statement(service: &Service) -> Value {
             { "code": "batch" },
             { "code": "history-system" },
             { "code": "search-system" }
-        ]
+        ],
+        "operation": operations
     }]);
     statement
 }
@@ -136,6 +139,7 @@ fn resource(service: &Service, name: &'static str) -> Value {
     }
     resource["searchParam"] =
         table.parameters(name).filter(|parameter| is_supported(parameter)).map(search_parameter).collect();
+    resource["operation"] = Value::Array(operation::listed(service, Some(name)));
     resource
 }
 

@@ -16,6 +16,7 @@
 //! search::system(&Request, parameters)
 //! bundle::bundle(&Request, body: &[u8])
 //! metadata::metadata(&Service, parameters)
+//! operation::run(&Request, operation::find(&Service, name, place), place, parameters, body: Option<&[u8]>)
 //! binary::read(&Request, id, accept_fhir: bool, &ReadConditions, parameters)
 //! binary::vread(&Request, id, version_id, accept_fhir: bool, parameters)
 //! binary::create(&Request, content_type: &str, security_context: Option<&str>, content: &[u8])
@@ -38,6 +39,7 @@ mod cursor;
 pub mod delete;
 pub mod history;
 pub mod metadata;
+pub mod operation;
 mod outcome;
 mod page;
 mod preferences;

@@ -58,6 +58,14 @@ impl FhirApi {
         let interaction = route(request.method(), path).map_err(refuse_route)?;
         template.0 = interaction.template();
         let site = self.sites.get(site).await.map_err(refuse_site)?;
+        if let Some(found) = interact::operation(&interaction, &site) {
+            let found = found.ok_or_else(|| {
+                Refusal::not_found("this operation is not offered here; /metadata lists what is, and on which types")
+            })?;
+            if found.affects_state() && request.method() != Method::POST {
+                return Err(Refusal::method("POST"));
+            }
+        }
         let query = Query::read(request.uri().query().unwrap_or_default());
         let names_fhir = negotiated(&interaction, request.headers(), query.format.as_deref())?;
         let access = match interaction.is_public() {
@@ -144,7 +152,6 @@ fn refuse_route(refused: NoRoute) -> Refusal {
              /{type}/_search, /_history and /metadata",
         ),
         NoRoute::Method { allow } => Refusal::method(allow),
-        NoRoute::Operation => Refusal::not_found("this operation is not offered; /metadata lists what is"),
     }
 }
 
@@ -180,10 +187,16 @@ async fn read_body(interaction: &Interaction<'_>, request: &mut Request, config:
         Interaction::SystemSearchForm | Interaction::Search { form: true, .. } => {
             negotiate::check_form(request.headers())?;
         }
+        Interaction::Operation { is_post: true, .. } => {}
         _ => return Ok(Bytes::new()),
     }
     let body = request.take_body();
-    body::read(request.headers(), body, config.limits.body_bytes).await
+    let body = body::read(request.headers(), body, config.limits.body_bytes).await?;
+    // An operation without parameters has no body, and so no type of it.
+    if matches!(interaction, Interaction::Operation { .. }) && !body.is_empty() {
+        negotiate::check_content_type(request.headers())?;
+    }
+    Ok(body)
 }
 
 fn preferences(headers: &HeaderMap, config: &Config) -> Preferences {

@@ -6,9 +6,24 @@ use super::fhir::{Call, if_modified_since, text};
 use super::negotiate::is_fhir_body;
 use super::route::Interaction;
 use crate::fhir::{
-    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, read,
+    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, operation, read,
     refuse_on_write, search, update,
 };
+use crate::site::Site;
+
+/// None where it is no operation; inside, none where it is not offered there.
+pub(super) fn operation(interaction: &Interaction<'_>, site: &Site) -> Option<Option<operation::Found>> {
+    let Interaction::Operation { name, .. } = interaction else { return None };
+    Some(operation::find(&site.service, name, place(interaction)))
+}
+
+fn place<'a>(interaction: &'a Interaction<'_>) -> operation::Place<'a> {
+    match interaction {
+        Interaction::Operation { resource_type: Some(name), id: Some(id), .. } => operation::Place::Instance(name, id),
+        Interaction::Operation { resource_type: Some(name), .. } => operation::Place::Type(name),
+        _ => operation::Place::System,
+    }
+}
 
 pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {
     let request = Request {
@@ -66,6 +81,13 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
         Interaction::Search { resource_type, .. } => search::search(&request, resource_type, parameters).await,
         Interaction::SystemSearch | Interaction::SystemSearchForm => search::system(&request, parameters).await,
         Interaction::Bundle => bundle::bundle(&request, &call.body).await,
+        Interaction::Operation { is_post, .. } => {
+            let found = operation(interaction, call.site).flatten().ok_or_else(|| {
+                Error::new(Kind::NotFound, "This operation is not offered here; /metadata lists what is.")
+            })?;
+            let body = is_post.then_some(&call.body[..]);
+            operation::run(&request, found, place(interaction), parameters, body).await
+        }
     }
 }
 

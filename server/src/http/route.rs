@@ -47,6 +47,14 @@ pub(super) enum Interaction<'a> {
         id: Cow<'a, str>,
         version: Cow<'a, str>,
     },
+    /// `$name` on the system, a type or an instance. Which are offered is for `fhir` to say.
+    Operation {
+        resource_type: Option<Cow<'a, str>>,
+        id: Option<Cow<'a, str>>,
+        /// Without `$`.
+        name: Cow<'a, str>,
+        is_post: bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +64,6 @@ pub(super) enum NoRoute {
     Method {
         allow: &'static str,
     },
-    /// `$name`: no operation is offered yet.
-    Operation,
 }
 
 const GET_POST: &str = "GET, HEAD, POST";
@@ -76,13 +82,39 @@ pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Interaction<'a
     // HEAD is GET without a body: RFC 9110, 9.3.2.
     let is_get = *method == Method::GET || *method == Method::HEAD;
     let is_post = *method == Method::POST;
-    let only_get = |interaction| if is_get { Ok(interaction) } else { Err(NoRoute::Method { allow: GET }) };
-    let only_post = |interaction| if is_post { Ok(interaction) } else { Err(NoRoute::Method { allow: POST }) };
+    let operation = |resource_type, id, name: Cow<'a, str>| {
+        if !is_get && !is_post {
+            return Err(NoRoute::Method { allow: GET_POST });
+        }
+        let name = Cow::Owned(name.strip_prefix('$').unwrap_or_default().to_owned());
+        Ok(Interaction::Operation { resource_type, id, name, is_post })
+    };
     let is_operation = |segment: &Option<Cow<'_, str>>| segment.as_ref().is_some_and(|text| text.starts_with('$'));
-    if [&first, &second, &third].into_iter().any(is_operation) {
-        return Err(NoRoute::Operation);
+    match (first, second, third, fourth) {
+        (Some(name), None, None, None) if name.starts_with('$') => return operation(None, None, name),
+        (first, Some(name), None, None) if name.starts_with('$') => return operation(first, None, name),
+        (first, second, Some(name), None) if name.starts_with('$') => return operation(first, second, name),
+        (first, second, third, fourth) => {
+            if [&first, &second, &third, &fourth].into_iter().any(is_operation) {
+                return Err(NoRoute::NotFound);
+            }
+            resource(method, first.unwrap_or_default(), second, third, fourth)
+        }
     }
-    let first = first.unwrap_or_default();
+}
+
+/// What is no operation.
+fn resource<'a>(
+    method: &Method,
+    first: Cow<'a, str>,
+    second: Option<Cow<'a, str>>,
+    third: Option<Cow<'a, str>>,
+    fourth: Option<Cow<'a, str>>,
+) -> Result<Interaction<'a>, NoRoute> {
+    let is_get = *method == Method::GET || *method == Method::HEAD;
+    let only_get = |interaction| if is_get { Ok(interaction) } else { Err(NoRoute::Method { allow: GET }) };
+    let only_post =
+        |interaction| if *method == Method::POST { Ok(interaction) } else { Err(NoRoute::Method { allow: POST }) };
     match (&*first, second, third, fourth) {
         ("", None, None, None) => match *method {
             _ if is_get => Ok(Interaction::SystemSearch),
@@ -134,6 +166,9 @@ impl Interaction<'_> {
             Interaction::Read { .. } | Interaction::Update { .. } | Interaction::Delete { .. } => "/{type}/{id}",
             Interaction::InstanceHistory { .. } => "/{type}/{id}/_history",
             Interaction::Vread { .. } => "/{type}/{id}/_history/{version}",
+            Interaction::Operation { id: Some(_), .. } => "/{type}/{id}/${operation}",
+            Interaction::Operation { resource_type: Some(_), .. } => "/{type}/${operation}",
+            Interaction::Operation { .. } => "/${operation}",
         }
     }
 

@@ -10,6 +10,7 @@ mod check;
 mod columns;
 mod compartment;
 mod dictionary;
+mod distinct;
 mod error;
 mod history;
 pub mod index;

@@ -69,6 +69,11 @@ pub enum Action {
     Delete {
         if_match: Option<i64>,
     },
+    /// The current version is this from now on, under its number and time: for labels, which make no new version
+    /// (<https://hl7.org/fhir/R4/resource-operation-meta-add.html>). [`StoreError::NotFound`] where there is none.
+    Relabel {
+        content: Arc<Content>,
+    },
     /// Writes nothing and answers with the current version, or [`StoreError::NotFound`]: the match of a conditional
     /// create.
     Keep,
@@ -114,6 +119,10 @@ impl Operation {
 
     pub fn delete(resource_type: u16, id: impl Into<String>, if_match: Option<i64>) -> Self {
         Operation { resource_type, id: id.into(), action: Action::Delete { if_match }, check: None }
+    }
+
+    pub fn relabel(resource_type: u16, id: impl Into<String>, content: Content) -> Self {
+        Operation { resource_type, id: id.into(), action: Action::Relabel { content: Arc::new(content) }, check: None }
     }
 
     pub fn keep(resource_type: u16, id: impl Into<String>) -> Self {

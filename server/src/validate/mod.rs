@@ -34,6 +34,11 @@ pub fn is_id(text: &str) -> bool {
     primitive::id(text).is_ok()
 }
 
+/// Whether a value has the format of the primitive type named; else what is wrong, worded to complete "`x` …".
+pub fn primitive(name: &str, value: &Value) -> Result<(), &'static str> {
+    primitive::check(name, value)
+}
+
 /// The `resourceType` of a body, or the issue that tells why there is none.
 pub fn resource_type<'a>(schema: &Schema, resource: &'a Value) -> Result<&'a str, Issue> {
     let Value::Object(object) = resource else {

@@ -63,6 +63,20 @@ const LEDGER: &[Row] = &[
     Row { method: "DELETE", template: "/{type}/{id}", path: "Observation/{observation}", body: None, foreign: Denied },
     get("/{type}/{id}/_history", "Observation/{observation}/_history", Denied),
     get("/{type}/{id}/_history/{version}", "Observation/{observation}/_history/1", Denied),
+    get("/$meta", "$meta", Nothing),
+    send("POST", "/$meta", "$meta", no_parameters, Nothing),
+    get("/{type}/$meta", "Observation/$meta", Nothing),
+    send("POST", "/{type}/$meta", "Observation/$meta", no_parameters, Nothing),
+    get("/{type}/{id}/$meta", "Observation/{observation}/$meta", Denied),
+    send("POST", "/{type}/{id}/$meta", "Observation/{observation}/$meta", no_parameters, Denied),
+    send("POST", "/{type}/{id}/$meta-add", "Observation/{observation}/$meta-add", labels, Denied),
+    send("POST", "/{type}/{id}/$meta-delete", "Observation/{observation}/$meta-delete", labels, Denied),
+    get("/$validate", "$validate", Nothing),
+    send("POST", "/$validate", "$validate", replacement, Nothing),
+    get("/{type}/$validate", "Observation/$validate", Nothing),
+    send("POST", "/{type}/$validate", "Observation/$validate", replacement, Nothing),
+    get("/{type}/{id}/$validate", "Observation/{observation}/$validate", Denied),
+    send("POST", "/{type}/{id}/$validate", "Observation/{observation}/$validate", replacement, Denied),
 ];
 
 /// Routes that ask for no token: they tell how to get one, and whether the server lives.
@@ -83,6 +97,15 @@ fn transaction(records: &Records) -> Value {
     json!({ "resourceType": "Bundle", "type": "transaction", "entry": [
         { "resource": replacement(records),
           "request": { "method": "PUT", "url": format!("Observation/{}", records.observation) } } ] })
+}
+
+fn no_parameters(_: &Records) -> Value {
+    json!({ "resourceType": "Parameters" })
+}
+
+fn labels(_: &Records) -> Value {
+    let tag = json!({ "tag": [{ "system": "http://example.org/tags", "code": "mine" }] });
+    json!({ "resourceType": "Parameters", "parameter": [{ "name": "meta", "valueMeta": tag }] })
 }
 
 fn all_types(_: &Records) -> Value {
@@ -294,12 +317,41 @@ fn system_scopes_can_be_switched_off() {
     world.client("user/*.rs").get("Patient").expect(200);
 }
 
+/// What every type has: named once in the ledger.
+const OF_EVERY_TYPE: [&str; 4] = ["meta", "meta-add", "meta-delete", "validate"];
+
+/// Where the operations that the server names may be invoked: path and template.
+fn operation_paths(client: &Client) -> Vec<(String, String)> {
+    let statement = client.get("metadata").expect(200).json();
+    let rest = &statement["rest"][0];
+    let names = |of: &Value| -> Vec<String> {
+        let all = of["operation"].as_array().into_iter().flatten();
+        all.map(|operation| operation["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let mut paths: Vec<(String, String)> =
+        names(rest).iter().map(|name| (format!("${name}"), format!("/${name}"))).collect();
+    let mut seen = BTreeSet::new();
+    for resource in rest["resource"].as_array().expect("resources") {
+        let of = resource["type"].as_str().expect("a type");
+        for name in names(resource) {
+            let is_everywhere = OF_EVERY_TYPE.contains(&name.as_str());
+            if is_everywhere && !seen.insert(name.clone()) {
+                continue;
+            }
+            let shown = if is_everywhere { "{type}" } else { of };
+            paths.push((format!("{of}/${name}"), format!("/{shown}/${name}")));
+            paths.push((format!("{of}/1/${name}"), format!("/{shown}/{{id}}/${name}")));
+        }
+    }
+    paths
+}
+
 /// Asks every path that can be made of the API's words with every method: what answers anything but "no such route"
 /// must be in the ledger, or among the open routes.
 #[test]
 fn every_route_is_in_the_ledger() {
     let world = World::on_sqlite();
-    let words = ["Patient", "1", "_history", "_search", "metadata", "$export", "$everything", "_tags"];
+    let words = ["Patient", "1", "_history", "_search", "metadata", "$export", "_tags"];
     let mut paths: BTreeSet<String> = BTreeSet::from([String::new()]);
     for _ in 0..4 {
         let longer: Vec<String> = paths
@@ -336,6 +388,29 @@ fn every_route_is_in_the_ledger() {
             }
         }
     }
+    for (path, shown) in operation_paths(&client) {
+        for method in ["GET", "POST"] {
+            let status = client.send(method, &path, &[], (method == "POST").then_some(b"{}".as_slice())).status;
+            if ![404, 405].contains(&status) && !known.contains(&(method, shown.as_str())) {
+                missing.insert(format!("{method} {shown} ({path}) answers {status}"));
+            }
+        }
+        paths.insert(path);
+    }
+    let template = |path: &str| match path.split_once('$') {
+        // An operation of every type, or of its own.
+        Some((place, name)) if !path.starts_with("$export") => {
+            let of = place.split('/').next().unwrap_or_default();
+            let of = if OF_EVERY_TYPE.contains(&name) && !of.is_empty() { "{type}" } else { of };
+            let place = match place.split('/').count() {
+                1 => "/".to_owned(),
+                2 => format!("/{of}/"),
+                _ => format!("/{of}/{{id}}/"),
+            };
+            format!("{place}${name}")
+        }
+        _ => template(path),
+    };
     assert!(missing.is_empty(), "not in the ledger: {missing:#?}");
     // And the ledger has no row of what is gone.
     for (method, shown) in &known {

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 
 use super::names::{identifier, snake};
 use super::search::kind_of;
-use super::{EmitError, GeneratedFile, rust_file};
+use super::{EmitError, GeneratedFile, operations, rust_file};
 use crate::digest::{Expectation, Expected, Package, Specification};
 
 mod profiles;
@@ -55,11 +55,13 @@ fn guide_files(specification: &Specification, guide: &Package) -> Result<Vec<Gen
     let search_parameters = search_parameters::emit(specification, guide)?;
     let server = server::emit(guide)?;
     let value_sets = value_sets::emit(specification, guide);
+    let operations = operations::module(guide)?;
     files.push(rust_file(
         format!("{folder}/search_parameters.rs"),
         "The guide's search parameters.",
         search_parameters,
     ));
+    files.push(rust_file(format!("{folder}/operations.rs"), "The guide's operations.", operations));
     files.push(rust_file(format!("{folder}/value_sets.rs"), "The value sets of required bindings.", value_sets));
     let (server_module, server) = match server {
         Some(server) => {
@@ -79,6 +81,7 @@ fn guide_files(specification: &Specification, guide: &Package) -> Result<Vec<Gen
     let items = quote! {
         use vesta_runtime::guide::Guide;
 
+        mod operations;
         pub mod profiles;
         mod search_parameters;
         #server_module
@@ -91,6 +94,7 @@ fn guide_files(specification: &Specification, guide: &Package) -> Result<Vec<Gen
             fhir_version: #fhir_version,
             profiles: &[#(&profiles::#profiles,)*],
             search_parameters: search_parameters::SEARCH_PARAMETERS,
+            operations: operations::OPERATIONS,
             server: #server,
             value_sets: value_sets::VALUE_SETS,
             undecidable_value_sets: value_sets::UNDECIDABLE,

@@ -6,6 +6,7 @@
 //! Resources are not described again as schemas: their definitions are linked.
 //! <https://spec.openapis.org/oas/v3.0.3>, <https://hl7.org/fhir/R4/http.html>
 
+mod operations;
 mod parameters;
 mod paths;
 mod shared;
@@ -30,6 +31,8 @@ fn document(specification: &Specification) -> Result<Value, EmitError> {
         paths.insert(format!("/{name}"), paths::of_type(name, &served));
     }
     paths.extend(paths::of_any_type());
+    let operations = operations::describe(specification)?;
+    paths.extend(operations.paths);
     let mut document = json!({
         "openapi": "3.0.3",
         "info": {
@@ -49,7 +52,7 @@ fn document(specification: &Specification) -> Result<Value, EmitError> {
     document["paths"] = Value::Object(paths);
     document["components"] = json!({
         "securitySchemes": shared::security_schemes(),
-        "parameters": components(shared::parameters(&types), served.components()),
+        "parameters": components([shared::parameters(&types), served.components(), operations.parameters]),
         "headers": shared::headers(),
         "requestBodies": shared::request_bodies(),
         "responses": shared::responses(),
@@ -71,7 +74,6 @@ fn tags(types: &[&str]) -> Value {
     Value::Array(tags)
 }
 
-fn components(mut shared: Map<String, Value>, own: Map<String, Value>) -> Map<String, Value> {
-    shared.extend(own);
-    shared
+fn components<const N: usize>(all: [Map<String, Value>; N]) -> Map<String, Value> {
+    all.into_iter().flatten().collect()
 }

@@ -12,17 +12,17 @@ const OF_RESULTS: [&str; 7] = ["_sort", "_count", "_include", "_revinclude", "_t
 const OF_FORMAT: [&str; 2] = ["_format", "_pretty"];
 
 /// An operation under construction.
-struct Operation(Value);
+pub(super) struct Operation(Value);
 
 impl Operation {
-    fn new(tag: &str, id: &str, summary: &str, link: &str) -> Self {
+    pub(super) fn new(tag: &str, id: &str, summary: &str, link: &str) -> Self {
         Operation(json!({
             "tags": [tag], "operationId": id, "summary": summary,
             "externalDocs": { "url": format!("https://hl7.org/fhir/R4/{link}") },
         }))
     }
 
-    fn about(mut self, description: &str) -> Self {
+    pub(super) fn about(mut self, description: &str) -> Self {
         self.0["description"] = description.into();
         self
     }
@@ -31,18 +31,18 @@ impl Operation {
         self.references(names.iter().map(|name| reference(name)))
     }
 
-    fn references(mut self, references: impl Iterator<Item = Value>) -> Self {
+    pub(super) fn references(mut self, references: impl Iterator<Item = Value>) -> Self {
         self.0["parameters"] = references.collect();
         self
     }
 
-    fn body(mut self, name: &str) -> Self {
+    pub(super) fn body(mut self, name: &str) -> Self {
         self.0["requestBody"] = json!({ "$ref": format!("#/components/requestBodies/{name}") });
         self
     }
 
     /// Statuses with the response component of each; errors are the same everywhere.
-    fn answers(mut self, responses: &[(&str, &str)]) -> Value {
+    pub(super) fn answers(mut self, responses: &[(&str, &str)]) -> Value {
         let all = responses.iter().chain(&[("4XX", "Refused"), ("5XX", "Failed")]);
         let all = all
             .map(|(status, name)| ((*status).to_owned(), json!({ "$ref": format!("#/components/responses/{name}") })));

@@ -129,6 +129,7 @@ pub(super) fn request_bodies() -> Value {
         "Resource": { "required": true, "content": fhir("Resource") },
         "Bundle": { "required": true, "content": fhir("Bundle") },
         "Binary": { "required": true, "description": "The resource, or the content itself in its own type.", "content": binary },
+        "Parameters": { "description": "The operation's parameters; nothing where it needs none.", "content": fhir("Resource") },
         "Form": { "content": { "application/x-www-form-urlencoded": form } },
     })
 }
@@ -151,6 +152,7 @@ pub(super) fn responses() -> Value {
         "Nothing": { "description": "It is gone, and nothing is left to say" },
         "Searchset": { "description": "A Bundle of type `searchset`: a page of matches, and what is included", "content": fhir("Bundle") },
         "History": { "description": "A Bundle of type `history`, newest first", "content": fhir("Bundle") },
+        "OperationResult": { "description": "What the operation gives: a resource, or Parameters", "content": fhir("Resource") },
         "BundleResponse": { "description": "A Bundle of type `batch-response` or `transaction-response`", "content": fhir("Bundle") },
         "Refused": {
             "description": "400 not well formed, 401 no valid token, 403 not covered by the token, 404 not there, \

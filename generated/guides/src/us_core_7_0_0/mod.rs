@@ -3,6 +3,7 @@
 //! hl7.fhir.us.core 7.0.0.
 
 use vesta_runtime::guide::Guide;
+mod operations;
 pub mod profiles;
 mod search_parameters;
 mod server;
@@ -78,6 +79,7 @@ pub static GUIDE: Guide = Guide {
         &profiles::uscdi_requirement::USCDI_REQUIREMENT,
     ],
     search_parameters: search_parameters::SEARCH_PARAMETERS,
+    operations: operations::OPERATIONS,
     server: Some(&server::SERVER),
     value_sets: value_sets::VALUE_SETS,
     undecidable_value_sets: value_sets::UNDECIDABLE,

@@ -5,6 +5,7 @@ mod audit_log;
 mod binaries;
 mod bundles;
 mod capabilities;
+mod operations;
 mod patient_boundary;
 mod read_and_write;
 mod searches;

@@ -184,7 +184,7 @@ impl<'a> Batch<'a> {
                 Some((place, slot))
             })
             .collect();
-        changed.retain(|(_, slot)| sequence(&slot.now) != sequence(&slot.before));
+        changed.retain(|(_, slot)| is_changed(slot));
         changed.sort_unstable_by_key(|(_, slot)| sequence(&slot.now));
         let names = &self.context.names;
 
@@ -296,6 +296,12 @@ fn borrowed<'r>(rows: &'r [(i64, u16, Cow<'_, IndexRows>)]) -> Vec<(i64, u16, &'
     rows.iter().map(|(key, resource_type, rows)| (*key, *resource_type, &**rows)).collect()
 }
 
+/// By another version, or by another text of the same one.
+fn is_changed(slot: &Slot) -> bool {
+    let body = |current: &Option<Current>| current.as_ref().map(|current| current.stored.body.clone());
+    sequence(&slot.now) != sequence(&slot.before) || body(&slot.now) != body(&slot.before)
+}
+
 fn sequence(current: &Option<Current>) -> Option<i64> {
     current.as_ref().map(|current| current.stored.sequence)
 }
@@ -338,6 +344,16 @@ fn apply(operation: &Operation, slot: &mut Slot, stamps: &mut Stamps<'_>) -> Res
                 }
             }
         }
+        Action::Relabel { content } => match (live.is_some(), &mut slot.now) {
+            (true, Some(current)) => {
+                let stored = &mut current.stored;
+                stored.body = content.body.splice(stored.version, stored.last_updated).into();
+                current.content = Some(content.clone());
+                Ok(written(&current.stored, Effect::Updated))
+            }
+            (_, Some(current)) => Err(StoreError::Gone { version: current.stored.version }),
+            (_, None) => Err(StoreError::NotFound),
+        },
         Action::Delete { if_match } => {
             expect(if_match)?;
             match before {

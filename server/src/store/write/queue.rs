@@ -58,7 +58,9 @@ impl Job {
 
 pub(super) fn size(operation: &Operation) -> usize {
     match &operation.action {
-        Action::Create { content } | Action::Update { content, .. } => content.body.size(),
+        Action::Create { content } | Action::Update { content, .. } | Action::Relabel { content } => {
+            content.body.size()
+        }
         Action::Delete { .. } | Action::Keep => 0,
     }
 }
