@@ -76,6 +76,7 @@ fn the_paths_are_those_of_the_standard() {
     }
     let lines: Vec<String> = lines.iter().map(|(line, id)| format!("{line}: {id}")).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
+    delete /{each type}: conditionalDelete{each type}
     delete /{type}/{id}: delete
     get /: searchSystem
     get /_history: historySystem
@@ -85,10 +86,13 @@ fn the_paths_are_those_of_the_standard() {
     get /{type}/{id}: read
     get /{type}/{id}/_history: historyInstance
     get /{type}/{id}/_history/{version}: vread
+    patch /{each type}: conditionalPatch{each type}
+    patch /{type}/{id}: patch
     post /: bundle
     post /_search: searchSystemForm
     post /{each type}: create{each type}
     post /{type}/_search: searchForm
+    put /{each type}: conditionalUpdate{each type}
     put /{type}/{id}: update
     ");
     let ids: BTreeSet<_> = operations().map(|(_, _, operation)| &operation.operation_id).collect();

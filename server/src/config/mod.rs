@@ -35,6 +35,7 @@ pub struct Config {
     pub limits: Limits,
     pub log: Log,
     pub search: Search,
+    pub writes: Writes,
     /// The implementation guides whose parameters and profiles are on; empty means every one that is built in.
     pub guides: Vec<Guide>,
     /// Where each setting that is not a default came from.
@@ -95,6 +96,15 @@ pub struct Search {
     pub handling: SearchHandling,
 }
 
+/// What writes may do where the standard leaves it to the server.
+#[derive(Debug, Clone)]
+pub struct Writes {
+    /// Whether a resource that others refer to can be deleted.
+    pub delete_referenced: bool,
+    /// Whether a conditional delete deletes all that matches; else several matches are refused.
+    pub conditional_delete_multiple: bool,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -121,6 +131,7 @@ impl Default for Config {
             },
             log: Log { format: LogFormat::Text, level: "info".to_owned() },
             search: Search { handling: SearchHandling::Lenient },
+            writes: Writes { delete_referenced: false, conditional_delete_multiple: false },
             guides: Vec::new(),
             origins: BTreeMap::new(),
         }

@@ -235,6 +235,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "writes.delete_referenced",
+        expected: EXPECTED_BOOLEAN,
+        secret: false,
+        set: |config, raw| raw.boolean().map(|value| config.writes.delete_referenced = value),
+        show: |config| config.writes.delete_referenced.to_string(),
+    },
+    Setting {
+        name: "writes.conditional_delete_multiple",
+        expected: EXPECTED_BOOLEAN,
+        secret: false,
+        set: |config, raw| raw.boolean().map(|value| config.writes.conditional_delete_multiple = value),
+        show: |config| config.writes.conditional_delete_multiple.to_string(),
+    },
+    Setting {
         name: "guides",
         expected: "expected a list of guides that are built in, with their versions, such as \
                    [\"hl7.fhir.us.core@8.0.0\"]; none means all",

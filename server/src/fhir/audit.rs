@@ -14,6 +14,7 @@ pub(super) enum Interaction {
     Vread,
     Create,
     Update,
+    Patch,
     Delete,
     HistoryInstance,
     HistoryType,
@@ -33,6 +34,7 @@ impl Interaction {
             Interaction::Vread => "vread",
             Interaction::Create => "create",
             Interaction::Update => "update",
+            Interaction::Patch => "patch",
             Interaction::Delete => "delete",
             Interaction::HistoryInstance => "history-instance",
             Interaction::HistoryType => "history-type",
@@ -49,7 +51,7 @@ impl Interaction {
         match self {
             Interaction::Read | Interaction::Vread => AuditAction::Read,
             Interaction::Create => AuditAction::Create,
-            Interaction::Update => AuditAction::Update,
+            Interaction::Update | Interaction::Patch => AuditAction::Update,
             Interaction::Delete => AuditAction::Delete,
             // A query is an execution: https://hl7.org/fhir/R4/valueset-audit-event-action.html
             _ => AuditAction::Execute,
@@ -57,7 +59,8 @@ impl Interaction {
     }
 
     fn writes(self) -> bool {
-        matches!(self, Interaction::Create | Interaction::Update | Interaction::Delete | Interaction::Transaction)
+        use Interaction::{Create, Delete, Patch, Transaction, Update};
+        matches!(self, Create | Update | Patch | Delete | Transaction)
     }
 }
 

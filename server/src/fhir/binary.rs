@@ -3,6 +3,8 @@
 //! "When a read request is made for the Binary resource that doesn't explicitly specify the FHIR content types … the
 //! content should be returned using the content type stated in the resource."
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use super::outcome::{Error, Issue, IssueType, Kind};
 use super::read;
 use super::service::Request;
 use super::update::update_resource;
+use crate::store::{Check, Refusal, Stored};
 
 /// `accept_fhir`: the client names a FHIR type (`Accept` or `_format`); then the resource is returned, else the content.
 pub async fn read(
@@ -99,6 +102,26 @@ fn resource(
     }
     resource["data"] = json!(STANDARD.encode(content));
     Ok(resource)
+}
+
+/// An id that was deleted comes back with a security context only: records that named the old content still name the id,
+/// and show what stands there to all who see those records.
+/// <https://hl7.org/fhir/R4/binary.html#security-context>
+pub(super) fn check_before(resource: &Value) -> Option<Check> {
+    let is_open = resource.get("resourceType").and_then(Value::as_str) == Some("Binary")
+        && resource.get("securityContext").is_none();
+    if !is_open {
+        return None;
+    }
+    Some(Arc::new(|before: Option<&Stored>| match before {
+        Some(stored) if stored.deleted => {
+            let text = "A Binary of this id was deleted, and records may still refer to it: send it with a \
+                        `securityContext` (X-Security-Context), or create it under a new id with POST.";
+            let issue = Issue::error(IssueType::BusinessRule, text).at("Binary.securityContext");
+            Err(Box::new(Error::from_issue(Kind::Unprocessable, issue)) as Refusal)
+        }
+        _ => Ok(()),
+    }))
 }
 
 /// The content itself, in its own type.

@@ -79,7 +79,7 @@ async fn check_attachments(
 }
 
 /// The URLs by which a Binary comes inside, as the search's plan has them, with their FHIRPath expressions.
-fn attachments<'a>(name: &str, resource: &'a Value) -> Vec<(String, &'a str)> {
+pub(super) fn attachments<'a>(name: &str, resource: &'a Value) -> Vec<(String, &'a str)> {
     let (element, inner) = match name {
         "DocumentReference" => ("content", "/attachment/url"),
         "DiagnosticReport" => ("presentedForm", "/url"),
@@ -95,7 +95,7 @@ fn attachments<'a>(name: &str, resource: &'a Value) -> Vec<(String, &'a str)> {
 
 /// The id of a Binary of this server, however the URL goes on after it: a version, a fragment, or what the index cuts
 /// off as the version of a canonical (`|1`).
-fn local_binary<'a>(base: &str, url: &'a str) -> Option<&'a str> {
+pub(super) fn local_binary<'a>(base: &str, url: &'a str) -> Option<&'a str> {
     let rest = url.strip_prefix(base).unwrap_or(url).trim_start_matches('/').strip_prefix("Binary/")?;
     let end = rest.find(|character: char| !character.is_ascii_alphanumeric() && !matches!(character, '-' | '.'));
     Some(&rest[..end.unwrap_or(rest.len())])

@@ -40,7 +40,7 @@ pub(super) async fn create_resource(
     let service = request.service;
     let granted = request.grant(resource_type, Permission::Create)?;
     let condition =
-        if_none_exist.map(|query| Condition::parse(service, resource_type, query, granted.clone())).transpose()?;
+        if_none_exist.map(|query| Condition::parse(request, resource_type, query, granted.clone())).transpose()?;
     check_resource(service, resource_type, &resource)?;
     let id = service.ids.next();
     assign(&mut resource, &id);
@@ -72,10 +72,10 @@ struct IfNoneExist {
 impl Resolve for IfNoneExist {
     fn resolve<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Result<Vec<Operation>, StoreError>> {
         Box::pin(async move {
-            let found = self.condition.find(&self.service, Reader::View(view)).await?;
+            let found = self.condition.find(&self.service, Reader::View(view), 2).await?;
             match found.as_slice() {
                 [] => Ok(vec![self.operation.clone()]),
-                [id] => Ok(vec![Operation::keep(self.operation.resource_type, id.as_str())]),
+                [stored] => Ok(vec![Operation::keep(self.operation.resource_type, stored.id.as_str())]),
                 _ => Err(StoreError::Refused(Box::new(multiple_matches("If-None-Exist")))),
             }
         })

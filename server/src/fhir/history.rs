@@ -2,9 +2,12 @@
 //!
 //! Newest first, paged by the place in the commit sequence: later pages show the same history, whatever is written
 //! meanwhile. A token with patient scopes sees the versions inside its boundary; since these are picked out while
-//! walking, its pages can be shorter than `_count` and have no total.
+//! walking, its pages can be shorter than `_count`, and have a total only where it is asked for
+//! or where the page is the whole. A history of the system shows the types that the token may search, and passes over
+//! the others in silence: a narrower token gets a shorter history, not a refusal.
 
 use jiff::Timestamp;
+use vesta_runtime::date::DateTime;
 
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
@@ -86,9 +89,13 @@ struct Page {
     is_first: bool,
 }
 
+#[derive(Default)]
 struct Parameters {
     count: usize,
     since: Option<Timestamp>,
+    at: Option<(i64, i64)>,
+    /// `_total=accurate`
+    counted: bool,
     cursor: Option<String>,
     /// All but the cursor, as they were used.
     used: Vec<(String, String)>,
@@ -96,7 +103,7 @@ struct Parameters {
 
 fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<Parameters, Error> {
     let invalid = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
-    let mut read = Parameters { count: pages.default, since: None, cursor: None, used: Vec::new() };
+    let mut read = Parameters { count: pages.default, ..Parameters::default() };
     for (name, value) in parameters {
         match name.as_str() {
             "_count" => {
@@ -114,12 +121,19 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<
                 continue;
             }
             "_at" => {
-                return Err(Error::new(
-                    Kind::NotSupported,
-                    "`_at` is not supported: use `_since`, and vread for a single version.",
-                ));
+                let at = DateTime::parse_search(value).map_err(|_| {
+                    invalid("`_at` is a date or a time, like 2026, 2026-01-31 or 2026-01-31T10:00:00Z (a + is written %2B).")
+                })?;
+                read.at = Some(at.covers());
             }
-            _ => return Err(invalid("A history takes the parameters _count and _since.")),
+            "_total" => {
+                read.counted = match value.as_str() {
+                    "accurate" => true,
+                    "none" | "estimate" => false,
+                    _ => return Err(invalid("`_total` is one of none, estimate and accurate.")),
+                }
+            }
+            _ => return Err(invalid("A history takes the parameters _count, _since, _at and _total.")),
         }
         read.used.push((name.clone(), value.clone()));
     }
@@ -143,7 +157,20 @@ async fn page(
     let parameters = read_parameters(request.service.pages, parameters)?;
     let used = query::write(parameters.used.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let bound_to = format!("{path}?{used}");
-    let mut asked = HistoryQuery { scope, since: parameters.since, before: None, as_of: None, count: parameters.count };
+    if parameters.since.is_some() && parameters.at.is_some() {
+        return Err(Error::new(Kind::Invalid, "`_since` and `_at` exclude each other: give one of them."));
+    }
+    let unfiltered = is_unfiltered(request, &scope, permission);
+    let mut asked = HistoryQuery {
+        scope,
+        since: parameters.since,
+        at: parameters.at,
+        before: None,
+        as_of: None,
+        // Where something is kept back, this count would tell of it: what the token sees is counted then.
+        counted: parameters.counted && unfiltered,
+        count: parameters.count,
+    };
     if let Some(cursor) = &parameters.cursor {
         let opened = service.cursors.open(&bound_to, cursor)?;
         let (before, as_of) = position(&opened)
@@ -154,7 +181,6 @@ async fn page(
 
     let mut shown: Vec<(Type, HistoryEntry)> = Vec::new();
     let mut walked = 0;
-    let mut unfiltered = true;
     let mut total = None;
     let mut has_more;
     loop {
@@ -166,7 +192,7 @@ async fn page(
         let mut rest = found.entries.into_iter();
         for entry in rest.by_ref() {
             let sequence = entry.stored.sequence;
-            if let Some(resource_type) = visible(request, permission, &entry, &mut unfiltered).await? {
+            if let Some(resource_type) = visible(request, permission, &entry).await? {
                 shown.push((resource_type, entry));
             }
             asked.before = Some(sequence);
@@ -195,7 +221,17 @@ async fn page(
         let position = [before.to_be_bytes(), as_of.to_be_bytes()].concat();
         links.push(("next", link(Some(service.cursors.seal(&bound_to, &position)))));
     }
-    let total = total.filter(|_| unfiltered).and_then(|total| u64::try_from(total).ok());
+    let shown_total = u64::try_from(shown.len()).ok();
+    let total = if unfiltered {
+        total.and_then(|total| u64::try_from(total).ok())
+    } else if is_first && !has_more {
+        // The page is the whole of what the token sees.
+        shown_total
+    } else if parameters.counted {
+        Some(visible_total(request, permission, &asked).await?)
+    } else {
+        None
+    };
     let mut writer = BundleWriter::new("history", total, &links);
     for (resource_type, entry) in &shown {
         write_entry(request, &mut writer, *resource_type, entry);
@@ -203,13 +239,37 @@ async fn page(
     Ok(Page { body: writer.finish(), found_any: !shown.is_empty(), is_first })
 }
 
+/// How many versions the token sees in all, by a walk through them.
+async fn visible_total(request: &Request<'_>, permission: Permission, asked: &HistoryQuery) -> Result<u64, Error> {
+    let all = HistoryQuery { before: None, count: MAXIMUM_WALK, ..asked.clone() };
+    let found = request.service.store.history(&all).await?;
+    let mut count = 0;
+    for entry in &found.entries {
+        count += u64::from(visible(request, permission, entry).await?.is_some());
+    }
+    if found.has_more {
+        let text = format!(
+            "More than {MAXIMUM_WALK} versions would be looked at to count those that the token sees: leave `_total` out."
+        );
+        return Err(Error::from_issue(Kind::Unprocessable, Issue::error(IssueType::TooCostly, text)));
+    }
+    Ok(count)
+}
+
+/// Whether nothing of this history is kept back from the token, so that a count tells no more than its pages do.
+fn is_unfiltered(request: &Request<'_>, scope: &HistoryScope, permission: Permission) -> bool {
+    let numbers: Vec<u16> = match scope {
+        HistoryScope::Instance { resource_type, .. } | HistoryScope::Type(resource_type) => vec![*resource_type],
+        HistoryScope::System => request.service.parameters.entries().map(|entry| entry.number).collect(),
+    };
+    numbers.into_iter().all(|number| {
+        let resource_type = request.service.resource_type_numbered(number);
+        resource_type.is_some_and(|known| matches!(request.grant(known, permission), Ok(Boundary::Unrestricted)))
+    })
+}
+
 /// The type of a version that the token may see.
-async fn visible(
-    request: &Request<'_>,
-    permission: Permission,
-    entry: &HistoryEntry,
-    unfiltered: &mut bool,
-) -> Result<Option<Type>, Error> {
+async fn visible(request: &Request<'_>, permission: Permission, entry: &HistoryEntry) -> Result<Option<Type>, Error> {
     let Some(resource_type) = request.service.resource_type_numbered(entry.stored.resource_type) else {
         return Ok(None);
     };
@@ -218,7 +278,6 @@ async fn visible(
         Ok(Boundary::Unrestricted) => return Ok(Some(resource_type)),
         Ok(granted) => boundary::is_readable(request, resource_type, &granted, &entry.stored).await?,
     };
-    *unfiltered = false;
     Ok(is_visible.then_some(resource_type))
 }
 

@@ -71,6 +71,7 @@ fn statement(service: &Service) -> Value {
     statement["implementation"] = json!({ "description": "FHIR R4 API of this site", "url": service.base_url });
     statement["fhirVersion"] = json!("4.0.1");
     statement["format"] = json!(["application/fhir+json", "json"]);
+    statement["patchFormat"] = json!(["application/json-patch+json", "application/fhir+json"]);
     if !guides.is_empty() {
         let named = guides
             .iter()
@@ -81,10 +82,10 @@ fn statement(service: &Service) -> Value {
     let resources: Vec<Value> = service.parameters.entries().map(|entry| resource(service, entry.name)).collect();
     statement["rest"] = json!([{
         "mode": "server",
-        "documentation": "Every interaction needs a bearer token whose SMART scopes cover it. Searches are lenient \
+        "documentation": format!("Every interaction needs a bearer token whose SMART scopes cover it. Searches are lenient \
                           unless `Prefer: handling=strict` is sent: what was passed over is named in an \
                           OperationOutcome inside the Bundle. Every update makes a new version. `_total` is counted \
-                          only when asked for.",
+                          only when asked for. {}", deletes(service)),
         "security": {
             "cors": false,
             "service": [{
@@ -108,6 +109,15 @@ fn statement(service: &Service) -> Value {
     statement
 }
 
+/// Deleting what others refer to: by the site's settings.
+fn deletes(service: &Service) -> &'static str {
+    if service.rules.delete_referenced {
+        "A resource can be deleted though others refer to it."
+    } else {
+        "A resource that others refer to is not deleted (409), unless they go or change in the same transaction."
+    }
+}
+
 fn resource(service: &Service, name: &'static str) -> Value {
     let table = &*service.parameters;
     let mut resource = json!({
@@ -119,15 +129,16 @@ fn resource(service: &Service, name: &'static str) -> Value {
         resource["supportedProfile"] = json!(profiles);
     }
     let interactions =
-        ["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
+        ["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
     resource["interaction"] = interactions.iter().map(|code| json!({ "code": code })).collect();
     resource["versioning"] = json!("versioned");
     resource["readHistory"] = json!(true);
     resource["updateCreate"] = json!(true);
     resource["conditionalCreate"] = json!(true);
     resource["conditionalRead"] = json!("full-support");
-    resource["conditionalUpdate"] = json!(false);
-    resource["conditionalDelete"] = json!("not-supported");
+    resource["conditionalUpdate"] = json!(true);
+    let multiple = service.rules.conditional_delete_multiple;
+    resource["conditionalDelete"] = json!(if multiple { "multiple" } else { "single" });
     resource["referencePolicy"] = json!(["literal", "logical"]);
     let includes: Vec<Value> = references(table, name).map(|code| json!(format!("{name}:{code}"))).collect();
     if !includes.is_empty() {

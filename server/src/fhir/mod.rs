@@ -8,7 +8,10 @@
 //! read::vread(&Request, resource_type, id, version_id, parameters)
 //! create::create(&Request, resource_type, body: &[u8], if_none_exist: Option<&str>)
 //! update::update(&Request, resource_type, id, body: &[u8], if_match: Option<&str>)
+//! update::conditional(&Request, resource_type, condition: parameters, body: &[u8], if_match: Option<&str>)
+//! patch::patch(&Request, resource_type, PatchTarget, PatchFormat, body: &[u8], if_match: Option<&str>)
 //! delete::delete(&Request, resource_type, id, if_match: Option<&str>)
+//! delete::conditional(&Request, resource_type, condition: parameters, if_match: Option<&str>)
 //! history::instance(&Request, resource_type, id, parameters)
 //! history::type_level(&Request, resource_type, parameters)
 //! history::system(&Request, parameters)
@@ -38,10 +41,12 @@ pub mod create;
 mod cursor;
 pub mod delete;
 pub mod history;
+mod integrity;
 pub mod metadata;
 pub mod operation;
 mod outcome;
 mod page;
+pub mod patch;
 mod preferences;
 mod query;
 mod reach;
@@ -56,8 +61,8 @@ pub use answer::{Answer, AnswerKind, Body, ContentType};
 pub use conditions::ReadConditions;
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
-pub use query::refuse_on_write;
-pub use service::{PageSizes, Request, Service};
+pub use query::{parse as parse_query, refuse_on_write};
+pub use service::{PageSizes, Request, Service, WriteRules};
 
 #[cfg(test)]
 mod tests;

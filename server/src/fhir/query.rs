@@ -4,7 +4,7 @@
 use super::outcome::{Issue, IssueType};
 
 /// The decoded parameters of `name=a&name=b`, in order.
-pub(super) fn parse(query: &str) -> Vec<(String, String)> {
+pub fn parse(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
@@ -20,8 +20,8 @@ pub fn refuse_on_write(parameters: &[(String, String)]) -> Result<(), Issue> {
     let of_write = parameters.iter().find(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty"));
     let Some((name, _)) = of_write else { return Ok(()) };
     let text = format!(
-        "{} has no meaning for a write, and nothing was written: leave it out. Conditions are headers: If-Match, \
-         If-None-Exist.",
+        "{} has no meaning for a write, and nothing was written: leave it out. A condition stands in the URL of the type \
+         (PUT [type]?…), or in the headers If-Match and If-None-Exist.",
         shown(name)
     );
     Err(Issue::error(IssueType::Invalid, text))

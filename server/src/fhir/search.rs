@@ -30,8 +30,7 @@ pub async fn search(
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Search)?;
-        let (mut search, issues) = parse(request, Some(resource_type), parameters)?;
-        reach::restrict(request, &mut search, &granted)?;
+        let (search, issues) = parse_search(request, resource_type, parameters, &granted)?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let path = format!("{}/{}", request.service.base_url, resource_type.name);
         let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
@@ -96,6 +95,18 @@ fn is_directory(request: &Request<'_>, resource_type: &str) -> bool {
     entry.is_some_and(|entry| entry.boundary.rule == Rule::Directory)
 }
 
+/// The search of a type, as an operation has it beside its own parameters.
+pub(super) fn parse_search(
+    request: &Request<'_>,
+    resource_type: Type,
+    parameters: &[(String, String)],
+    granted: &Boundary,
+) -> Result<(Search, Vec<crate::search::Issue>), Error> {
+    let (mut search, issues) = parse(request, Some(resource_type), parameters)?;
+    reach::restrict(request, &mut search, granted)?;
+    Ok((search, issues))
+}
+
 fn parse(
     request: &Request<'_>,
     resource_type: Option<Type>,
@@ -106,7 +117,7 @@ fn parse(
     Ok(Search::parse(&service.parameters, name, parameters, request.preferences.handling, service.clock.now())?)
 }
 
-fn told(issues: Vec<crate::search::Issue>) -> Vec<Issue> {
+pub(super) fn told(issues: Vec<crate::search::Issue>) -> Vec<Issue> {
     issues.iter().map(|issue| issue_of(issue, Issue::warning)).collect()
 }
 

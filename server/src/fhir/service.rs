@@ -25,6 +25,15 @@ pub struct PageSizes {
     pub maximum: usize,
 }
 
+/// What a site lets writes do where the standard leaves it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriteRules {
+    /// Whether a resource that others refer to can be deleted.
+    pub delete_referenced: bool,
+    /// Whether a conditional delete deletes all that matches; else it is refused where several match.
+    pub conditional_delete_multiple: bool,
+}
+
 impl Default for PageSizes {
     fn default() -> Self {
         PageSizes { default: 20, maximum: 1000 }
@@ -46,6 +55,7 @@ pub struct Service {
     /// The guides that the site has enabled, for the CapabilityStatement.
     pub(super) guides: Vec<&'static Guide>,
     pub(super) pages: PageSizes,
+    pub(super) rules: WriteRules,
     pub(super) cursors: Cursors,
     pub(super) capability_statement: OnceLock<Bytes>,
 }
@@ -70,6 +80,7 @@ impl Service {
             ids,
             guides: Vec::new(),
             pages: PageSizes::default(),
+            rules: WriteRules::default(),
             cursors,
             capability_statement: OnceLock::new(),
         })
@@ -78,6 +89,10 @@ impl Service {
     /// Names the guides that the site has enabled.
     pub fn with_guides(self, guides: impl IntoIterator<Item = &'static Guide>) -> Service {
         Service { guides: guides.into_iter().collect(), ..self }
+    }
+
+    pub fn with_rules(self, rules: WriteRules) -> Service {
+        Service { rules, ..self }
     }
 
     pub fn with_pages(self, pages: PageSizes) -> Service {
@@ -133,7 +148,35 @@ pub(super) struct Type {
     pub(super) definition: &'static TypeDefinition,
 }
 
+/// A request to be looked at again inside a write transaction, when the borrowed one is gone.
+pub(super) struct Owned {
+    pub(super) service: Arc<Service>,
+    access: AccessContext,
+    request_id: String,
+    preferences: Preferences,
+}
+
+impl Owned {
+    pub(super) fn request(&self) -> Request<'_> {
+        Request {
+            service: &self.service,
+            access: &self.access,
+            request_id: &self.request_id,
+            preferences: self.preferences,
+        }
+    }
+}
+
 impl Request<'_> {
+    pub(super) fn owned(&self) -> Owned {
+        Owned {
+            service: Arc::clone(self.service),
+            access: self.access.clone(),
+            request_id: self.request_id.to_owned(),
+            preferences: self.preferences,
+        }
+    }
+
     /// Whether the token covers the interaction, and what of the type.
     pub(super) fn grant(&self, resource_type: Type, permission: Permission) -> Result<Boundary, Error> {
         self.access.grant(resource_type.name, permission).map_err(Error::from)

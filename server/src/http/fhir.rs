@@ -17,7 +17,7 @@ use super::{body, forwarded, interact, negotiate};
 use crate::access::{AccessContext, TokenError};
 use crate::audit;
 use crate::config::{Config, SearchHandling};
-use crate::fhir::{Error, Handling, Kind, Preferences};
+use crate::fhir::{Error, Handling, Kind, Preferences, parse_query};
 use crate::site::{Site, SiteError, Sites};
 
 /// What an interaction is given of the request, beside its path.
@@ -62,7 +62,7 @@ impl FhirApi {
             let found = found.ok_or_else(|| {
                 Refusal::not_found("this operation is not offered here; /metadata lists what is, and on which types")
             })?;
-            if found.affects_state() && request.method() != Method::POST {
+            if !found.takes_get(interact::place(&interaction)) && request.method() != Method::POST {
                 return Err(Refusal::method("POST"));
             }
         }
@@ -181,8 +181,12 @@ async fn read_body(interaction: &Interaction<'_>, request: &mut Request, config:
     match interaction {
         Interaction::Create { resource_type } | Interaction::Update { resource_type, .. }
             if resource_type == "Binary" => {}
-        Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Bundle => {
-            negotiate::check_content_type(request.headers())?;
+        Interaction::Create { .. }
+        | Interaction::Update { .. }
+        | Interaction::ConditionalUpdate { .. }
+        | Interaction::Bundle => negotiate::check_content_type(request.headers())?,
+        Interaction::Patch { .. } | Interaction::ConditionalPatch { .. } => {
+            negotiate::patch_format(request.headers())?;
         }
         Interaction::SystemSearchForm | Interaction::Search { form: true, .. } => {
             negotiate::check_form(request.headers())?;
@@ -230,11 +234,11 @@ struct Query {
 impl Query {
     fn read(text: &str) -> Query {
         let mut query = Query::default();
-        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            match &*name {
-                "_format" => query.format = Some(value.into_owned()),
+        for (name, value) in parse_query(text) {
+            match name.as_str() {
+                "_format" => query.format = Some(value),
                 "_pretty" => query.pretty = value == "true",
-                _ => query.parameters.push((name.into_owned(), value.into_owned())),
+                _ => query.parameters.push((name, value)),
             }
         }
         query

@@ -3,11 +3,12 @@
 use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 
 use super::fhir::{Call, if_modified_since, text};
-use super::negotiate::is_fhir_body;
+use super::negotiate::{self, is_fhir_body};
 use super::route::Interaction;
+use crate::fhir::patch::PatchTarget;
 use crate::fhir::{
-    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, operation, read,
-    refuse_on_write, search, update,
+    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, operation, patch,
+    read, refuse_on_write, search, update,
 };
 use crate::site::Site;
 
@@ -17,7 +18,7 @@ pub(super) fn operation(interaction: &Interaction<'_>, site: &Site) -> Option<Op
     Some(operation::find(&site.service, name, place(interaction)))
 }
 
-fn place<'a>(interaction: &'a Interaction<'_>) -> operation::Place<'a> {
+pub(super) fn place<'a>(interaction: &'a Interaction<'_>) -> operation::Place<'a> {
     match interaction {
         Interaction::Operation { resource_type: Some(name), id: Some(id), .. } => operation::Place::Instance(name, id),
         Interaction::Operation { resource_type: Some(name), .. } => operation::Place::Type(name),
@@ -35,7 +36,11 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
     let parameters = &call.parameters[..];
     if matches!(
         interaction,
-        Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. } | Interaction::Bundle
+        Interaction::Create { .. }
+            | Interaction::Update { .. }
+            | Interaction::Patch { .. }
+            | Interaction::Delete { .. }
+            | Interaction::Bundle
     ) {
         refuse_on_write(parameters).map_err(|issue| Error::from_issue(Kind::Invalid, issue))?;
     }
@@ -73,6 +78,20 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
             update::update(&request, resource_type, id, &call.body, if_match).await
         }
         Interaction::Delete { resource_type, id } => delete::delete(&request, resource_type, id, if_match).await,
+        Interaction::Patch { resource_type, id } => {
+            let (format, target) = (negotiate::patch_format(call.headers)?, PatchTarget::Id(id));
+            patch::patch(&request, resource_type, target, format, &call.body, if_match).await
+        }
+        Interaction::ConditionalUpdate { resource_type } => {
+            update::conditional(&request, resource_type, parameters, &call.body, if_match).await
+        }
+        Interaction::ConditionalPatch { resource_type } => {
+            let (format, target) = (negotiate::patch_format(call.headers)?, PatchTarget::Condition(parameters));
+            patch::patch(&request, resource_type, target, format, &call.body, if_match).await
+        }
+        Interaction::ConditionalDelete { resource_type } => {
+            delete::conditional(&request, resource_type, parameters, if_match).await
+        }
         Interaction::InstanceHistory { resource_type, id } => {
             history::instance(&request, resource_type, id, parameters).await
         }

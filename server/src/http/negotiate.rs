@@ -4,6 +4,7 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
+use crate::fhir::patch::PatchFormat;
 use crate::fhir::{Error, Kind};
 
 /// What answers say they are.
@@ -128,6 +129,29 @@ pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
     match given.charset.as_deref() {
         None | Some("utf-8" | "utf8" | "us-ascii") => Ok(()),
         Some(_) => refuse("the character set must be UTF-8".to_owned()),
+    }
+}
+
+/// In which language the body of a PATCH is. <https://hl7.org/fhir/R4/http.html#patch>
+pub(super) fn patch_format(headers: &HeaderMap) -> Result<PatchFormat, Error> {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(media_type);
+    match given {
+        Some(given) if given.name == "application/json-patch+json" => Ok(PatchFormat::Json),
+        Some(given) if given.is_json() && given.is_r4() => Ok(PatchFormat::FhirPath),
+        given => {
+            let why = match given {
+                Some(given) if given.is_xml() || given.name == "application/xml-patch+xml" => "XML is not supported",
+                Some(_) => "it is no format of patches that is supported",
+                None => "it is missing",
+            };
+            Err(Error::new(
+                Kind::UnsupportedMediaType,
+                format!(
+                    "Content-Type: {why}; send application/json-patch+json for a JSON Patch, or application/fhir+json \
+                     for a FHIRPath Patch"
+                ),
+            ))
+        }
     }
 }
 

@@ -34,9 +34,23 @@ pub(super) enum Interaction<'a> {
         resource_type: Cow<'a, str>,
         id: Cow<'a, str>,
     },
+    Patch {
+        resource_type: Cow<'a, str>,
+        id: Cow<'a, str>,
+    },
     Delete {
         resource_type: Cow<'a, str>,
         id: Cow<'a, str>,
+    },
+    /// What the query matches is updated, patched or deleted.
+    ConditionalUpdate {
+        resource_type: Cow<'a, str>,
+    },
+    ConditionalPatch {
+        resource_type: Cow<'a, str>,
+    },
+    ConditionalDelete {
+        resource_type: Cow<'a, str>,
     },
     InstanceHistory {
         resource_type: Cow<'a, str>,
@@ -69,7 +83,8 @@ pub(super) enum NoRoute {
 const GET_POST: &str = "GET, HEAD, POST";
 const GET: &str = "GET, HEAD";
 const POST: &str = "POST";
-const INSTANCE: &str = "GET, HEAD, PUT, DELETE";
+const TYPE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+const INSTANCE: &str = "GET, HEAD, PUT, PATCH, DELETE";
 
 /// `path` is what follows the FHIR base: `Patient/1`, with or without a slash at either end.
 pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Interaction<'a>, NoRoute> {
@@ -91,9 +106,9 @@ pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Interaction<'a
     };
     let is_operation = |segment: &Option<Cow<'_, str>>| segment.as_ref().is_some_and(|text| text.starts_with('$'));
     match (first, second, third, fourth) {
-        (Some(name), None, None, None) if name.starts_with('$') => return operation(None, None, name),
-        (first, Some(name), None, None) if name.starts_with('$') => return operation(first, None, name),
-        (first, second, Some(name), None) if name.starts_with('$') => return operation(first, second, name),
+        (Some(name), None, None, None) if name.starts_with('$') => operation(None, None, name),
+        (first, Some(name), None, None) if name.starts_with('$') => operation(first, None, name),
+        (first, second, Some(name), None) if name.starts_with('$') => operation(first, second, name),
         (first, second, third, fourth) => {
             if [&first, &second, &third, &fourth].into_iter().any(is_operation) {
                 return Err(NoRoute::NotFound);
@@ -128,7 +143,10 @@ fn resource<'a>(
         (_, None, None, None) => match *method {
             _ if is_get => Ok(Interaction::Search { resource_type: first, form: false }),
             Method::POST => Ok(Interaction::Create { resource_type: first }),
-            _ => Err(NoRoute::Method { allow: GET_POST }),
+            Method::PUT => Ok(Interaction::ConditionalUpdate { resource_type: first }),
+            Method::PATCH => Ok(Interaction::ConditionalPatch { resource_type: first }),
+            Method::DELETE => Ok(Interaction::ConditionalDelete { resource_type: first }),
+            _ => Err(NoRoute::Method { allow: TYPE }),
         },
         (_, Some(second), None, None) if second == "_search" => {
             only_post(Interaction::Search { resource_type: first, form: true })
@@ -139,6 +157,7 @@ fn resource<'a>(
         (_, Some(id), None, None) => match *method {
             _ if is_get => Ok(Interaction::Read { resource_type: first, id }),
             Method::PUT => Ok(Interaction::Update { resource_type: first, id }),
+            Method::PATCH => Ok(Interaction::Patch { resource_type: first, id }),
             Method::DELETE => Ok(Interaction::Delete { resource_type: first, id }),
             _ => Err(NoRoute::Method { allow: INSTANCE }),
         },
@@ -161,9 +180,16 @@ impl Interaction<'_> {
             Interaction::SystemHistory => "/_history",
             Interaction::SystemSearchForm => "/_search",
             Interaction::Search { form: true, .. } => "/{type}/_search",
-            Interaction::Search { .. } | Interaction::Create { .. } => "/{type}",
+            Interaction::Search { .. }
+            | Interaction::Create { .. }
+            | Interaction::ConditionalUpdate { .. }
+            | Interaction::ConditionalPatch { .. }
+            | Interaction::ConditionalDelete { .. } => "/{type}",
             Interaction::TypeHistory { .. } => "/{type}/_history",
-            Interaction::Read { .. } | Interaction::Update { .. } | Interaction::Delete { .. } => "/{type}/{id}",
+            Interaction::Read { .. }
+            | Interaction::Update { .. }
+            | Interaction::Patch { .. }
+            | Interaction::Delete { .. } => "/{type}/{id}",
             Interaction::InstanceHistory { .. } => "/{type}/{id}/_history",
             Interaction::Vread { .. } => "/{type}/{id}/_history/{version}",
             Interaction::Operation { id: Some(_), .. } => "/{type}/{id}/${operation}",

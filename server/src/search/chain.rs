@@ -86,7 +86,7 @@ impl Parser<'_> {
             return None;
         }
         if !self.table.is_indexed(source, definition.code) {
-            self.not_indexed(name, definition.code);
+            self.not_indexed_by(name, definition);
             return None;
         }
         if self.search.types.iter().any(|of| !self.is_reachable(of)) {

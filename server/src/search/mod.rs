@@ -21,7 +21,7 @@ pub use self::escape::escape;
 pub use self::generated::types;
 pub use self::matching::Around;
 pub use self::paths::Systems;
-pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position};
+pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position, Record};
 pub use self::query::{
     Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort, StringMode, Summary,
     Test, Total, Unit, UriMode, ValueTest,

@@ -86,6 +86,12 @@ impl Search {
     }
 }
 
+fn still_indexed(what: &str) -> String {
+    format!(
+        "the parameter {what:?} is new or has changed, and stored resources are still being indexed by it: try later"
+    )
+}
+
 impl Parser<'_> {
     /// What may be passed over under lenient handling.
     pub(super) fn ignore(&mut self, name: &str, kind: IssueKind, message: String) {
@@ -188,7 +194,7 @@ impl Parser<'_> {
             return None;
         }
         if self.search.types.iter().any(|of| !self.table.is_indexed(of, definition.code)) {
-            self.not_indexed(name, definition.code);
+            self.not_indexed_by(name, definition);
             return None;
         }
         if let Some(chain) = parsed.chain {
@@ -269,10 +275,19 @@ impl Parser<'_> {
     }
 
     pub(super) fn not_indexed(&mut self, name: &str, what: &str) {
-        let message = format!(
-            "the parameter {what:?} is new or has changed, and stored resources are still being indexed by it: try later"
-        );
-        self.ignore(name, IssueKind::NotIndexed, message);
+        self.ignore(name, IssueKind::NotIndexed, still_indexed(what));
+    }
+
+    /// Passed over, a reference that may name a patient would show the records of all to whoever asked for one's: that is
+    /// refused under lenient handling too.
+    pub(super) fn not_indexed_by(&mut self, name: &str, definition: &SearchParameter) {
+        let may_name_a_patient = definition.kind == Kind::Reference
+            && (definition.targets.is_empty() || definition.targets.contains(&"Patient"));
+        if may_name_a_patient {
+            self.fail(name, IssueKind::NotIndexed, still_indexed(definition.code));
+        } else {
+            self.not_indexed(name, definition.code);
+        }
     }
 
     pub(super) fn unknown_of(&self, of: &str, code: &str) -> String {

@@ -8,7 +8,7 @@ use vesta_runtime::guide::Guide;
 use super::{DataFolder, SiteError};
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config, SiteName};
-use crate::fhir::{PageSizes, Service};
+use crate::fhir::{PageSizes, Service, WriteRules};
 use crate::search::{ParameterTable, definitions, types};
 use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
 
@@ -87,5 +87,9 @@ pub async fn open_service(
     };
     let service = Service::new(fhir_base, &SCHEMA, store, table, clock, ids).await.map_err(failed)?;
     let pages = PageSizes { default: config.limits.page_default, maximum: config.limits.page_max };
-    Ok(Arc::new(service.with_guides(guides).with_pages(pages)))
+    let rules = WriteRules {
+        delete_referenced: config.writes.delete_referenced,
+        conditional_delete_multiple: config.writes.conditional_delete_multiple,
+    };
+    Ok(Arc::new(service.with_guides(guides).with_pages(pages).with_rules(rules)))
 }

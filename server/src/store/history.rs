@@ -1,7 +1,7 @@
 //! Histories: current and superseded versions together, newest first by the commit sequence.
 //! <https://hl7.org/fhir/R4/http.html#history>
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoColumnRef, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, IntoColumnRef, Order, Query, SelectStatement};
 
 use super::columns::{Columns, stored};
 use super::error::StoreError;
@@ -36,6 +36,7 @@ pub(super) struct Bounds {
     pub(super) key: Option<i64>,
     pub(super) resource_type: Option<u16>,
     pub(super) since: Option<i64>,
+    pub(super) at: Option<(i64, i64)>,
     pub(super) as_of: i64,
     pub(super) before: Option<i64>,
 }
@@ -55,7 +56,34 @@ impl<C: IntoColumnRef + Copy> Side<C> {
         if let Some(since) = bounds.since {
             statement.and_where(Expr::col(self.last_updated).gte(since));
         }
+        if let Some((_, until)) = bounds.at {
+            statement.and_where(Expr::col(self.last_updated).lte(until));
+        }
     }
+}
+
+/// A superseded version was current until the next one of the same resource came.
+fn current_after(names: &Names, statement: &mut SelectStatement, from: i64) {
+    let key = || Expr::col((ResourceHistory::Table, ResourceHistory::Key));
+    let next = Query::select()
+        .expr(Expr::col(("next", ResourceHistory::LastUpdated)))
+        .from(names.table_as(ResourceHistory::Table, "next"))
+        .and_where(Expr::col(("next", ResourceHistory::Key)).eq(key()))
+        .and_where(
+            Expr::col(("next", ResourceHistory::Version)).eq(Expr::col((
+                ResourceHistory::Table,
+                ResourceHistory::Version,
+            ))
+            .add(1)),
+        )
+        .take();
+    let last = Query::select()
+        .expr(Expr::col(("last", Resource::LastUpdated)))
+        .from(names.table_as(Resource::Table, "last"))
+        .and_where(Expr::col(("last", Resource::Key)).eq(key()))
+        .take();
+    let subquery = |statement: SelectStatement| Expr::SubQuery(None, Box::new(statement.into()));
+    statement.and_where(Expr::expr(Func::coalesce([subquery(next), subquery(last)])).gt(from));
 }
 
 impl Store {
@@ -72,7 +100,7 @@ impl Store {
         let visible = self.visible().await?.sequence;
         let as_of = query.as_of.map_or(visible, |as_of| Ord::min(as_of, visible));
         let since = query.since.map(|since| since.as_microsecond());
-        let bounds = Bounds { key, resource_type, since, as_of, before: query.before };
+        let bounds = Bounds { key, resource_type, since, at: query.at, as_of, before: query.before };
 
         // The current versions first: one that is superseded between the two looks is then seen twice, not missed.
         let most = query.count.saturating_add(1) as u64;
@@ -82,9 +110,10 @@ impl Store {
         entries.dedup_by_key(|entry| entry.stored.sequence);
         let has_more = entries.len() > query.count;
         entries.truncate(query.count);
-        let total = match key {
-            Some(_) => Some(self.count(&total(self.names(), &Bounds { before: None, ..bounds })).await?),
-            None => None,
+        let total = if key.is_some() || query.counted {
+            Some(self.count(&total(self.names(), &Bounds { before: None, ..bounds })).await?)
+        } else {
+            None
         };
         Ok(HistoryPage { entries, total, as_of, has_more })
     }
@@ -129,6 +158,9 @@ pub(super) fn superseded(names: &Names, bounds: &Bounds, most: u64) -> SelectSta
         .order_by(order, Order::Desc)
         .limit(most);
     SUPERSEDED.restrict(&mut statement, bounds);
+    if let Some((from, _)) = bounds.at {
+        current_after(names, &mut statement, from);
+    }
     statement
 }
 
@@ -140,6 +172,9 @@ pub(super) fn total(names: &Names, bounds: &Bounds) -> SelectStatement {
     let mut superseded = Query::select();
     superseded.expr(Expr::col(ResourceHistory::Key).count()).from(names.table(ResourceHistory::Table));
     SUPERSEDED.restrict(&mut superseded, bounds);
+    if let Some((from, _)) = bounds.at {
+        current_after(names, &mut superseded, from);
+    }
     let sum = Expr::SubQuery(None, Box::new(current.into())).add(Expr::SubQuery(None, Box::new(superseded.into())));
     Query::select().expr(sum).take()
 }

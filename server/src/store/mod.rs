@@ -47,6 +47,7 @@ pub use record::{
 };
 pub use reindex::ReindexProgress;
 pub use schema::Names;
+pub use sea_orm::sea_query::SelectStatement;
 pub use site_store::Store;
 pub use unit::{Action, Check, Content, Operation, Priority, Resolve, Unit, Work};
 pub use write::{View, Waiting};

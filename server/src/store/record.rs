@@ -96,10 +96,14 @@ pub struct HistoryQuery {
     pub scope: HistoryScope,
     /// `_since`: versions created at or after the instant.
     pub since: Option<Timestamp>,
+    /// `_at`: versions that were current at some point from the first to the second, in microseconds.
+    pub at: Option<(i64, i64)>,
     /// Page on below this sequence (exclusive): the `sequence` of the last entry of the page before.
     pub before: Option<i64>,
     /// The bound of the first page, so that later pages show the same history: [`HistoryPage::as_of`].
     pub as_of: Option<i64>,
+    /// Whether to count them all.
+    pub counted: bool,
     pub count: usize,
 }
 
@@ -107,7 +111,8 @@ pub struct HistoryQuery {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
     pub entries: Vec<HistoryEntry>,
-    /// How many versions there are in all, deletions included; only for an instance, where counting is cheap.
+    /// How many versions there are in all, deletions included; of an instance, where counting is cheap, and where it
+    /// is asked for.
     pub total: Option<i64>,
     /// The commit sequence number up to which this history looks.
     pub as_of: i64,

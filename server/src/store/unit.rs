@@ -38,8 +38,8 @@ pub trait Resolve: Send + Sync {
     fn resolve<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Result<Vec<Operation>, StoreError>>;
 }
 
-/// Looks at what stands before a change (none: nothing stands there), with the write lock held: the access check on
-/// the before-image.
+/// Looks at what stands before a change (a deletion too; none: nothing ever stood there), with the write lock held: the
+/// access check on the before-image.
 pub type Check = Arc<dyn Fn(Option<&Stored>) -> Result<(), Refusal> + Send + Sync>;
 
 #[derive(Clone)]

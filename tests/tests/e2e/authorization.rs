@@ -30,6 +30,8 @@ struct Row {
 struct Records {
     patient: String,
     observation: String,
+    encounter: String,
+    composition: String,
 }
 
 const fn get(template: &'static str, path: &'static str, foreign: Foreign) -> Row {
@@ -60,6 +62,10 @@ const LEDGER: &[Row] = &[
     get("/{type}/_history", "Observation/_history", Nothing),
     get("/{type}/{id}", "Observation/{observation}", Denied),
     send("PUT", "/{type}/{id}", "Observation/{observation}", replacement, Denied),
+    send("PATCH", "/{type}/{id}", "Observation/{observation}", patch, Denied),
+    send("PUT", "/{type}", "Observation?_id={observation}", replacement, Denied),
+    send("PATCH", "/{type}", "Observation?_id={observation}", patch, Denied),
+    Row { method: "DELETE", template: "/{type}", path: "Observation?_id={observation}", body: None, foreign: Nothing },
     Row { method: "DELETE", template: "/{type}/{id}", path: "Observation/{observation}", body: None, foreign: Denied },
     get("/{type}/{id}/_history", "Observation/{observation}/_history", Denied),
     get("/{type}/{id}/_history/{version}", "Observation/{observation}/_history/1", Denied),
@@ -71,12 +77,24 @@ const LEDGER: &[Row] = &[
     send("POST", "/{type}/{id}/$meta", "Observation/{observation}/$meta", no_parameters, Denied),
     send("POST", "/{type}/{id}/$meta-add", "Observation/{observation}/$meta-add", labels, Denied),
     send("POST", "/{type}/{id}/$meta-delete", "Observation/{observation}/$meta-delete", labels, Denied),
-    get("/$validate", "$validate", Nothing),
     send("POST", "/$validate", "$validate", replacement, Nothing),
-    get("/{type}/$validate", "Observation/$validate", Nothing),
     send("POST", "/{type}/$validate", "Observation/$validate", replacement, Nothing),
     get("/{type}/{id}/$validate", "Observation/{observation}/$validate", Denied),
     send("POST", "/{type}/{id}/$validate", "Observation/{observation}/$validate", replacement, Denied),
+    get("/Patient/$everything", "Patient/$everything", Nothing),
+    send("POST", "/Patient/$everything", "Patient/$everything", no_parameters, Nothing),
+    get("/Patient/{id}/$everything", "Patient/{patient}/$everything", Denied),
+    send("POST", "/Patient/{id}/$everything", "Patient/{patient}/$everything", no_parameters, Denied),
+    get("/Encounter/{id}/$everything", "Encounter/{encounter}/$everything", Denied),
+    send("POST", "/Encounter/{id}/$everything", "Encounter/{encounter}/$everything", no_parameters, Denied),
+    get("/Observation/$lastn", "Observation/$lastn?patient={patient}&code=x", Nothing),
+    send("POST", "/Observation/$lastn", "Observation/$lastn?patient={patient}&code=x", no_parameters, Nothing),
+    get("/Composition/$document", "Composition/$document?id={composition}", Denied),
+    send("POST", "/Composition/$document", "Composition/$document?id={composition}", no_parameters, Denied),
+    get("/Composition/{id}/$document", "Composition/{composition}/$document", Denied),
+    send("POST", "/Composition/{id}/$document", "Composition/{composition}/$document", no_parameters, Denied),
+    get("/DocumentReference/$docref", "DocumentReference/$docref?patient={patient}", Denied),
+    send("POST", "/DocumentReference/$docref", "DocumentReference/$docref?patient={patient}", no_parameters, Denied),
 ];
 
 /// Routes that ask for no token: they tell how to get one, and whether the server lives.
@@ -99,6 +117,13 @@ fn transaction(records: &Records) -> Value {
           "request": { "method": "PUT", "url": format!("Observation/{}", records.observation) } } ] })
 }
 
+/// A FHIRPath Patch.
+fn patch(_: &Records) -> Value {
+    json!({ "resourceType": "Parameters", "parameter": [{ "name": "operation", "part": [
+        { "name": "type", "valueCode": "replace" }, { "name": "path", "valueString": "Observation.status" },
+        { "name": "value", "valueCode": "amended" } ] }] })
+}
+
 fn no_parameters(_: &Records) -> Value {
     json!({ "resourceType": "Parameters" })
 }
@@ -119,6 +144,7 @@ fn form(records: &Records) -> Value {
 
 fn ask(client: &Client, row: &Row, records: &Records) -> Answer {
     let path = row.path.replace("{patient}", &records.patient).replace("{observation}", &records.observation);
+    let path = path.replace("{encounter}", &records.encounter).replace("{composition}", &records.composition);
     let (kind, body) = match row.body.map(|body| body(records)) {
         Some(Value::String(form)) => ("application/x-www-form-urlencoded", Some(form.into_bytes())),
         Some(resource) => ("application/fhir+json", Some(resource.to_string().into_bytes())),
@@ -134,7 +160,13 @@ fn records(world: &World) -> (Records, Records) {
     let record = |family: &str| {
         let patient = client.create(&json!({ "resourceType": "Patient", "name": [{ "family": family }] }));
         let observation = client.create(&observation(&patient));
-        Records { patient, observation }
+        let subject = json!({ "reference": format!("Patient/{patient}") });
+        let encounter = client.create(
+            &json!({ "resourceType": "Encounter", "status": "finished", "class": { "code": "AMB" }, "subject": subject }),
+        );
+        let composition = client.create(&json!({ "resourceType": "Composition", "status": "final",
+            "type": { "text": "note" }, "subject": subject, "date": "2024", "author": [{ "display": "x" }], "title": "x" }));
+        Records { patient, observation, encounter, composition }
     };
     (record("Own"), record("Other"))
 }
@@ -207,7 +239,11 @@ on_both_databases! {
                     assert!(!said.contains(&own.observation), "{shown}");
                     if answer.status == 200 {
                         let bundle = answer.json();
-                        assert!(matches(&bundle).all(|found| found["id"] == other.observation), "{shown}");
+                        let own = [&other.patient, &other.observation, &other.encounter, &other.composition];
+                        assert!(
+                            matches(&bundle).all(|found| own.iter().any(|id| found["id"] == id.as_str())),
+                            "{shown}"
+                        );
                     }
                 }
             }
@@ -228,7 +264,7 @@ on_both_databases! {
                 let shown = format!("{} {} with {scope}: {answer:?}", row.method, row.template);
                 match row.template {
                     // What goes over all types may answer with what the scopes cover: here nothing.
-                    "/_history" | "/_search" | "/" if row.foreign == Nothing => {
+                    "/_history" | "/_search" | "/" | "/$meta" if row.foreign == Nothing => {
                         assert!([200, 403].contains(&answer.status), "{shown}");
                         assert!(!String::from_utf8_lossy(&answer.body).contains(&own.observation), "{shown}");
                     }

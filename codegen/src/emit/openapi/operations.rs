@@ -9,11 +9,20 @@ use crate::digest::{self, OperationParameter, Specification};
 use crate::emit::EmitError;
 
 /// What the server offers (a test of the server holds this to its own list), and how it differs from the definition.
-const OFFERED: [Offered; 4] = [
+const OFFERED: [Offered; 9] = [
     Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
     Offered { affects_state: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-add") },
     Offered { affects_state: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete") },
-    Offered { on_system: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-validate") },
+    Offered {
+        on_system: true,
+        needs_body: true,
+        ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-validate")
+    },
+    Offered::of("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/Encounter-everything"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/Composition-document"),
+    Offered::of("http://hl7.org/fhir/us/core/OperationDefinition/docref"),
 ];
 
 struct Offered {
@@ -22,17 +31,19 @@ struct Offered {
     affects_state: bool,
     /// Also on the system.
     on_system: bool,
+    /// By GET on an instance only.
+    needs_body: bool,
 }
 
 impl Offered {
     const fn of(url: &'static str) -> Offered {
-        Offered { url, affects_state: false, on_system: false }
+        Offered { url, affects_state: false, on_system: false, needs_body: false }
     }
 
     /// Of several versions of a guide the newest.
     fn definition<'a>(&self, specification: &'a Specification) -> Result<&'a digest::Operation, EmitError> {
-        let all = specification.packages.iter().flat_map(|package| package.operations.values());
-        let found = all.filter(|operation| operation.url == self.url).last();
+        let mut all = specification.packages.iter().flat_map(|package| package.operations.values());
+        let found = all.rfind(|operation| operation.url == self.url);
         found.ok_or_else(|| EmitError(format!("no package defines the operation {}", self.url)))
     }
 }
@@ -113,7 +124,7 @@ impl Described {
         };
         let answers = [("200", "OperationResult")];
         let mut methods = Map::new();
-        if !offered.affects_state {
+        if !offered.affects_state && (level == "Instance" || !offered.needs_body) {
             let parameters = shared.clone().chain(own).chain(of_format.clone());
             methods.insert("get".to_owned(), operation("Get").references(parameters).answers(&answers));
         }

@@ -59,7 +59,7 @@ fn with(names: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
 pub(super) fn system() -> Map<String, Value> {
     let search =
         with(&["_type", "_id", "_lastUpdated", "_profile", "_security", "_tag"], &with(&OF_RESULTS, &OF_FORMAT));
-    let history = ["_since", "_count", "_format", "_pretty"];
+    let history = ["_since", "_at", "_count", "_total", "_format", "_pretty"];
     let mut metadata = Operation::new(SYSTEM, "capabilities", "What this server does", "http.html#capabilities")
         .about("Needs no token.")
         .parameters(&["mode", "_format", "_pretty"])
@@ -104,12 +104,27 @@ pub(super) fn of_type(name: &str, served: &Served) -> Value {
         .parameters(&["If-None-Exist", "Prefer"])
         .body(body)
         .answers(&[("200", "Found"), ("201", "Created")]);
-    json!({ "get": search, "post": create })
+    let conditional = |id: &str, summary: &str, page: &str| {
+        Operation::new(name, &format!("{id}{name}"), summary, page)
+            .about("Takes the parameters that `GET` takes: a search that matches one resource.")
+            .parameters(&["If-Match", "Prefer"])
+    };
+    let update =
+        conditional("conditionalUpdate", &format!("Put what matches, or create a {name}"), "http.html#cond-update")
+            .body("Resource")
+            .answers(&[("200", "Updated"), ("201", "Created")]);
+    let patch =
+        conditional("conditionalPatch", &format!("Change a part of the {name} that matches"), "http.html#patch")
+            .body("Patch")
+            .answers(&[("200", "Updated")]);
+    let delete = conditional("conditionalDelete", &format!("Delete the {name} that matches"), "http.html#cdelete")
+        .answers(&[("200", "Deleted"), ("204", "Nothing")]);
+    json!({ "get": search, "post": create, "put": update, "patch": patch, "delete": delete })
 }
 
 /// What is alike for all types.
 pub(super) fn of_any_type() -> Map<String, Value> {
-    let history = ["type", "_since", "_count", "_format", "_pretty"];
+    let history = ["type", "_since", "_at", "_count", "_total", "_format", "_pretty"];
     let read = ["type", "id", "If-None-Match", "If-Modified-Since", "_summary", "_elements", "_format", "_pretty"];
     let paths = json!({
         "/{type}/_search": {
@@ -133,6 +148,10 @@ pub(super) fn of_any_type() -> Map<String, Value> {
                 .parameters(&["type", "id", "If-Match", "Prefer"])
                 .body("Resource")
                 .answers(&[("200", "Updated"), ("201", "Created")]),
+            "patch": Operation::new(ANY_TYPE, "patch", "Change a part of a resource", "http.html#patch")
+                .parameters(&["type", "id", "If-Match", "Prefer"])
+                .body("Patch")
+                .answers(&[("200", "Updated")]),
             "delete": Operation::new(ANY_TYPE, "delete", "Delete a resource", "http.html#delete")
                 .about("Its history stays.")
                 .parameters(&["type", "id", "If-Match"])
@@ -140,7 +159,7 @@ pub(super) fn of_any_type() -> Map<String, Value> {
         },
         "/{type}/{id}/_history": {
             "get": Operation::new(ANY_TYPE, "historyInstance", "The versions of a resource", "http.html#history")
-                .parameters(&["type", "id", "_since", "_count", "_format", "_pretty"])
+                .parameters(&["type", "id", "_since", "_at", "_count", "_total", "_format", "_pretty"])
                 .answers(&[("200", "History")]),
         },
         "/{type}/{id}/_history/{version}": {

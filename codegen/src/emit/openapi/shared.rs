@@ -77,6 +77,11 @@ pub(super) fn parameters(types: &[&str]) -> Map<String, Value> {
             "Changes from this instant on. [History](https://hl7.org/fhir/R4/http.html#history)",
             json!({ "type": "string", "format": "date-time" }),
         ),
+        query(
+            "_at",
+            "Versions that were current at some point of this date or time. [History](https://hl7.org/fhir/R4/http.html#history)",
+            text(),
+        ),
         query("mode", "[Capabilities](https://hl7.org/fhir/R4/http.html#capabilities)", one_of(&["full", "normative"])),
         query("_format", "Overrides `Accept`: `json` or a JSON media type.", text()),
         query("_pretty", "Whether to indent.", one_of(&["true", "false"])),
@@ -129,6 +134,10 @@ pub(super) fn request_bodies() -> Value {
         "Resource": { "required": true, "content": fhir("Resource") },
         "Bundle": { "required": true, "content": fhir("Bundle") },
         "Binary": { "required": true, "description": "The resource, or the content itself in its own type.", "content": binary },
+        "Patch": { "required": true, "content": {
+            "application/json-patch+json": { "schema": { "type": "array", "items": { "type": "object" } } },
+            "application/fhir+json": { "schema": { "$ref": "#/components/schemas/Resource" } },
+        } },
         "Parameters": { "description": "The operation's parameters; nothing where it needs none.", "content": fhir("Resource") },
         "Form": { "content": { "application/x-www-form-urlencoded": form } },
     })

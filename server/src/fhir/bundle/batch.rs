@@ -8,10 +8,12 @@ use super::respond::{self, Outcome};
 use crate::fhir::answer::{Answer, Body};
 use crate::fhir::audit::{Interaction, recorded};
 use crate::fhir::conditions::ReadConditions;
+use crate::fhir::operation::Place;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
+use crate::fhir::patch::{Patch, PatchTarget, patch_resource};
 use crate::fhir::preferences::{Preferences, Return};
 use crate::fhir::service::Request;
-use crate::fhir::{create, delete, history, metadata, read, search, update};
+use crate::fhir::{create, delete, history, metadata, operation, read, search, update};
 
 /// How many entries are under way at once, so that their writes share commits.
 const AT_ONCE: usize = 16;
@@ -41,11 +43,13 @@ pub(super) fn within<'a>(request: &Request<'a>) -> Request<'a> {
 
 async fn one(request: &Request<'_>, entry: Entry) -> Result<Answer, Error> {
     let service = request.service;
+    if matches!(entry.method, Method::Get | Method::Head)
+        || matches!(entry.target, Target::Search(..) | Target::Operation { .. })
+    {
+        return read(request, &entry).await;
+    }
+    let if_match = entry.if_match.as_deref();
     match (entry.method, &entry.target, entry.resource) {
-        (Method::Get | Method::Head, ..) => {
-            let entry = Entry { resource: None, ..entry };
-            get(request, &entry).await
-        }
         (Method::Post, Target::Type(name, _), Some(resource)) => {
             let resource_type = service.resource_type(name)?;
             let condition = entry.if_none_exist.as_deref();
@@ -54,19 +58,58 @@ async fn one(request: &Request<'_>, entry: Entry) -> Result<Answer, Error> {
         }
         (Method::Put, Target::Instance(name, id, _), Some(resource)) => {
             let resource_type = service.resource_type(name)?;
-            let work = update::update_resource(request, resource_type, id, resource, entry.if_match.as_deref());
+            let work = update::update_resource(request, resource_type, id, resource, if_match);
             recorded(request, Interaction::Update, Some(resource_type), Some(id), work).await
         }
-        (Method::Delete, Target::Instance(name, id, _), _) => {
-            delete::delete(request, name, id, entry.if_match.as_deref()).await
+        (Method::Put, Target::Type(name, condition), Some(resource)) => {
+            let resource_type = service.resource_type(name)?;
+            let work = update::update_matching(request, resource_type, condition, resource, if_match);
+            recorded(request, Interaction::Update, Some(resource_type), None, work).await
+        }
+        (Method::Patch, Target::Instance(name, ..) | Target::Type(name, _), Some(resource)) => {
+            let resource_type = service.resource_type(name)?;
+            let (target, id) = match &entry.target {
+                Target::Instance(_, id, _) => (PatchTarget::Id(id), Some(id.as_str())),
+                Target::Type(_, condition) => (PatchTarget::Condition(condition), None),
+                _ => return Err(not_offered()),
+            };
+            recorded(request, Interaction::Patch, Some(resource_type), id, async {
+                let patch = Patch::of_entry(service.schema, &resource)?;
+                patch_resource(request, resource_type, target, patch, if_match).await
+            })
+            .await
+        }
+        (Method::Delete, Target::Instance(name, id, _), _) => delete::delete(request, name, id, if_match).await,
+        (Method::Delete, Target::Type(name, condition), _) => {
+            delete::conditional(request, name, condition, if_match).await
         }
         // `entry::parse` lets nothing else through.
-        _ => Err(Error::new(Kind::NotSupported, "This interaction is not offered in a Bundle.")),
+        _ => Err(not_offered()),
     }
 }
 
-/// The interactions that only read.
-pub(super) async fn get(request: &Request<'_>, entry: &Entry) -> Result<Answer, Error> {
+fn not_offered() -> Error {
+    Error::new(Kind::NotSupported, "This interaction is not offered in a Bundle.")
+}
+
+/// The operation that an entry invokes, if it does.
+pub(super) fn operation(request: &Request<'_>, entry: &Entry) -> Result<Option<operation::Found>, Error> {
+    let Target::Operation { resource_type, id, name, .. } = &entry.target else { return Ok(None) };
+    let found = operation::find(request.service, name, place_of(resource_type, id));
+    let missing = || Error::new(Kind::NotFound, "This operation is not offered there; /metadata lists what is.");
+    found.ok_or_else(missing).map(Some)
+}
+
+fn place_of<'a>(resource_type: &'a Option<String>, id: &'a Option<String>) -> Place<'a> {
+    match (resource_type, id) {
+        (Some(name), Some(id)) => Place::Instance(name, id),
+        (Some(name), None) => Place::Type(name),
+        _ => Place::System,
+    }
+}
+
+/// The interactions that only read, and operations.
+pub(super) async fn read(request: &Request<'_>, entry: &Entry) -> Result<Answer, Error> {
     let if_modified_since = match &entry.if_modified_since {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| {
@@ -78,13 +121,21 @@ pub(super) async fn get(request: &Request<'_>, entry: &Entry) -> Result<Answer, 
     let mut answer = match &entry.target {
         Target::Metadata(parameters) => metadata::metadata(request.service, parameters).await,
         Target::SystemHistory(parameters) => history::system(request, parameters).await,
-        Target::Type(name, parameters) => search::search(request, name, parameters).await,
+        Target::Type(name, parameters) | Target::Search(Some(name), parameters) => {
+            search::search(request, name, parameters).await
+        }
         Target::TypeHistory(name, parameters) => history::type_level(request, name, parameters).await,
         Target::Instance(name, id, parameters) => read::read(request, name, id, &conditions, parameters).await,
         Target::InstanceHistory(name, id, parameters) => history::instance(request, name, id, parameters).await,
         Target::Version(name, id, version, parameters) => read::vread(request, name, id, version, parameters).await,
-        Target::System(parameters) => search::system(request, parameters).await,
-        Target::Operation(_) => Err(Error::new(Kind::NotSupported, "This operation is not offered in a Bundle.")),
+        Target::System(parameters) | Target::Search(None, parameters) => search::system(request, parameters).await,
+        Target::Operation { resource_type, id, parameters, .. } => {
+            let Some(found) = operation(request, entry)? else { return Err(not_offered()) };
+            let body = entry.resource.as_ref().map(|resource| resource.to_string().into_bytes()).unwrap_or_default();
+            let body = (entry.method == Method::Post).then_some(&body[..]);
+            // An operation may invoke others: boxed, since the compiler cannot size what contains itself.
+            Box::pin(operation::run(request, found, place_of(resource_type, id), parameters, body)).await
+        }
     }?;
     if entry.method == Method::Head {
         answer.body = Body::Empty;

@@ -52,11 +52,19 @@ pub(super) enum Target {
     Metadata(Vec<(String, String)>),
     SystemHistory(Vec<(String, String)>),
     Type(String, Vec<(String, String)>),
+    /// `_search`, of a type or of the system: by POST.
+    Search(Option<String>, Vec<(String, String)>),
     TypeHistory(String, Vec<(String, String)>),
     Instance(String, String, Vec<(String, String)>),
     InstanceHistory(String, String, Vec<(String, String)>),
     Version(String, String, String, Vec<(String, String)>),
-    Operation(String),
+    Operation {
+        resource_type: Option<String>,
+        id: Option<String>,
+        /// Without `$`.
+        name: String,
+        parameters: Vec<(String, String)>,
+    },
 }
 
 /// The type of the Bundle and its entries, each with the place it has in the Bundle (`Bundle.entry[3]`).
@@ -175,33 +183,44 @@ fn entry_of(schema: &Schema, base_url: &str, entry: Value) -> Result<Entry, Issu
     Ok(entry)
 }
 
-/// Refuses what the method and the target do not give together, and what Vesta does not do yet.
+/// Refuses what the method and the target do not give together.
 fn supported(entry: &Entry) -> Result<(), Issue> {
-    let not_supported = |text: &'static str| Err(Issue::error(IssueType::NotSupported, text).at("request"));
+    let invalid = |text: &'static str| Err(Issue::error(IssueType::Invalid, text).at("request.url"));
+    let unconditional =
+        |parameters: &[(String, String)]| query::refuse_on_write(parameters).map_err(|issue| issue.at("request.url"));
     match (entry.method, &entry.target) {
-        (_, Target::Operation(_)) => not_supported("This operation is not offered in a Bundle."),
-        (Method::Patch, _) => {
-            not_supported("PATCH is not supported yet: read the resource, change it, and send it whole with PUT.")
+        (Method::Get | Method::Head, Target::Search(..)) => {
+            invalid("`_search` takes POST; a search by GET is [type]?[parameters].")
         }
         (Method::Get | Method::Head, _) => Ok(()),
-        (Method::Post, Target::Type(_, parameters)) | (Method::Put, Target::Instance(_, _, parameters)) => {
-            query::refuse_on_write(parameters).map_err(|issue| issue.at("request.url"))?;
+        // A Bundle has no place for a form: https://hl7.org/fhir/R4/http.html#transaction
+        (Method::Post, Target::Search(..)) if entry.resource.is_some() => Err(Issue::error(
+            IssueType::Invalid,
+            "A search takes no resource: its parameters stand in `request.url`. To create, post to [type].",
+        )
+        .at("resource")),
+        (Method::Post, Target::Search(..) | Target::Operation { .. }) => Ok(()),
+        (_, Target::Operation { .. }) => invalid("An operation is invoked by GET or POST."),
+        (Method::Post, Target::Type(_, parameters)) => {
+            unconditional(parameters)?;
             with_resource(entry)
         }
-        (Method::Delete, Target::Instance(_, _, parameters)) => {
-            query::refuse_on_write(parameters).map_err(|issue| issue.at("request.url"))
+        (Method::Put | Method::Patch, Target::Instance(_, _, parameters)) => {
+            unconditional(parameters)?;
+            with_resource(entry)
         }
-        (Method::Put, Target::Type(..)) => {
-            not_supported("A conditional update is not supported yet: search first, then send PUT with the id.")
+        (Method::Delete, Target::Instance(_, _, parameters)) => unconditional(parameters),
+        (Method::Put | Method::Patch | Method::Delete, Target::Type(_, parameters)) if parameters.is_empty() => {
+            invalid(
+                "PUT, PATCH and DELETE go to a resource, like Patient/1, or to what matches a condition, like \
+             Patient?identifier=http://example.org/mrn|1.",
+            )
         }
-        (Method::Delete, Target::Type(..)) => {
-            not_supported("A conditional delete is not supported yet: search first, then delete by id.")
-        }
-        (Method::Post, _) => {
-            Err(Issue::error(IssueType::Invalid, "POST goes to a type, like Patient.").at("request.url"))
-        }
-        (Method::Put | Method::Delete, _) => {
-            Err(Issue::error(IssueType::Invalid, "PUT and DELETE go to a resource, like Patient/1.").at("request.url"))
+        (Method::Put | Method::Patch, Target::Type(..)) => with_resource(entry),
+        (Method::Delete, Target::Type(..)) => Ok(()),
+        (Method::Post, _) => invalid("POST goes to a type, like Patient."),
+        (Method::Put | Method::Patch | Method::Delete, _) => {
+            invalid("PUT, PATCH and DELETE go to a resource, like Patient/1.")
         }
     }
 }
@@ -209,7 +228,7 @@ fn supported(entry: &Entry) -> Result<(), Issue> {
 fn with_resource(entry: &Entry) -> Result<(), Issue> {
     match &entry.resource {
         Some(Value::Object(_)) => Ok(()),
-        _ => Err(Issue::error(IssueType::Required, "POST and PUT have a `resource`.").at("resource")),
+        _ => Err(Issue::error(IssueType::Required, "POST, PUT and PATCH have a `resource`.").at("resource")),
     }
 }
 
@@ -237,9 +256,6 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
         None => (relative, Vec::new()),
     };
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    if let Some(operation) = segments.iter().find(|segment| segment.starts_with('$')) {
-        return Ok(Target::Operation((*operation).to_owned()));
-    }
     let known = |name: &str| {
         if schema.resource(name).is_some() {
             return Ok(name.to_owned());
@@ -251,9 +267,17 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
     };
     match segments.as_slice() {
         [] => Ok(Target::System(parameters)),
+        [place @ .., operation] if operation.starts_with('$') && place.len() <= 2 => Ok(Target::Operation {
+            resource_type: place.first().map(|name| known(name)).transpose()?,
+            id: place.get(1).map(|id| (*id).to_owned()),
+            name: operation[1..].to_owned(),
+            parameters,
+        }),
+        ["_search"] => Ok(Target::Search(None, parameters)),
         ["metadata"] => Ok(Target::Metadata(parameters)),
         ["_history"] => Ok(Target::SystemHistory(parameters)),
-        [name] | [name, "_search"] => Ok(Target::Type(known(name)?, parameters)),
+        [name] => Ok(Target::Type(known(name)?, parameters)),
+        [name, "_search"] => Ok(Target::Search(Some(known(name)?), parameters)),
         [name, "_history"] => Ok(Target::TypeHistory(known(name)?, parameters)),
         [name, id] => Ok(Target::Instance(known(name)?, (*id).to_owned(), parameters)),
         [name, id, "_history"] => Ok(Target::InstanceHistory(known(name)?, (*id).to_owned(), parameters)),

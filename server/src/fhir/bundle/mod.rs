@@ -5,6 +5,7 @@ mod conditional_references;
 mod entry;
 mod links;
 mod load;
+mod matches;
 mod plan;
 mod respond;
 mod transaction;

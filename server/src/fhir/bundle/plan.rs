@@ -11,6 +11,7 @@ use crate::access::{Boundary, Permission};
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::conditional::Condition;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
+use crate::fhir::patch::Patch;
 use crate::fhir::service::{Request, Type};
 use crate::fhir::{conditions, update};
 use crate::store::{Action, AuditEntry, AuditOutcome, Operation};
@@ -22,13 +23,15 @@ pub(super) struct Change {
     pub(super) index: usize,
     pub(super) method: Method,
     pub(super) resource_type: Type,
-    /// Of a create: the new id.
+    /// Of a create, and of an update that comes to create: the new id.
     pub(super) id: String,
     pub(super) full_url: Option<String>,
+    /// Of a create or an update.
     pub(super) resource: Option<Value>,
+    pub(super) patch: Option<Patch>,
     pub(super) if_match: Option<i64>,
     pub(super) granted: Boundary,
-    /// `ifNoneExist`
+    /// `ifNoneExist`, or what stands in the URL of a conditional update, patch or delete.
     pub(super) condition: Option<Condition>,
 }
 
@@ -94,13 +97,20 @@ fn change(request: &Request<'_>, index: usize, entry: Entry) -> Result<Change, E
         _ => Permission::Update,
     };
     let granted = request.grant(resource_type, permission)?;
-    let resource = if entry.method == Method::Delete { None } else { entry.resource };
-    if let (Method::Put, Some(resource)) = (entry.method, &resource) {
+    let (mut resource, mut patch) = (None, None);
+    match (entry.method, entry.resource) {
+        (Method::Post | Method::Put, sent) => resource = sent,
+        (Method::Patch, Some(sent)) => patch = Some(Patch::of_entry(service.schema, &sent)?),
+        _ => {}
+    }
+    if let (Method::Put, Target::Instance(..), Some(resource)) = (entry.method, &entry.target, &resource) {
         update::check_id(resource_type, &id, resource)?;
     }
-    let condition = match &entry.if_none_exist {
-        Some(query) if entry.method == Method::Post => {
-            Some(Condition::parse(service, resource_type, query, granted.clone())?)
+    let condition = match (entry.method, &entry.target, &entry.if_none_exist) {
+        (Method::Post, _, Some(query)) => Some(Condition::parse(request, resource_type, query, granted.clone())?),
+        (Method::Post, ..) => None,
+        (_, Target::Type(_, parameters), _) => {
+            Some(Condition::of(request, resource_type, parameters, granted.clone())?)
         }
         _ => None,
     };
@@ -111,6 +121,7 @@ fn change(request: &Request<'_>, index: usize, entry: Entry) -> Result<Change, E
         id,
         full_url: entry.full_url,
         resource,
+        patch,
         if_match: conditions::if_match(entry.if_match.as_deref())?,
         granted,
         condition,
@@ -125,21 +136,23 @@ fn reference_condition(request: &Request<'_>, text: &str) -> Result<Condition, E
         Error::from_issue(Kind::Invalid, issue)
     })?;
     let granted = request.grant(resource_type, Permission::Search)?;
-    Condition::parse(request.service, resource_type, query, granted)
+    Condition::parse(request, resource_type, query, granted)
 }
 
 impl Change {
-    pub(super) fn audit(&self, request: &Request<'_>, operation: &Operation) -> AuditEntry {
+    /// `operation` is what it comes to, where that is one.
+    pub(super) fn audit(&self, request: &Request<'_>, operation: Option<&Operation>) -> AuditEntry {
         let interaction = match self.method {
             Method::Post => Interaction::Create,
             Method::Delete => Interaction::Delete,
+            Method::Patch => Interaction::Patch,
             _ => Interaction::Update,
         };
-        match &operation.action {
+        match operation.map(|operation| &operation.action) {
             _ if self.condition.is_some() => {
                 audit::entry(request, interaction, Some(self.resource_type), None, AuditOutcome::Success)
             }
-            Action::Create { content } | Action::Update { content, .. } => {
+            Some(Action::Create { content } | Action::Update { content, .. }) => {
                 audit::written(request, interaction, self.resource_type, &self.id, content)
             }
             _ => audit::entry(request, interaction, Some(self.resource_type), Some(&self.id), AuditOutcome::Success),

@@ -22,7 +22,15 @@ fn request_urls_are_relative_to_the_base() {
         ok("Patient?identifier=http%3A%2F%2Fa%7Cb&_count=1"),
         Target::Type(text("Patient"), vec![(text("identifier"), text("http://a|b")), (text("_count"), text("1"))])
     );
-    assert_eq!(ok("Patient/$everything"), Target::Operation(text("$everything")));
+    let everything = |id: Option<&str>, parameters| Target::Operation {
+        resource_type: Some(text("Patient")),
+        id: id.map(text),
+        name: text("everything"),
+        parameters,
+    };
+    assert_eq!(ok("Patient/$everything"), everything(None, vec![]));
+    assert_eq!(ok("Patient/1/$everything?_count=1"), everything(Some("1"), vec![(text("_count"), text("1"))]));
+    assert_eq!(ok("Patient/_search?name=a"), Target::Search(Some(text("Patient")), vec![(text("name"), text("a"))]));
     assert_eq!(ok("metadata"), Target::Metadata(vec![]));
     assert_eq!(ok("_history?_count=1"), Target::SystemHistory(vec![(text("_count"), text("1"))]));
     assert_eq!(ok("Patient/1/_history"), Target::InstanceHistory(text("Patient"), text("1"), vec![]));
@@ -40,11 +48,13 @@ fn each_entry_that_is_wrong_names_its_place() {
             {},
             { "request": { "method": "FETCH", "url": "Patient/1" } },
             { "request": { "method": "PUT", "url": "Patient/1" } },
-            { "request": { "method": "PATCH", "url": "Patient/1" }, "resource": {} },
+            { "request": { "method": "PATCH", "url": "Patient/1" } },
             { "request": { "method": "POST", "url": "Foo" }, "resource": {} },
-            { "request": { "method": "DELETE", "url": "Patient?name=a" } },
-            { "request": { "method": "POST", "url": "Patient/$match" }, "resource": {} },
-            "text"
+            { "request": { "method": "DELETE", "url": "Patient" } },
+            { "request": { "method": "PUT", "url": "Patient/$match" }, "resource": {} },
+            "text",
+            { "request": { "method": "POST", "url": "Patient/_search?name=a" }, "resource": {} },
+            { "request": { "method": "GET", "url": "Patient/_search?name=a" } }
         ]
     });
     let (bundle_type, entries) = parse(&SCHEMA, BASE, bundle).unwrap();
@@ -63,11 +73,13 @@ fn each_entry_that_is_wrong_names_its_place() {
             (Kind::Invalid, "Bundle.entry[1].request"),
             (Kind::Invalid, "Bundle.entry[2].request.method"),
             (Kind::Invalid, "Bundle.entry[3].resource"),
-            (Kind::NotSupported, "Bundle.entry[4].request"),
+            (Kind::Invalid, "Bundle.entry[4].resource"),
             (Kind::NotFound, "Bundle.entry[5].request.url"),
-            (Kind::NotSupported, "Bundle.entry[6].request"),
-            (Kind::NotSupported, "Bundle.entry[7].request"),
+            (Kind::Invalid, "Bundle.entry[6].request.url"),
+            (Kind::Invalid, "Bundle.entry[7].request.url"),
             (Kind::Invalid, "Bundle.entry[8]"),
+            (Kind::Invalid, "Bundle.entry[9].resource"),
+            (Kind::Invalid, "Bundle.entry[10].request.url"),
         ]
     );
 }

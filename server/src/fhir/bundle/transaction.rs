@@ -1,12 +1,12 @@
 //! A transaction: all or nothing. <https://hl7.org/fhir/R4/http.html#trules>
 //!
-//! Order: deletes, creates, updates, then reads, which see what was written. What a transaction depends on beside its
-//! own entries (the matches of conditional creates and conditional references) is looked up before, so that all the
-//! work of preparing stays outside the write transaction; inside it is looked up again, and prepared anew only where
-//! another write came between.
+//! Order: deletes, creates, updates and patches, then reads, which see what was written. What a transaction depends on
+//! beside its own entries (the matches of conditions and conditional references, what is patched) is looked up before,
+//! so that all the work of preparing stays outside the write transaction; inside it is looked up again, and prepared
+//! anew only where another write came between.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
@@ -14,18 +14,19 @@ use super::batch;
 use super::conditional_references::{collect, replace};
 use super::entry::{BundleType, Entry, Method, Target, place};
 use super::links::Targets;
+use super::matches::{Identity, Matches, identities, look_up};
 use super::plan::{Change, all, plan};
 use super::respond::{self, Outcome};
-use crate::access::{AccessContext, Permission};
+use crate::access::Permission;
 use crate::fhir::answer::Answer;
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::boundary::{self, Beside};
-use crate::fhir::conditional::{Condition, Reader, multiple_matches};
+use crate::fhir::conditional::{Condition, Reader};
+use crate::fhir::integrity::{self, Deleted};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
-use crate::fhir::preferences::Preferences;
-use crate::fhir::service::{Request, Service, Type, assign, check_resource, content, version_conflict};
-use crate::fhir::write;
-use crate::store::{AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View};
+use crate::fhir::service::{Owned, Request, assign, check_resource, content, version_conflict};
+use crate::fhir::{delete, patch, update, write};
+use crate::store::{Action, AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View, Written};
 use crate::validate::split_conditional;
 
 /// After how many resources the preparing task lets others have their turn.
@@ -33,22 +34,19 @@ const TURN: usize = 16;
 
 /// Everything that the write depends on, owned: it may be looked at again inside the write transaction.
 struct Transaction {
-    service: Arc<Service>,
-    access: AccessContext,
-    request_id: String,
-    preferences: Preferences,
+    owned: Owned,
     /// In the order of processing.
     changes: Vec<Change>,
     /// The conditional references, by their text.
     references: BTreeMap<String, Condition>,
 }
 
-/// What conditions match.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Matches {
-    /// By change.
-    creates: HashMap<usize, Vec<String>>,
-    references: HashMap<String, Vec<String>>,
+/// What a transaction comes to for what its conditions match.
+struct Prepared {
+    /// Each with the position of its change.
+    operations: Vec<(usize, Operation)>,
+    /// What is written, by `Type/id`; only where something is deleted.
+    beside: Beside,
 }
 
 pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>>) -> Result<Answer, Error> {
@@ -57,38 +55,44 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>
     let count = entries.len();
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     for (index, entry) in entries.into_iter().enumerate() {
-        match entry.method {
-            Method::Get | Method::Head => reads.push((index, entry)),
-            _ => writes.push((index, entry)),
-        }
+        let reads_only = is_read(&request, &entry).map_err(|error| error.within(&place(index)))?;
+        if reads_only { reads.push((index, entry)) } else { writes.push((index, entry)) }
     }
-    let transaction = Arc::new(Transaction::new(&request, writes)?);
+    let (changes, references) = plan(&request, writes)?;
+    let transaction = Arc::new(Transaction { owned: request.owned(), changes, references });
     check_reads(&request, &transaction, &reads).await?;
-    let matches = transaction.look_up(Reader::Store(&request.service.store)).await?;
-    let operations = transaction.prepare(&matches).await?;
-    let audited = transaction.changes.iter().zip(&operations);
-    let mut audits: Vec<_> = audited.map(|(change, operation)| change.audit(&request, operation)).collect();
-    audits.push(audit::entry(&request, Interaction::Transaction, None, None, AuditOutcome::Success));
-    let mut unit = if transaction.has_conditions() {
-        Unit::resolving(Arc::new(Prepared { transaction: Arc::clone(&transaction), matches, operations }))
-    } else {
-        Unit::new(operations)
-    };
-    unit.audit = audits;
-    let written = if transaction.changes.is_empty() { Vec::new() } else { request.service.store.write(unit).await? };
+    let written = transaction.write(&request).await?;
 
     let mut outcomes: Vec<Option<Outcome>> = std::iter::repeat_with(|| None).take(count).collect();
     for (change, written) in transaction.changes.iter().zip(written) {
-        let may_read = request.grant(change.resource_type, Permission::Read).is_ok();
-        let answer = write::answer(&request, change.resource_type, written, may_read);
+        let answer = match written.into_iter().next() {
+            Some(written) if change.condition.is_none() || change.method != Method::Delete => {
+                let may_read = request.grant(change.resource_type, Permission::Read).is_ok();
+                write::answer(&request, change.resource_type, written, may_read)
+            }
+            first => delete::answer(&request, first.as_slice()),
+        };
         outcomes[change.index] = Some(Outcome::Answer(answer));
     }
     for (index, entry) in reads {
-        let answer = batch::get(&request, &entry).await.map_err(|error| error.within(&place(index)));
+        let answer = batch::read(&request, &entry).await.map_err(|error| error.within(&place(index)));
         outcomes[index] = Some(answer.map_or_else(Outcome::Error, Outcome::Answer));
     }
     let outcomes = outcomes.into_iter().flatten().collect();
     Ok(Answer::ok(respond::bundle(&request, BundleType::Transaction.response(), outcomes)))
+}
+
+/// Whether an entry only reads. An operation that changes something writes for itself: it would not be undone with the
+/// rest.
+fn is_read(request: &Request<'_>, entry: &Entry) -> Result<bool, Error> {
+    match batch::operation(request, entry)? {
+        Some(found) if found.affects_state() => {
+            let text = "An operation that changes what is stored is not offered in a transaction: send it in a batch.";
+            Err(Error::new(Kind::NotSupported, text))
+        }
+        Some(_) => Ok(true),
+        None => Ok(matches!(entry.method, Method::Get | Method::Head) || matches!(entry.target, Target::Search(..))),
+    }
 }
 
 /// "If any of the entries fail, the whole fails": reads that cannot succeed are found before anything is written. What
@@ -102,95 +106,61 @@ async fn check_reads(request: &Request<'_>, transaction: &Transaction, reads: &[
             _ => false,
         };
         if !writes_it {
-            batch::get(request, entry).await.map_err(|error| error.within(&place(*index)))?;
+            batch::read(request, entry).await.map_err(|error| error.within(&place(*index)))?;
         }
     }
     Ok(())
 }
 
 impl Transaction {
-    fn new(request: &Request<'_>, writes: Vec<(usize, Entry)>) -> Result<Transaction, Error> {
-        let (changes, references) = plan(request, writes)?;
-        Ok(Transaction {
-            service: Arc::clone(request.service),
-            access: request.access.clone(),
-            request_id: request.request_id.to_owned(),
-            preferences: request.preferences,
-            changes,
-            references,
-        })
-    }
-
-    fn request(&self) -> Request<'_> {
-        Request {
-            service: &self.service,
-            access: &self.access,
-            request_id: &self.request_id,
-            preferences: self.preferences,
-        }
-    }
-
     fn has_conditions(&self) -> bool {
-        !self.references.is_empty() || self.changes.iter().any(|change| change.condition.is_some())
+        !self.references.is_empty()
+            || self.changes.iter().any(|change| {
+                change.condition.is_some()
+                    || change.method == Method::Patch
+                    || (change.method == Method::Delete && !self.owned.service.rules.delete_referenced)
+            })
     }
 
     async fn look_up(&self, reader: Reader<'_>) -> Result<Matches, StoreError> {
-        let mut matches = Matches::default();
-        for (position, change) in self.changes.iter().enumerate() {
-            if let Some(condition) = &change.condition {
-                matches.creates.insert(position, condition.find(&self.service, reader).await?);
-            }
-        }
-        for (text, condition) in &self.references {
-            matches.references.insert(text.clone(), condition.find(&self.service, reader).await?);
-        }
-        Ok(matches)
+        look_up(&self.owned.service, &self.changes, &self.references, reader).await
     }
 
-    /// The ids that the changes end up with, by position, and whether an existing resource serves instead of a new one.
-    fn identities(&self, matches: &Matches) -> Result<Vec<(String, bool)>, Error> {
-        let mut seen = HashSet::new();
-        let mut identities: Vec<(String, bool)> = Vec::with_capacity(self.changes.len());
-        for (position, change) in self.changes.iter().enumerate() {
-            let mut found: Vec<&String> = matches.creates.get(&position).into_iter().flatten().collect();
-            // Deletes came first, and so did the creates before this one.
-            found.retain(|id| !self.deletes(change.resource_type, id));
-            if let Some(condition) = &change.condition {
-                let earlier = self.changes[..position].iter().zip(&identities).filter(|(earlier, (_, is_kept))| {
-                    let resource = earlier.resource.as_ref().filter(|_| !is_kept);
-                    resource.is_some_and(|resource| condition.accepts(&self.service, resource))
-                });
-                found.extend(earlier.map(|(_, (id, _))| id));
-            }
-            let identity = match found.as_slice() {
-                [id] => ((*id).clone(), true),
-                [] => (change.id.clone(), false),
-                _ => return Err(multiple_matches("ifNoneExist").within(&place(change.index))),
-            };
-            // "If any resource identities (including resolved identities from conditional update/delete) overlap in
-            // steps 1-3, then the transaction SHALL fail."
-            let key = (change.resource_type.number, identity.0.clone());
-            if !identity.1 && !seen.insert(key) {
-                return Err(change.error(
-                    Kind::Invalid,
-                    IssueType::Duplicate,
-                    "Another entry of this transaction changes the same resource: a resource is in it once.",
-                ));
-            }
-            identities.push(identity);
+    /// Prepares and commits; what was written, by change.
+    async fn write(self: &Arc<Self>, request: &Request<'_>) -> Result<Vec<Vec<Written>>, Error> {
+        let mut by_change: Vec<Vec<Written>> = self.changes.iter().map(|_| Vec::new()).collect();
+        if self.changes.is_empty() {
+            return Ok(by_change);
         }
-        Ok(identities)
-    }
-
-    fn deletes(&self, resource_type: Type, id: &str) -> bool {
-        let deletes = self.changes.iter().filter(|change| change.method == Method::Delete);
-        deletes.into_iter().any(|change| change.resource_type.number == resource_type.number && change.id == id)
+        let matches = self.look_up(Reader::Store(&request.service.store)).await?;
+        let prepared = self.prepare(&matches).await?;
+        let mut audits: Vec<_> = (0..self.changes.len())
+            .map(|position| {
+                let operation = prepared.operations.iter().find(|(of, _)| *of == position);
+                self.changes[position].audit(request, operation.map(|(_, operation)| operation))
+            })
+            .collect();
+        audits.push(audit::entry(request, Interaction::Transaction, None, None, AuditOutcome::Success));
+        let places = Arc::new(Mutex::new(prepared.operations.iter().map(|(position, _)| *position).collect()));
+        let mut unit = if self.has_conditions() {
+            let places = Arc::clone(&places);
+            Unit::resolving(Arc::new(Resolving { transaction: Arc::clone(self), matches, prepared, places }))
+        } else {
+            Unit::new(prepared.operations.into_iter().map(|(_, operation)| operation).collect())
+        };
+        unit.audit = audits;
+        let written = request.service.store.write(unit).await?;
+        let places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        for (position, written) in places.iter().zip(written) {
+            by_change[*position].push(written);
+        }
+        Ok(by_change)
     }
 
     /// `fullUrl` to `Type/id`.
-    fn targets(&self, identities: &[(String, bool)]) -> Result<Targets, Error> {
+    fn targets(&self, identities: &[Identity]) -> Result<Targets, Error> {
         let mut targets = Targets::default();
-        for (change, (id, _)) in self.changes.iter().zip(identities) {
+        for (change, identity) in self.changes.iter().zip(identities) {
             let Some(full_url) = change.full_url.as_deref().filter(|_| change.method != Method::Delete) else {
                 continue;
             };
@@ -201,43 +171,61 @@ impl Transaction {
                     "Another entry has the same `fullUrl`: it is unique in a Bundle (bdl-7).",
                 ));
             }
-            targets.insert(full_url, change.reference(id));
+            targets.insert(full_url, change.reference(identity.id()));
         }
         Ok(targets)
     }
 
-    /// The operations of the store, one a change.
-    async fn prepare(&self, matches: &Matches) -> Result<Vec<Operation>, Error> {
-        let request = self.request();
-        let identities = self.identities(matches)?;
+    /// The operations of the store.
+    async fn prepare(&self, matches: &Matches) -> Result<Prepared, Error> {
+        let identities = identities(&self.owned.service, &self.changes, matches)?;
         let targets = self.targets(&identities)?;
         let mut resources = self.rewritten(&identities, &targets)?;
         if !self.references.is_empty() {
             let literal = self.literal_references(matches, &identities, &resources)?;
             for resource in resources.values_mut() {
-                replace(self.service.schema, resource, &literal);
+                replace(self.owned.service.schema, resource, &literal);
             }
         }
         let mut operations = Vec::with_capacity(self.changes.len());
-        for (position, (change, (id, is_kept))) in self.changes.iter().zip(&identities).enumerate() {
+        for (position, (change, identity)) in self.changes.iter().zip(&identities).enumerate() {
             if position % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
-            let operation = self.operation(&request, change, id, *is_kept, &resources).await;
-            operations.push(operation.map_err(|error| error.within(&place(change.index))));
+            for id in &identity.ids {
+                let patched = matches.patched.get(&position).cloned().flatten();
+                let operation = self.operation(change, identity, id, patched, &resources).await;
+                let operation = operation.map_err(|error| error.within(&place(change.index)));
+                operations.push(operation.map(|operation| (position, operation)));
+            }
         }
-        all(operations)
+        let operations = all(operations)?;
+        if !self.changes.iter().any(|change| change.method == Method::Delete) {
+            return Ok(Prepared { operations, beside: Beside::new() });
+        }
+        // What a patch makes of a resource is seen too by what looks for references.
+        for (position, operation) in &operations {
+            let change = &self.changes[*position];
+            if let (Method::Patch, Action::Update { content, .. }) = (change.method, &operation.action) {
+                let text = content.body.splice(1, jiff::Timestamp::UNIX_EPOCH);
+                let resource = vesta_runtime::json::parse(text.as_bytes()).map_err(|error| {
+                    Error::new(Kind::Internal, "A patched resource cannot be read.").caused_by(error)
+                })?;
+                resources.insert(change.reference(&operation.id), resource);
+            }
+        }
+        Ok(Prepared { operations, beside: resources })
     }
 
     /// The resources with their ids and with the links among them, by `Type/id`.
-    fn rewritten(&self, identities: &[(String, bool)], targets: &Targets) -> Result<Beside, Error> {
+    fn rewritten(&self, identities: &[Identity], targets: &Targets) -> Result<Beside, Error> {
         let mut resources = Beside::with_capacity(self.changes.len());
         let mut dangling = Vec::new();
-        for (change, (id, is_kept)) in self.changes.iter().zip(identities) {
-            let Some(resource) = change.resource.as_ref().filter(|_| !is_kept) else { continue };
+        for (change, identity) in self.changes.iter().zip(identities) {
+            let Some(resource) = change.resource.as_ref().filter(|_| !identity.is_kept) else { continue };
             let mut resource = resource.clone();
-            assign(&mut resource, id);
-            let unknown = targets.rewrite(self.service.schema, &mut resource, change.full_url.as_deref());
+            assign(&mut resource, identity.id());
+            let unknown = targets.rewrite(self.owned.service.schema, &mut resource, change.full_url.as_deref());
             if !unknown.is_empty() {
                 dangling.push(Err(change.error(
                     Kind::Invalid,
@@ -248,7 +236,7 @@ impl Transaction {
                     ),
                 )));
             }
-            resources.insert(change.reference(id), resource);
+            resources.insert(change.reference(identity.id()), resource);
         }
         all::<()>(dangling)?;
         Ok(resources)
@@ -258,23 +246,26 @@ impl Transaction {
     fn literal_references(
         &self,
         matches: &Matches,
-        identities: &[(String, bool)],
+        identities: &[Identity],
         resources: &Beside,
     ) -> Result<HashMap<String, String>, Error> {
         let mut literal = HashMap::new();
         for (text, condition) in &self.references {
             let name = condition.resource_type.name;
             let is_changed = |id: &String| {
-                self.changes
-                    .iter()
-                    .zip(identities)
-                    .any(|(change, (changed, is_kept))| !is_kept && change.resource_type.name == name && changed == id)
+                self.changes.iter().zip(identities).any(|(change, identity)| {
+                    // What is patched is what it was before, as far as a reference to it goes.
+                    change.method != Method::Patch
+                        && !identity.is_kept
+                        && change.resource_type.name == name
+                        && identity.ids.contains(id)
+                })
             };
             let mut found: Vec<String> = matches.references.get(text).into_iter().flatten().cloned().collect();
             found.retain(|id| !is_changed(id));
             let mut references: Vec<String> = found.into_iter().map(|id| format!("{name}/{id}")).collect();
             for (reference, resource) in resources {
-                if condition.accepts(&self.service, resource) {
+                if condition.accepts(&self.owned.service, resource) {
                     references.push(reference.clone());
                 }
             }
@@ -299,7 +290,7 @@ impl Transaction {
         let holder = self.changes.iter().find(|change| {
             let mut found = Vec::new();
             let mut resource = change.resource.clone().unwrap_or_default();
-            collect(self.service.schema, &mut resource, &mut found);
+            collect(self.owned.service.schema, &mut resource, &mut found);
             found.iter().any(|reference| reference == text)
         });
         // "If there are no matches, or multiple matches, the transaction fails": https://hl7.org/fhir/R4/http.html#trules
@@ -313,74 +304,113 @@ impl Transaction {
 
     async fn operation(
         &self,
-        request: &Request<'_>,
         change: &Change,
+        identity: &Identity,
         id: &str,
-        is_kept: bool,
+        patched: Option<Stored>,
         resources: &Beside,
     ) -> Result<Operation, Error> {
-        let number = change.resource_type.number;
-        if is_kept {
+        let request = self.owned.request();
+        let (resource_type, granted) = (change.resource_type, &change.granted);
+        let number = resource_type.number;
+        if identity.is_kept {
             return Ok(Operation::keep(number, id));
+        }
+        if let Some(patch) = &change.patch {
+            let operation =
+                patch::operation(&request, resource_type, granted, patch, patched, change.if_match, resources);
+            let operation = operation.await?;
+            return Ok(Operation { check: check(&request, change, None), ..operation });
         }
         let resource = resources.get(&change.reference(id)).filter(|_| change.method != Method::Delete);
         let mut operation = match resource {
             None => Operation::delete(number, id, None),
             Some(resource) => {
-                check_resource(&self.service, change.resource_type, resource)?;
-                boundary::check_new(request, change.resource_type, &change.granted, resource, resources).await?;
-                let content = content(&self.service, resource, id);
+                check_resource(request.service, resource_type, resource)?;
+                boundary::check_new(&request, resource_type, granted, resource, resources).await?;
+                let content = content(request.service, resource, id);
                 match change.method {
                     Method::Post => Operation::create(number, id, content),
                     _ => Operation::update(number, id, content, None),
                 }
             }
         };
-        operation.check = check(request, change);
+        operation.check = check(&request, change, resource);
+        if change.method == Method::Put && change.condition.is_some() && !identity.is_match {
+            operation.check = update::both(operation.check, Some(named(update::is_free(), change.index)));
+        }
         Ok(operation)
     }
 }
 
 /// The check on what stands before a change: the patient boundary and `ifMatch`, with the entry named.
-fn check(request: &Request<'_>, change: &Change) -> Option<Check> {
-    let boundary = boundary::check_before(request, change.resource_type, &change.granted);
-    if boundary.is_none() && change.if_match.is_none() {
-        return None;
-    }
-    let (if_match, place) = (change.if_match, place(change.index));
-    Some(Arc::new(move |before: Option<&Stored>| {
-        let named = |refusal: Refusal| -> Refusal {
-            match refusal.downcast::<Error>() {
-                Ok(error) => Box::new(error.within(&place)),
-                Err(other) => other,
-            }
-        };
-        if let Some(check) = &boundary {
-            check(before).map_err(named)?;
-        }
-        let current = before.filter(|stored| !stored.deleted).map(|stored| stored.version);
-        match if_match {
-            Some(wanted) if current != Some(wanted) => Err(named(Box::new(version_conflict(current)))),
-            _ => Ok(()),
-        }
-    }))
+fn check(request: &Request<'_>, change: &Change, resource: Option<&serde_json::Value>) -> Option<Check> {
+    let boundary = match resource {
+        Some(resource) => update::check_before(request, change.resource_type, &change.granted, resource),
+        None => boundary::check_before(request, change.resource_type, &change.granted),
+    };
+    let if_match = change.if_match.map(|wanted| -> Check {
+        Arc::new(move |before: Option<&Stored>| {
+            let current = before.filter(|stored| !stored.deleted).map(|stored| stored.version);
+            if current == Some(wanted) { Ok(()) } else { Err(Box::new(version_conflict(current)) as Refusal) }
+        })
+    });
+    update::both(boundary, if_match).map(|check| named(check, change.index))
+}
+
+/// The check, with the entry named by what refuses.
+fn named(check: Check, index: usize) -> Check {
+    Arc::new(move |before: Option<&Stored>| {
+        check(before).map_err(|refusal| match refusal.downcast::<Error>() {
+            Ok(error) => Box::new(error.within(&place(index))) as Refusal,
+            Err(other) => other,
+        })
+    })
 }
 
 /// A transaction with conditions, prepared for what they matched a moment ago.
-struct Prepared {
+struct Resolving {
     transaction: Arc<Transaction>,
     matches: Matches,
-    operations: Vec<Operation>,
+    prepared: Prepared,
+    /// The positions of the changes that the operations belong to. The last to resolve is the one that commits.
+    places: Arc<Mutex<Vec<usize>>>,
 }
 
-impl Resolve for Prepared {
+impl Resolve for Resolving {
     fn resolve<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Result<Vec<Operation>, StoreError>> {
         Box::pin(async move {
             let matches = self.transaction.look_up(Reader::View(view)).await?;
-            if matches == self.matches {
-                return Ok(self.operations.clone());
-            }
-            self.transaction.prepare(&matches).await.map_err(|error| StoreError::Refused(Box::new(error)))
+            let anew;
+            let prepared = if matches == self.matches {
+                &self.prepared
+            } else {
+                let prepared = self.transaction.prepare(&matches).await;
+                anew = prepared.map_err(|error| StoreError::Refused(Box::new(error)))?;
+                &anew
+            };
+            self.transaction.check_integrity(view, prepared).await?;
+            *self.places.lock().unwrap_or_else(PoisonError::into_inner) =
+                prepared.operations.iter().map(|(position, _)| *position).collect();
+            Ok(prepared.operations.iter().map(|(_, operation)| operation.clone()).collect())
         })
+    }
+}
+
+impl Transaction {
+    async fn check_integrity(&self, view: &View<'_>, prepared: &Prepared) -> Result<(), StoreError> {
+        if self.owned.service.rules.delete_referenced {
+            return Ok(());
+        }
+        let deletes =
+            prepared.operations.iter().filter(|(_, operation)| matches!(operation.action, Action::Delete { .. }));
+        let deleted: Vec<Deleted> = deletes
+            .map(|(position, operation)| {
+                let change = &self.changes[*position];
+                let place = Some(place(change.index));
+                Deleted { place, ..Deleted::new(change.resource_type, &operation.id) }
+            })
+            .collect();
+        integrity::check(&self.owned.service, Reader::View(view), &deleted, &prepared.beside).await
     }
 }

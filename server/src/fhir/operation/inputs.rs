@@ -24,7 +24,6 @@ pub(in crate::fhir) struct Inputs {
     pub(in crate::fhir) cursor: Option<String>,
 }
 
-#[allow(dead_code, reason = "the operations that follow use what is not used yet")]
 impl Inputs {
     pub(super) fn read(
         schema: &'static Schema,

@@ -101,8 +101,7 @@ async fn within(
         [one] => Some(*one),
         _ => None,
     };
-    let (mut search, _) =
-        Search::parse(&service.parameters, only, &labelled, Handling::Strict, service.clock.now())?;
+    let (mut search, _) = Search::parse(&service.parameters, only, &labelled, Handling::Strict, service.clock.now())?;
     search.types = names.to_vec();
     let plan = service.planner().page(&search, Access { boundary, scopes: &[] }, MOST_WALKED, None);
     let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);

@@ -5,9 +5,15 @@
 //! from its OperationDefinition, as the generator emitted it: an operation here gets [`Inputs`] that keep to it. Each
 //! asks the token's access itself, before it reads anything.
 
+mod docref;
+mod document;
+mod everything;
+mod gather;
 mod inputs;
 mod labels;
+mod lastn;
 mod meta;
+mod summary;
 mod validate;
 
 use futures_util::future::BoxFuture;
@@ -53,7 +59,6 @@ pub(super) struct Invocation<'a> {
     pub(super) id: Option<&'a str>,
     pub(super) inputs: Inputs,
     /// Invoked by GET, which may not change anything.
-    #[allow(dead_code, reason = "for operations that only some parameters let change something")]
     pub(super) is_get: bool,
 }
 
@@ -67,6 +72,8 @@ pub(super) struct Offered {
     affects_state: bool,
     /// Also on the system, where the definition has it on types alone: the resource names its own type there.
     on_system: bool,
+    /// Works on what is sent, where it is not invoked on an instance: no GET there.
+    needs_body: bool,
     /// Takes search parameters beside those of its definition.
     takes_search: bool,
     /// Answers in pages, which a `_cursor` leads through.
@@ -76,7 +83,15 @@ pub(super) struct Offered {
 const R4: &str = "http://hl7.org/fhir/OperationDefinition/";
 
 const fn offered(url: &'static str, run: Run) -> Offered {
-    Offered { url, run, affects_state: false, on_system: false, takes_search: false, is_paged: false }
+    Offered {
+        url,
+        run,
+        affects_state: false,
+        on_system: false,
+        needs_body: false,
+        takes_search: false,
+        is_paged: false,
+    }
 }
 
 /// What is offered. An operation of a guide is there where the site has the guide enabled.
@@ -98,10 +113,35 @@ pub(super) const OFFERED: &[Offered] = &[
     },
     Offered {
         on_system: true,
+        needs_body: true,
         ..offered("http://hl7.org/fhir/OperationDefinition/Resource-validate", |request, invocation| {
             Box::pin(validate::validate(request, invocation))
         })
     },
+    Offered {
+        is_paged: true,
+        ..offered("http://hl7.org/fhir/OperationDefinition/Patient-everything", |request, invocation| {
+            Box::pin(everything::of_patient(request, invocation))
+        })
+    },
+    Offered {
+        is_paged: true,
+        ..offered("http://hl7.org/fhir/OperationDefinition/Encounter-everything", |request, invocation| {
+            Box::pin(everything::of_encounter(request, invocation))
+        })
+    },
+    Offered {
+        takes_search: true,
+        ..offered("http://hl7.org/fhir/OperationDefinition/Observation-lastn", |request, invocation| {
+            Box::pin(lastn::lastn(request, invocation))
+        })
+    },
+    offered("http://hl7.org/fhir/OperationDefinition/Composition-document", |request, invocation| {
+        Box::pin(document::document(request, invocation))
+    }),
+    offered("http://hl7.org/fhir/us/core/OperationDefinition/docref", |request, invocation| {
+        Box::pin(docref::docref(request, invocation))
+    }),
 ];
 
 impl Offered {
@@ -112,6 +152,10 @@ impl Offered {
         }
         let guides = service.guides.iter().rev();
         guides.flat_map(|guide| guide.operations).find(|operation| operation.url == self.url)
+    }
+
+    fn takes_get(&self, is_instance: bool) -> bool {
+        !self.affects_state && (is_instance || !self.needs_body)
     }
 
     pub(super) fn is_at(&self, definition: &OperationDefinition, place: Place<'_>) -> bool {
@@ -133,6 +177,11 @@ pub struct Found {
 impl Found {
     pub fn affects_state(&self) -> bool {
         self.offered.affects_state
+    }
+
+    /// Whether it may be invoked by GET there.
+    pub fn takes_get(&self, place: Place<'_>) -> bool {
+        self.offered.takes_get(matches!(place, Place::Instance(..)))
     }
 }
 
@@ -169,8 +218,8 @@ pub async fn run(
     let resource_type = place.resource_type().map(|name| request.service.resource_type(name)).transpose()?;
     let id = place.id();
     recorded(request, Interaction::Operation(definition.code), resource_type, id, async {
-        if body.is_none() && offered.affects_state {
-            let text = format!("${} changes what is stored: invoke it by POST.", definition.code);
+        if body.is_none() && !found.takes_get(place) {
+            let text = format!("${} is invoked by POST here.", definition.code);
             return Err(Error::new(Kind::MethodNotAllowed, text));
         }
         let inputs = Inputs::read(request.service.schema, definition, offered, parameters, body)?;
@@ -199,7 +248,8 @@ pub(super) fn places() -> Vec<String> {
     for offered in OFFERED {
         let Some(definition) = all.iter().rfind(|definition| definition.url == offered.url) else { continue };
         let mut at = |place: String| {
-            let methods: &[&str] = if offered.affects_state { &["post"] } else { &["get", "post"] };
+            let takes_get = offered.takes_get(place.contains("{id}"));
+            let methods: &[&str] = if takes_get { &["get", "post"] } else { &["post"] };
             places.extend(methods.iter().map(|method| format!("{method} {place}${}", definition.code)));
         };
         for base in definition.resources {

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::{Invocation, resource_answer};
 use crate::access::{AccessError, Permission};
 use crate::fhir::answer::Answer;
+use crate::fhir::boundary::Beside;
+use crate::fhir::conditional::Reader;
+use crate::fhir::integrity::{self, Deleted};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind, outcome};
 use crate::fhir::service::{Request, Type, gone, not_found};
 use crate::fhir::{boundary, update};
@@ -58,7 +61,10 @@ pub(super) async fn validate(request: Request<'_>, invocation: Invocation<'_>) -
     let claimed = resource.and_then(|resource| resource.pointer("/meta/profile")).and_then(Value::as_array);
     let base = resource_type.map(|of| format!("http://hl7.org/fhir/StructureDefinition/{}", of.name));
     if mode == Mode::Profile && asked.is_none() {
-        return Err(Error::new(Kind::Invalid, "`profile` is missing: mode=profile names the profile to check against."));
+        return Err(Error::new(
+            Kind::Invalid,
+            "`profile` is missing: mode=profile names the profile to check against.",
+        ));
     }
     match asked {
         Some(profile) if base.as_deref() != Some(profile.split('|').next().unwrap_or(profile)) => {
@@ -143,7 +149,19 @@ async fn stored(
     if stored.deleted {
         return Err(gone(stored.version));
     }
-    if !is_validated || mode == Mode::Delete {
+    if mode == Mode::Delete {
+        let service = request.service;
+        if service.rules.delete_referenced {
+            return Ok(Vec::new());
+        }
+        let (reader, deleted) = (Reader::Store(&service.store), [Deleted::new(resource_type, id)]);
+        let checked = integrity::check(service, reader, &deleted, &Beside::new()).await;
+        return match checked.map_err(Error::from) {
+            Err(error) if error.kind == Kind::Conflict => Ok(error.issues),
+            checked => checked.map(|()| Vec::new()),
+        };
+    }
+    if !is_validated {
         return Ok(Vec::new());
     }
     let resource = vesta_runtime::json::parse(&stored.body)

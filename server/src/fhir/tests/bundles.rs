@@ -70,7 +70,7 @@ async fn a_batch_does_each_entry_for_itself_and_answers_in_order() {
             "404 Not Found",
             "204 No Content",
             "200 OK",
-            "501 Not Implemented",
+            "400 Bad Request",
             "400 Bad Request"
         ]
     );
@@ -144,7 +144,7 @@ async fn a_transaction_is_all_or_nothing_and_names_the_entries_that_fail() {
             Kind::Invalid,
             "Bundle.entry[2]",
         ),
-        (json!([simple("PATCH", "Patient/p")]), Kind::NotSupported, "Bundle.entry[1].request"),
+        (json!([simple("PATCH", "Patient/p")]), Kind::Invalid, "Bundle.entry[1].resource"),
         (json!([post("urn:uuid:a", observation_of("Patient?identifier=none"))]), Kind::Invalid, "Bundle.entry[1]"),
     ] {
         let mut all = vec![good()];

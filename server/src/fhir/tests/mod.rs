@@ -5,6 +5,7 @@ mod audit_log;
 mod binaries;
 mod bundles;
 mod capabilities;
+mod conditional;
 mod operations;
 mod patient_boundary;
 mod read_and_write;
@@ -64,6 +65,20 @@ impl Fixture {
 
     pub(super) fn request(&self) -> Request<'_> {
         Request { service: &self.service, access: &self.access, request_id: "request-1", preferences: self.preferences }
+    }
+
+    /// The same data under other rules.
+    pub(super) async fn with_rules(self, rules: WriteRules) -> Fixture {
+        let Fixture { mut service, access, preferences, _folder } = self;
+        // The writer lets go of what it has done a moment after it has answered.
+        let service = loop {
+            match Arc::try_unwrap(service) {
+                Ok(service) => break service.with_rules(rules),
+                Err(shared) => service = shared,
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        };
+        Fixture { service: Arc::new(service), access, preferences, _folder }
     }
 
     /// The same site, asked with other scopes.

@@ -37,7 +37,11 @@ async fn what_is_no_parameter_of_the_definition_is_refused_and_the_right_ones_ar
         ("meta-add", vec![], parameters(json!([]))),
         ("meta-add", vec![], parameters(json!([{ "name": "meta", "valueString": "x" }]))),
         ("meta-add", vec![], parameters(json!([{ "name": "meta", "valueMeta": { "tag": "x" } }]))),
-        ("meta-add", vec![], parameters(json!([{ "name": "meta", "valueMeta": {} }, { "name": "meta", "valueMeta": {} }]))),
+        (
+            "meta-add",
+            vec![],
+            parameters(json!([{ "name": "meta", "valueMeta": {} }, { "name": "meta", "valueMeta": {} }])),
+        ),
         ("meta-add", vec![], parameters(json!([{ "name": "_mode", "valueCode": "x" }]))),
         ("meta-add", vec![], Some(patient("No Parameters"))),
         ("meta", vec![("_since", "2024")], None),
@@ -109,8 +113,7 @@ async fn validate_tells_what_is_wrong_and_writes_nothing() {
     let outcome = fixture.operation(Place::Type("Observation"), "validate", &[], right).await.unwrap();
     assert_eq!(said(&outcome), ["\"information\" null"]);
     let query = [("profile", "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient")];
-    let outcome =
-        fixture.operation(Place::Type("Patient"), "validate", &query, Some(patient("A"))).await.unwrap();
+    let outcome = fixture.operation(Place::Type("Patient"), "validate", &query, Some(patient("A"))).await.unwrap();
     assert_eq!(outcome["issue"][0]["code"], "not-supported", "a profile that is not checked is not called right");
     // Nothing came to be.
     let error = fixture.operation(Place::Instance("Observation", "o"), "validate", &[], None).await.unwrap_err();
@@ -118,6 +121,20 @@ async fn validate_tells_what_is_wrong_and_writes_nothing() {
     fixture.put(observation("o", "p", "2024-01-01")).await;
     let outcome = fixture.operation(Place::Instance("Observation", "o"), "validate", &[], None).await.unwrap();
     assert_eq!(said(&outcome), ["\"information\" null"]);
+}
+
+/// "mode=delete": whether a delete would be taken.
+#[tokio::test]
+async fn validate_tells_what_would_hold_a_delete_back() {
+    let fixture = chart().await;
+    let validate = async |id: &str| {
+        let query = [("mode", "delete")];
+        let outcome = fixture.operation(Place::Instance("Patient", id), "validate", &query, None).await.unwrap();
+        outcome["issue"][0]["code"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(validate("p").await, "conflict");
+    fixture.put(json!({ "resourceType": "Patient", "id": "alone" })).await;
+    assert_eq!(validate("alone").await, "informational");
 }
 
 /// The list that the OpenAPI document is made from is the server's.
@@ -132,4 +149,233 @@ fn the_openapi_document_lists_the_operations_that_are_offered() {
     let mut offered = operation::places();
     offered.sort();
     assert_eq!(listed, offered);
+}
+
+fn coded(id: &str, code: &str, date: &str) -> Value {
+    let mut observation = observation(id, "p", date);
+    observation["code"]["coding"] = json!([{ "system": "http://loinc.org", "code": code }]);
+    observation["category"] = json!([{ "coding": [{ "code": "laboratory" }] }]);
+    observation
+}
+
+/// A patient with a record, and another with one.
+async fn chart() -> Fixture {
+    let fixture = Fixture::new("user/*.cruds").await;
+    fixture.put(json!({ "resourceType": "Organization", "id": "org", "name": "Clinic" })).await;
+    fixture.put(json!({ "resourceType": "Practitioner", "id": "doc" })).await;
+    for id in ["p", "q"] {
+        let organization = json!({ "reference": "Organization/org" });
+        fixture.put(json!({ "resourceType": "Patient", "id": id, "managingOrganization": organization })).await;
+    }
+    let subject = json!({ "reference": "Patient/p" });
+    fixture
+        .put(json!({ "resourceType": "Encounter", "id": "e", "status": "finished", "class": { "code": "AMB" },
+            "subject": subject, "participant": [{ "individual": { "reference": "Practitioner/doc" } }] }))
+        .await;
+    for (id, code, date) in [("o1", "1", "2023-01-01"), ("o2", "1", "2024-01-01"), ("o3", "2", "2022-06-01")] {
+        let mut observation = coded(id, code, date);
+        if id == "o2" {
+            observation["encounter"] = json!({ "reference": "Encounter/e" });
+        }
+        fixture.put(observation).await;
+    }
+    fixture.put(observation("foreign", "q", "2024-01-01")).await;
+    fixture.put(json!({ "resourceType": "Binary", "id": "b", "contentType": "text/plain", "data": "YQ==" })).await;
+    fixture
+        .put(json!({ "resourceType": "DocumentReference", "id": "d", "status": "current", "subject": subject,
+            "type": { "coding": [{ "system": "http://loinc.org", "code": "11506-3" }] }, "date": "2024-01-01T00:00:00Z",
+            "content": [{ "attachment": { "url": "Binary/b" } }] }))
+        .await;
+    fixture
+        .put(json!({ "resourceType": "Provenance", "id": "prov", "target": [{ "reference": "Observation/o1" }],
+            "recorded": "2024-01-01T00:00:00Z", "agent": [{ "who": { "reference": "Practitioner/doc" } }] }))
+        .await;
+    fixture
+}
+
+fn sorted(bundle: &Value) -> Vec<String> {
+    let mut all = entries(bundle);
+    all.sort();
+    all
+}
+
+/// <https://hl7.org/fhir/R4/operation-patient-everything.html>
+#[tokio::test]
+async fn everything_of_a_patient_is_the_record_and_what_it_refers_to() {
+    let fixture = chart().await;
+    let place = Place::Instance("Patient", "p");
+    let everything = async |query: &[(&str, &str)]| fixture.operation(place, "everything", query, None).await.unwrap();
+    let all = [
+        "include Binary/b",
+        "include Organization/org",
+        "include Practitioner/doc",
+        "include Provenance/prov",
+        "match DocumentReference/d",
+        "match Encounter/e",
+        "match Observation/o1",
+        "match Observation/o2",
+        "match Observation/o3",
+        "match Patient/p",
+    ];
+    assert_eq!(sorted(&everything(&[]).await), all);
+    // Page by page the same matches, each once.
+    let (mut found, mut query) = (Vec::new(), pairs(&[("_count", "2")]));
+    loop {
+        let asked: Vec<(&str, &str)> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let page = everything(&asked).await;
+        let matches: Vec<String> = entries(&page).into_iter().filter(|entry| entry.starts_with("match")).collect();
+        assert!(matches.len() <= 2);
+        found.extend(matches);
+        let Some(next) = link(&page, "next") else { break };
+        query = parameters_of(&next);
+    }
+    found.sort();
+    assert_eq!(found, all[4..]);
+    // By type; what is named comes along, too.
+    let some = everything(&[("_type", "Observation,Provenance")]).await;
+    assert_eq!(
+        sorted(&some),
+        ["include Provenance/prov", "match Observation/o1", "match Observation/o2", "match Observation/o3"]
+    );
+    // By the clinically relevant date; what has none is always there.
+    let dated =
+        sorted(&everything(&[("_type", "Observation,Patient"), ("start", "2023"), ("end", "2023-12-31")]).await);
+    assert_eq!(dated, ["match Observation/o1", "match Patient/p"]);
+    let later = [("_since", "2999-01-01T00:00:00Z")];
+    assert_eq!(sorted(&everything(&later).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn everything_keeps_to_what_the_token_covers() {
+    let fixture = chart().await;
+    let with = async |access: AccessContext| {
+        let request = Request { access: &access, ..fixture.request() };
+        let found = operation::find(&fixture.service, "everything", Place::Instance("Patient", "p")).unwrap();
+        operation::run(&request, found, Place::Instance("Patient", "p"), &[], None).await.map(body_of)
+    };
+    let own = AccessContext { patient: Some("p".to_owned()), ..fixture.with_scopes("patient/*.rs") };
+    let other = AccessContext { patient: Some("q".to_owned()), ..own.clone() };
+    let narrow = AccessContext {
+        patient: Some("p".to_owned()),
+        ..fixture.with_scopes("patient/Patient.r patient/Observation.rs")
+    };
+    assert_eq!(with(other).await.unwrap_err().kind, Kind::NotFound);
+    assert!(sorted(&with(own).await.unwrap()).contains(&"include Provenance/prov".to_owned()));
+    let seen = sorted(&with(narrow).await.unwrap());
+    assert_eq!(
+        seen[..4],
+        ["match Observation/o1", "match Observation/o2", "match Observation/o3", "match Patient/p"].map(str::to_owned)
+    );
+    assert!(seen[4].starts_with("outcome OperationOutcome"), "{seen:?}");
+    assert_eq!(with(fixture.with_scopes("user/Observation.rs")).await.unwrap_err().kind, Kind::Forbidden);
+    // A patient's token need not say whose record it wants.
+    let access = AccessContext { patient: Some("q".to_owned()), ..fixture.with_scopes("patient/*.rs") };
+    let request = Request { access: &access, ..fixture.request() };
+    let found = operation::find(&fixture.service, "everything", Place::Type("Patient")).unwrap();
+    let bundle = body_of(operation::run(&request, found, Place::Type("Patient"), &[], None).await.unwrap());
+    assert_eq!(sorted(&bundle), ["include Organization/org", "match Observation/foreign", "match Patient/q"]);
+}
+
+/// <https://hl7.org/fhir/R4/operation-encounter-everything.html>
+#[tokio::test]
+async fn everything_of_an_encounter_is_its_compartment() {
+    let fixture = chart().await;
+    let bundle = fixture.operation(Place::Instance("Encounter", "e"), "everything", &[], None).await.unwrap();
+    assert_eq!(
+        sorted(&bundle),
+        ["include Patient/p", "include Practitioner/doc", "match Encounter/e", "match Observation/o2"]
+    );
+}
+
+/// <https://hl7.org/fhir/R4/observation-operation-lastn.html>
+#[tokio::test]
+async fn lastn_gives_the_latest_of_each_code() {
+    let fixture = chart().await;
+    let lastn = async |query: &[(&str, &str)]| {
+        fixture.operation(Place::Type("Observation"), "lastn", query, None).await.map(|bundle| entries(&bundle))
+    };
+    let of = [("patient", "p"), ("category", "laboratory")];
+    assert_eq!(lastn(&of).await.unwrap(), ["match Observation/o2", "match Observation/o3"]);
+    let two = [of[0], of[1], ("max", "2")];
+    assert_eq!(lastn(&two).await.unwrap(), ["match Observation/o2", "match Observation/o1", "match Observation/o3"]);
+    // An observation coded twice shows both codes to be one kind.
+    let mut both = coded("o4", "2", "2025-01-01");
+    both["code"]["coding"] =
+        json!([{ "system": "http://loinc.org", "code": "1" }, { "system": "http://loinc.org", "code": "2" }]);
+    fixture.put(both).await;
+    assert_eq!(lastn(&of).await.unwrap(), ["match Observation/o4"]);
+    for wrong in [vec![("patient", "p")], vec![("category", "laboratory")], vec![of[0], of[1], ("max", "0")]] {
+        assert_eq!(lastn(&wrong).await.unwrap_err().kind, Kind::Invalid, "{wrong:?}");
+    }
+}
+
+/// <https://hl7.org/fhir/R4/composition-operation-document.html>
+#[tokio::test]
+async fn a_document_has_the_composition_first_and_what_it_refers_to() {
+    let fixture = chart().await;
+    fixture
+        .put(json!({ "resourceType": "Composition", "id": "c", "status": "final", "type": { "text": "note" },
+            "subject": { "reference": "Patient/p" }, "date": "2024-01-01", "title": "Note",
+            "author": [{ "reference": "Practitioner/doc" }],
+            "section": [{ "title": "Results", "entry": [{ "reference": "Observation/o1" }] }] }))
+        .await;
+    let place = Place::Instance("Composition", "c");
+    let bundle = fixture.operation(place, "document", &[], None).await.unwrap();
+    assert_eq!(crate::validate::validate(&SCHEMA, &bundle), []);
+    let urls: Vec<_> =
+        bundle["entry"].as_array().unwrap().iter().map(|entry| entry["fullUrl"].as_str().unwrap()).collect();
+    let expected = ["Composition/c", "Patient/p", "Practitioner/doc", "Observation/o1"];
+    assert_eq!(urls, expected.map(|url| format!("{BASE}/{url}")));
+    assert_eq!(bundle["type"], "document");
+    let persist = [("persist", "true")];
+    let refused = fixture.operation(place, "document", &persist, None).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::MethodNotAllowed, "GET stores nothing");
+    let stored =
+        fixture.operation(place, "document", &[], parameters(json!([{ "name": "persist", "valueBoolean": true }])));
+    let id = stored.await.unwrap()["id"].as_str().unwrap().to_owned();
+    read::read(&fixture.request(), "Bundle", &id, &ReadConditions::default(), &[]).await.unwrap();
+}
+
+/// <https://hl7.org/fhir/us/core/STU8/OperationDefinition-docref.html>
+#[tokio::test]
+async fn docref_finds_documents_and_makes_the_summary() {
+    let fixture = chart().await;
+    let docref =
+        async |query: &[(&str, &str)]| fixture.operation(Place::Type("DocumentReference"), "docref", query, None).await;
+    // Without `type` the current summary.
+    let bundle = docref(&[("patient", "p")]).await.unwrap();
+    let reference = &bundle["entry"][0]["resource"];
+    assert_eq!((bundle["total"].as_u64(), &reference["type"]["coding"][0]["code"]), (Some(1), &json!("34133-9")));
+    assert_eq!(crate::validate::validate(&SCHEMA, reference), []);
+    let data = reference["content"][0]["attachment"]["data"].as_str().unwrap();
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
+    let summary = vesta_runtime::json::parse(&text).unwrap();
+    assert_eq!(crate::validate::validate(&SCHEMA, &summary), []);
+    assert_eq!(summary["entry"][0]["resource"]["resourceType"], "Composition");
+    let sections = summary["entry"][0]["resource"]["section"].as_array().unwrap();
+    let results = sections.iter().find(|section| section["title"] == "Results").unwrap();
+    assert_eq!(results["entry"].as_array().unwrap().len(), 3);
+    // Every entry that a section names is in the document.
+    let urls: Vec<_> =
+        summary["entry"].as_array().unwrap().iter().map(|entry| entry["fullUrl"].as_str().unwrap()).collect();
+    for entry in sections.iter().flat_map(|section| section["entry"].as_array().into_iter().flatten()) {
+        let url = format!("{BASE}/{}", entry["reference"].as_str().unwrap());
+        assert!(urls.contains(&url.as_str()), "{url}");
+    }
+    let ids = async |query: &[(&str, &str)]| entries(&docref(query).await.unwrap());
+    let note = ("type", "http://loinc.org|11506-3");
+    assert_eq!(ids(&[("patient", "p"), note]).await, ["match DocumentReference/d"]);
+    // "on-demand": only what can be generated.
+    assert_eq!(ids(&[("patient", "p"), note, ("on-demand", "true")]).await, [""; 0]);
+    assert_eq!(ids(&[("patient", "p"), ("on-demand", "true")]).await.len(), 1);
+    assert_eq!(ids(&[("patient", "p"), ("end", "2020")]).await, [""; 0], "the summary is of today");
+    let posted = parameters(json!([
+        { "name": "patient", "valueId": "p" },
+        { "name": "type", "valueCoding": { "system": "http://loinc.org", "code": "11506-3" } }
+    ]));
+    let posted = fixture.operation(Place::Type("DocumentReference"), "docref", &[], posted).await.unwrap();
+    assert_eq!(entries(&posted), ["match DocumentReference/d"]);
+    assert_eq!(docref(&[]).await.unwrap_err().kind, Kind::Invalid, "`patient` is 1..1");
+    assert_eq!(docref(&[("patient", "never")]).await.unwrap_err().kind, Kind::NotFound);
 }

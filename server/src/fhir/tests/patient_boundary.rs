@@ -185,6 +185,8 @@ async fn a_chain_does_not_tell_what_lies_outside() {
 #[tokio::test]
 async fn the_new_body_and_what_stood_there_must_both_be_inside() {
     let (fixture, access) = two_patients().await;
+    // Provenance refers to what is deleted here.
+    let fixture = fixture.with_rules(WriteRules { delete_referenced: true, ..WriteRules::default() }).await;
     let request = Request { access: &access, ..fixture.request() };
     let update = async |resource: Value| {
         let (name, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
@@ -223,6 +225,8 @@ async fn the_new_body_and_what_stood_there_must_both_be_inside() {
 #[tokio::test]
 async fn deletions_answer_by_what_stood_before() {
     let (fixture, access) = two_patients().await;
+    // Provenance refers to what is deleted here.
+    let fixture = fixture.with_rules(WriteRules { delete_referenced: true, ..WriteRules::default() }).await;
     for id in ["of-mine", "of-theirs"] {
         delete::delete(&fixture.request(), "Observation", id, None).await.unwrap();
     }

@@ -15,6 +15,8 @@ mod confirm;
 mod driver;
 mod include;
 mod order;
+mod record;
+mod referrers;
 mod row;
 
 use sea_orm::DbBackend;
@@ -23,6 +25,7 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, Selec
 pub use self::include::{Includes, MOST_INCLUDED};
 pub(in crate::search) use self::order::MOST_KEYS;
 pub use self::order::Position;
+pub use self::record::Record;
 
 use self::confirm::Hashed;
 use self::driver::Driver;

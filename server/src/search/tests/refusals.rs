@@ -155,6 +155,14 @@ fn a_parameter_that_is_still_being_indexed_is_refused() {
     let error = parse(&table, Some("Patient"), "_revinclude=Observation:subject").expect_err("not yet");
     assert_eq!(error.issues[0].kind, IssueKind::NotIndexed);
     assert!(parse(&table, Some("Observation"), "_include=Observation:subject").is_ok());
+    // Under lenient handling it is passed over; but not what would keep the search to one patient.
+    let lenient = |name: &str, value: &str| {
+        Search::parse(&table, Some("Observation"), &[(name.to_owned(), value.to_owned())], Handling::Lenient, now())
+    };
+    assert_eq!(lenient("code", "1").expect("passed over").1[0].kind, IssueKind::NotIndexed);
+    for name in ["patient", "subject", "performer"] {
+        assert_eq!(lenient(name, "Patient/1").expect_err("refused").issues[0].kind, IssueKind::NotIndexed, "{name}");
+    }
 }
 
 proptest! {

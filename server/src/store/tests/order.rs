@@ -91,7 +91,15 @@ async fn every_visible_place_stays_complete_while_others_write(fixture: Fixture)
         assert_eq!(&as_of(&fixture.store, visible.sequence).await, seen, "nothing was added below {visible:?}");
     }
     // What came after a look carries a later time: a `_since` of it misses nothing.
-    let query = HistoryQuery { scope: HistoryScope::System, since: None, before: None, as_of: None, count: 100_000 };
+    let query = HistoryQuery {
+        scope: HistoryScope::System,
+        since: None,
+        at: None,
+        before: None,
+        as_of: None,
+        counted: false,
+        count: 100_000,
+    };
     let history = fixture.store.history(&query).await.expect("history");
     for (visible, _) in &looks {
         let missed = history
@@ -126,7 +134,15 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
         let during = store.visible().await.expect("visible");
         assert!(during.sequence < number, "{during:?}");
         assert!(during.time < stamps.stamp, "{during:?}");
-        let query = HistoryQuery { scope: HistoryScope::System, since: None, before: None, as_of: None, count: 9 };
+        let query = HistoryQuery {
+            scope: HistoryScope::System,
+            since: None,
+            at: None,
+            before: None,
+            as_of: None,
+            counted: false,
+            count: 9,
+        };
         assert_eq!(store.history(&query).await.expect("history").entries.len(), 1);
         // A read of what is committed is not held back.
         assert!(store.read(PATIENT, "b").await.expect("read").is_some());

@@ -311,7 +311,7 @@ fn apply(operation: &Operation, slot: &mut Slot, stamps: &mut Stamps<'_>) -> Res
     let before = slot.now.as_ref().map(|current| &current.stored);
     let live = before.filter(|stored| !stored.deleted);
     if let Some(check) = &operation.check {
-        check(live).map_err(StoreError::Refused)?;
+        check(before).map_err(StoreError::Refused)?;
     }
     let expect = |if_match: &Option<i64>| match if_match {
         Some(version) if live.is_none_or(|stored| stored.version != *version) => {

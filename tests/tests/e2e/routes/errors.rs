@@ -37,8 +37,28 @@ on_both_databases! {
     /// RFC 9110, 15.5.6: a 405 names the methods that are allowed.
     fn a_405_names_what_is_allowed(world) {
         let client = world.client("user/*.cruds");
-        let answer = client.send("DELETE", "Patient", &[], None).expect(405);
-        assert!(answer.header("allow").is_some_and(|allow| allow.contains("POST")), "{answer:?}");
+        let answer = client.send("POST", "Patient/1", &[], Some(b"{}")).expect(405);
+        assert!(answer.header("allow").is_some_and(|allow| allow.contains("PATCH")), "{answer:?}");
+    }
+
+    /// XML is for later: what is sent so is a 415, what is asked for so a 406, and both say it.
+    fn xml_is_refused_by_name(world) {
+        let client = world.client("user/*.cruds");
+        let id = client.create(&patient("Xml"));
+        let xml = [("content-type", "application/fhir+xml")];
+        let body: Option<&[u8]> = Some(b"<Patient xmlns=\"http://hl7.org/fhir\"/>");
+        let path = format!("Patient/{id}");
+        for answer in [
+            client.send("POST", "Patient", &xml, body).expect(415),
+            client.send("PUT", &path, &xml, body).expect(415),
+            client.send("PATCH", &path, &xml, body).expect(415),
+            client.send("POST", "Patient/$validate", &xml, body).expect(415),
+            client.get(&format!("{path}?_format=xml")).expect(406),
+            client.get("Patient?_format=application/fhir%2Bxml").expect(406),
+            client.send("GET", "metadata", &[("accept", "application/fhir+xml")], None).expect(406),
+        ] {
+            assert!(answer.issues()[0].contains("XML is not supported"), "{answer:?}");
+        }
     }
 
     fn the_client_may_name_the_request(world) {

@@ -70,4 +70,55 @@ on_both_databases! {
         assert_eq!(since("2099-01-01T00:00:00Z"), 0);
         client.get("Patient/_history?_since=yesterday").expect(400).issues();
     }
+
+    /// `_at`: "only include resource versions that were current at some point during the time period specified".
+    fn at_a_time(world) {
+        let client = world.client("user/*.cruds");
+        let id = client.create(&patient("One"));
+        let path = format!("Patient/{id}");
+        let instant = || client.get(&path).expect(200).json()["meta"]["lastUpdated"].as_str().expect("an instant").to_owned();
+        let first = instant();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut next = patient("Two");
+        next["id"] = id.clone().into();
+        client.put(&path, &next).expect(200);
+        let second = instant();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        client.delete(&path).expect(200);
+        for scope in [format!("{path}/_history"), "Patient/_history".to_owned(), "_history".to_owned()] {
+            let at = |time: &str| {
+                let bundle = client.get(&format!("{scope}?_at={}&_total=accurate", time.replace('+', "%2B"))).expect(200).json();
+                let found = versions(&bundle);
+                assert_eq!(bundle["total"], found.len(), "{scope} {time}");
+                found
+            };
+            assert_eq!(at(&first), ["POST W/\"1\""], "{scope}");
+            assert_eq!(at(&second), ["PUT W/\"2\""], "{scope}");
+            assert_eq!(at("2000").len(), 0, "{scope}");
+            assert_eq!(at("2999"), ["DELETE W/\"3\""], "{scope}");
+            assert_eq!(at(&second[..4]).len(), 3, "all were current in that year: {scope}");
+        }
+        client.get("Patient/_history?_at=yesterday").expect(400).issues();
+        client.get("Patient/_history?_at=2024&_since=2024-01-01T00:00:00Z").expect(400).issues();
+    }
+
+    /// A history of the system shows the types that the token may search, and passes over the others: 200, not 403.
+    fn a_narrow_token_gets_the_shorter_history(world) {
+        let all = world.client("user/*.cruds");
+        let id = three_versions(&all);
+        all.create(&serde_json::json!({ "resourceType": "Organization", "name": "Clinic" }));
+        let narrow = world.client("user/Organization.rs");
+        let bundle = narrow.get("_history?_total=accurate").expect(200).json();
+        assert_eq!((versions(&bundle), &bundle["total"]), (vec!["POST W/\"1\"".to_owned()], &serde_json::json!(1)));
+        narrow.get("Patient/_history").expect(403).issues();
+        world.client("user/Organization.r").get("_history").expect(403).issues();
+        // Of a patient's token the total is that of the versions it sees: its own, and the directory's.
+        let other = all.create(&patient("Other"));
+        let own = world.patient_client(&other, "patient/*.rs");
+        for (path, total) in [("_history?_count=1&_total=accurate", 2), ("Patient/_history", 1)] {
+            assert_eq!(own.get(path).expect(200).json()["total"], total, "{path}");
+        }
+        let deleted = world.patient_client(&id, "patient/*.rs");
+        assert_eq!(deleted.get(&format!("Patient/{id}/_history")).expect(200).json()["total"], 3);
+    }
 }

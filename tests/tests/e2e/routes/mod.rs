@@ -2,11 +2,14 @@
 
 mod binary;
 mod bundle;
+mod conditional;
 mod create;
 mod delete;
 mod errors;
 mod history;
 mod metadata;
+mod operations;
+mod patch;
 mod read;
 mod search;
 mod update;

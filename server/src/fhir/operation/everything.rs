@@ -1,0 +1,277 @@
+//! `$everything` of a patient and of an encounter, page by page.
+//! <https://hl7.org/fhir/R4/operation-patient-everything.html>,
+//! <https://hl7.org/fhir/R4/operation-encounter-everything.html>
+//!
+//! A patient's record is the Patient compartment of R4 and what the patient boundary has beside it, for a patient's own
+//! token the boundary alone; an encounter's is the Encounter compartment. With each page come the directory entries
+//! that it refers to (practitioners, organizations, medications …), the attachments and the Provenance. `start` and
+//! `end` are of the clinically relevant date; what has none is always there. Without `_count` a page is as large as the
+//! site allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use vesta_runtime::date::DateTime;
+
+use super::Invocation;
+use super::gather::{attached, grant, parse, provenance, read_all, references, write};
+use crate::access::{Boundary, Permission};
+use crate::fhir::answer::Answer;
+use crate::fhir::boundary;
+use crate::fhir::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
+use crate::fhir::page::{Beside, BundleWriter};
+use crate::fhir::preferences::Handling;
+use crate::fhir::query;
+use crate::fhir::service::{Request, Type, gone, not_found};
+use crate::search::{Access, Record, Rule, Search};
+use crate::store::Stored;
+
+/// Of an encounter so many resources are gathered by each parameter.
+const MOST_GATHERED: usize = 5_000;
+
+/// What both take: which types, since when, and which page.
+struct Asked {
+    /// None: all types.
+    types: Option<BTreeSet<String>>,
+    since: Option<Timestamp>,
+    count: usize,
+    /// The key of the last resource of the page before.
+    after: Option<i64>,
+    /// The URL without its parameters, and the parameters as they came.
+    path: String,
+    used: Vec<(String, String)>,
+    cursor: Option<String>,
+}
+
+impl Asked {
+    fn read(request: &Request<'_>, invocation: &Invocation<'_>, path: String) -> Result<Asked, Error> {
+        let (service, inputs) = (request.service, &invocation.inputs);
+        let listed = inputs.listed("_type");
+        for name in &listed {
+            let resource_type = service.resource_type(name).map_err(|_| {
+                Error::new(Kind::Invalid, "`_type` names what is no resource type of FHIR R4, like Observation.")
+            })?;
+            // Asked for by name, and not to be had: that is said.
+            if grant(request, resource_type.name).is_none() {
+                request.grant(resource_type, Permission::Read)?;
+            }
+        }
+        if inputs.number("_offset").is_some_and(|offset| offset != 0) {
+            return Err(Error::new(
+                Kind::NotSupported,
+                "`_offset` is not supported: follow the link `next` of a page.",
+            ));
+        }
+        let since = match inputs.text("_since") {
+            None => None,
+            Some(text) => Some(text.parse().map_err(|_| Error::new(Kind::Invalid, "`_since` is an instant."))?),
+        };
+        let most = service.pages.maximum;
+        let count = inputs.number("_count").map_or(most, |count| usize::try_from(count).unwrap_or(1).clamp(1, most));
+        let used: Vec<(String, String)> =
+            inputs.query().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let mut asked = Asked {
+            types: (!listed.is_empty()).then(|| listed.into_iter().map(str::to_owned).collect()),
+            since,
+            count,
+            after: None,
+            path,
+            used,
+            cursor: inputs.cursor.clone(),
+        };
+        if let Some(cursor) = &asked.cursor {
+            let opened = service.cursors.open(&asked.bound_to(), cursor)?;
+            let key = opened.try_into().map(i64::from_be_bytes);
+            asked.after = Some(key.map_err(|_| Error::new(Kind::Invalid, "This page link is of an earlier release."))?);
+        }
+        Ok(asked)
+    }
+
+    fn takes(&self, name: &str) -> bool {
+        self.types.as_ref().is_none_or(|types| types.contains(name))
+    }
+
+    fn bound_to(&self) -> String {
+        let used = self.used.iter().filter(|(name, _)| name != "_count");
+        let used = query::write(used.map(|(name, value)| (name.as_str(), value.as_str())));
+        format!("{}?{used}", self.path)
+    }
+
+    fn url(&self, request: &Request<'_>, cursor: Option<&str>) -> String {
+        let used = self.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let text = query::write(used.chain(cursor.map(|cursor| ("_cursor", cursor))));
+        let mark = if text.is_empty() { "" } else { "?" };
+        format!("{}/{}{mark}{text}", request.service.base_url, self.path)
+    }
+}
+
+pub(super) async fn of_patient(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
+    let service = request.service;
+    let resource_type = service.resource_type("Patient")?;
+    let granted = request.grant(resource_type, Permission::Read)?;
+    let id = match (invocation.id, &granted) {
+        (Some(id), _) => id.to_owned(),
+        // "the server … returns … for the patients that the user has access to": of a patient's token that is one.
+        (None, Boundary::Patient(patient)) => patient.clone(),
+        (None, Boundary::Unrestricted) => {
+            let text = "This token reaches many patients: name one, as Patient/[id]/$everything.";
+            return Err(Error::new(Kind::Invalid, text));
+        }
+    };
+    existing(&request, resource_type, &granted, &id).await?;
+    let path = match invocation.id {
+        Some(id) => format!("Patient/{id}/$everything"),
+        None => "Patient/$everything".to_owned(),
+    };
+    let asked = Asked::read(&request, &invocation, path)?;
+    let dates = dates(invocation.inputs.text("start"), invocation.inputs.text("end"))?;
+    let (mut types, mut left_out) = (Vec::new(), Vec::new());
+    for entry in service.parameters.entries() {
+        if entry.boundary.rule == Rule::Nothing && entry.boundary.parameters.is_empty() || !asked.takes(entry.name) {
+            continue;
+        }
+        match grant(&request, entry.name) {
+            Some(Boundary::Unrestricted) => types.push((entry.name, i64::MAX)),
+            Some(Boundary::Patient(patient)) if patient == id && entry.boundary.rule == Rule::Compartment => {
+                types.push((entry.name, entry.boundary.mask));
+            }
+            Some(Boundary::Patient(_)) => {}
+            None => left_out.push(entry.name),
+        }
+    }
+    let record = Record {
+        patient: &id,
+        types: &types,
+        after: asked.after,
+        since: asked.since.map(Timestamp::as_microsecond),
+        dates,
+        most: asked.count + 1,
+    };
+    let statement = service.planner().record(&record);
+    let mut found: Vec<Stored> =
+        service.store.page(&statement, 0).await?.into_iter().map(|found| found.stored).collect();
+    found.sort_unstable_by_key(|stored| stored.key);
+    let issues = if left_out.is_empty() { Vec::new() } else { vec![not_covered(left_out.len())] };
+    set(&request, &asked, found, &["Patient"], issues).await
+}
+
+pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
+    let service = request.service;
+    let resource_type = service.resource_type("Encounter")?;
+    let granted = request.grant(resource_type, Permission::Read)?;
+    let Some(id) = invocation.id else { return Err(not_found()) };
+    let encounter = existing(&request, resource_type, &granted, id).await?;
+    let asked = Asked::read(&request, &invocation, format!("Encounter/{id}/$everything"))?;
+    let mut all: BTreeMap<i64, Stored> = BTreeMap::new();
+    let mut left_out = 0;
+    if asked.takes("Encounter") {
+        all.insert(encounter.key, encounter);
+    }
+    for (name, codes) in vesta_fhir::compartments::get("Encounter").unwrap_or_default() {
+        if !asked.takes(name) {
+            continue;
+        }
+        let Some(boundary) = grant(&request, name) else {
+            left_out += 1;
+            continue;
+        };
+        for code in *codes {
+            let query = [((*code).to_owned(), format!("Encounter/{id}"))];
+            let now = service.clock.now();
+            let (search, _) = Search::parse(&service.parameters, Some(name), &query, Handling::Strict, now)?;
+            let plan =
+                service.planner().page(&search, Access { boundary: &boundary, scopes: &[] }, MOST_GATHERED, None);
+            let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
+            if page.next.is_some() {
+                let text = format!("More than {MOST_GATHERED} resources of type {name} belong to it: search for them.");
+                return Err(Error::from_issue(Kind::Unprocessable, Issue::error(IssueType::TooCostly, text)));
+            }
+            all.extend(page.found.into_iter().map(|found| (found.stored.key, found.stored)));
+        }
+    }
+    let mut found: Vec<Stored> = all.into_values().collect();
+    found.retain(|stored| {
+        asked.since.is_none_or(|since| stored.last_updated >= since)
+            && asked.after.is_none_or(|after| stored.key > after)
+    });
+    found.truncate(asked.count + 1);
+    let issues = if left_out == 0 { Vec::new() } else { vec![not_covered(left_out)] };
+    set(&request, &asked, found, &["Encounter"], issues).await
+}
+
+fn not_covered(count: usize) -> Issue {
+    let text = format!("{count} types of resources are left out: the token's scopes do not cover them.");
+    Issue::new(crate::fhir::outcome::Severity::Information, IssueType::Suppressed, text)
+}
+
+/// The resource that the operation is about.
+async fn existing(request: &Request<'_>, resource_type: Type, granted: &Boundary, id: &str) -> Result<Stored, Error> {
+    let stored = request.service.store.read(resource_type.number, id).await?.ok_or_else(not_found)?;
+    boundary::check_read(request, resource_type, granted, &stored).await?;
+    if stored.deleted { Err(gone(stored.version)) } else { Ok(stored) }
+}
+
+/// The instants from the first of `start` to the last of `end`.
+fn dates(start: Option<&str>, end: Option<&str>) -> Result<Option<(i64, i64)>, Error> {
+    let covered = |text: &str| {
+        let parsed = DateTime::parse(text).map_err(|_| Error::new(Kind::Invalid, "`start` and `end` are dates."))?;
+        Ok::<_, Error>(parsed.covers())
+    };
+    let low = start.map(covered).transpose()?.map(|(low, _)| low);
+    let high = end.map(covered).transpose()?.map(|(_, high)| high);
+    Ok((low.is_some() || high.is_some()).then(|| (low.unwrap_or(i64::MIN + 1), high.unwrap_or(i64::MAX))))
+}
+
+/// The page as a search set, with what comes along.
+async fn set(
+    request: &Request<'_>,
+    asked: &Asked,
+    mut found: Vec<Stored>,
+    own: &[&str],
+    issues: Vec<Issue>,
+) -> Result<Answer, Error> {
+    let service = request.service;
+    let has_more = found.len() > asked.count;
+    found.truncate(asked.count);
+    let mut links = vec![("self", asked.url(request, asked.cursor.as_deref()))];
+    if asked.cursor.is_some() {
+        links.push(("first", asked.url(request, None)));
+    }
+    if let (true, Some(last)) = (has_more, found.last()) {
+        let cursor = service.cursors.seal(&asked.bound_to(), &last.key.to_be_bytes());
+        links.push(("next", asked.url(request, Some(&cursor))));
+    }
+    let mut writer = BundleWriter::new("searchset", None, &links);
+    let mut seen: BTreeSet<i64> = found.iter().map(|stored| stored.key).collect();
+    let mut resources = Vec::with_capacity(found.len());
+    for stored in &found {
+        write(request, &mut writer, stored, "match");
+        resources.push(parse(stored)?);
+    }
+    let comes_along = |name: &str| {
+        let entry = service.parameters.entry(name);
+        let is_directory = entry.is_some_and(|entry| entry.boundary.rule == Rule::Directory);
+        asked.takes(name) && (is_directory || (name == "Patient" && !own.contains(&"Patient")))
+    };
+    let mut targets: BTreeSet<(String, String)> = BTreeSet::new();
+    for resource in &resources {
+        targets.extend(references(request, resource).into_iter().filter(|(name, _)| comes_along(name)));
+    }
+    if asked.takes("Binary") {
+        targets.extend(attached(request, &resources));
+    }
+    let mut along = read_all(request, targets).await?;
+    if asked.takes("Provenance") {
+        along.extend(provenance(request, &found).await?);
+    }
+    for stored in along {
+        if seen.insert(stored.key) {
+            write(request, &mut writer, &stored, "include");
+        }
+    }
+    if !issues.is_empty() {
+        let outcome = outcome_bytes(&issues, Some(request.request_id)).into();
+        writer.entry(None, Some(&outcome), &Beside::Search("outcome"));
+    }
+    Ok(Answer::ok(writer.finish()))
+}
