@@ -25,6 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::drain::Rest;
 use crate::config::Limits;
 
 #[derive(Debug, thiserror::Error)]
@@ -205,9 +206,46 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             let endpoint = endpoint.clone();
             let scheme = scheme.clone();
             async move {
-                let request = (request, LocalAddr(local.into()), RemoteAddr(peer.into()), scheme).into();
-                Ok(endpoint.get_response(request).await.into())
+                let mut request = (request, LocalAddr(local.into()), RemoteAddr(peer.into()), scheme).into();
+                let rest = Rest::of(&mut request);
+                let response = endpoint.get_response(request).await;
+                if let Some(rest) = rest {
+                    rest.drain().await;
+                }
+                Ok(response.into())
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::EndpointExt;
+    use poem::endpoint::make_sync;
+    use poem::http::StatusCode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// "a server ... [that] closes a connection ... ought to ... read from the connection until it receives a
+    /// corresponding close": RFC 9112, 9.6. <https://www.rfc-editor.org/rfc/rfc9112#section-9.6>
+    #[tokio::test]
+    async fn a_client_that_is_refused_while_it_sends_reads_the_answer_and_goes_on() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let endpoint = Arc::new(make_sync(|_| StatusCode::UNAUTHORIZED).map_to_response());
+        let limits = crate::config::Config::default().limits;
+        tokio::spawn(async move { serve(listener, None, endpoint, &limits, std::future::pending()).await });
+
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let body = vec![b' '; 700_000];
+        for _ in 0..2 {
+            let head = format!("POST / HTTP/1.1\r\nHost: here\r\nContent-Length: {}\r\n\r\n", body.len());
+            client.write_all(head.as_bytes()).await.unwrap();
+            client.write_all(&body).await.expect("all of the body is taken");
+            let mut answer = vec![0; 1_024];
+            let length = client.read(&mut answer).await.expect("an answer");
+            assert!(answer[..length].starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer[..length]));
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod answer;
 mod body;
 mod documents;
+mod drain;
 mod entry;
 mod fhir;
 mod forwarded;
