@@ -73,6 +73,8 @@ pub(crate) fn inserts(source: &Path, target: &Path, most: usize) -> Outcome<f64>
         "index_date",
         "index_number",
         "index_quantity",
+        "index_composite",
+        "index_identity",
     ];
     let rows: Vec<(String, RowsByResource)> =
         tables.iter().map(|table| rows_by_resource(&from, table)).collect::<Outcome<_>>()?;

@@ -53,3 +53,18 @@ pub(crate) fn disk_use(folder: &Path) -> std::io::Result<u64> {
     }
     Ok(bytes)
 }
+
+/// The bytes of all tables of a PostgreSQL database, with their indexes.
+pub(crate) fn postgres_disk_use(url: &str) -> Result<u64, Box<dyn std::error::Error>> {
+    use sea_orm::ConnectionTrait;
+    let sql = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class \
+               WHERE relkind = 'r' AND relnamespace::regnamespace::text LIKE '%site_%'";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bytes: i64 = runtime.block_on(async {
+        let connection = sea_orm::Database::connect(url).await?;
+        let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
+        let row = connection.query_one_raw(statement).await?.ok_or(sea_orm::DbErr::RecordNotFound(sql.to_owned()))?;
+        row.try_get_by_index(0)
+    })?;
+    Ok(bytes as u64)
+}

@@ -39,6 +39,9 @@ struct Args {
     /// A PostgreSQL to use instead of SQLite: its tables are made anew
     #[arg(long)]
     database: Option<String>,
+    /// Measure creates once more when this many resources are there (500000, say): more are imported for it
+    #[arg(long)]
+    resources: Option<usize>,
     /// Run only the scenarios whose name contains this
     #[arg(long)]
     only: Option<String>,
@@ -62,11 +65,12 @@ struct Args {
 fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match &args.static_answer {
-        Some(address) => static_answer::serve(address),
+        Some(address) => static_answer::serve(address).map(|()| true),
         None => run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -74,7 +78,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Outcome {
+/// Whether nothing was found wrong. A finding stops nothing: it stands in the table.
+fn run(args: &Args) -> Outcome<bool> {
     load::require()?;
     let scratch = tempfile::tempdir()?;
     let folder = args.keep.clone().unwrap_or_else(|| scratch.path().to_owned());
@@ -100,11 +105,12 @@ fn run(args: &Args) -> Outcome {
     }
     if fresh {
         drop(server);
-        import(args, &data, &files, &folder, &mut report)?;
+        let imported = import(args, &data, &files, &folder, &mut report);
+        report.step("import", imported);
         server = Server::start(&args.binary, &address, &data, args.database.as_deref())?;
     }
     let token = server.token("system/*.cruds")?;
-    check_answers(&server, &token, args.patients)?;
+    report.step("right answers", check_answers(&server, &token, args.patients));
 
     let wanted = |scenario: &Scenario| args.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()));
     let reads: Vec<Scenario> = scenarios::reads(args.patients).into_iter().filter(wanted).collect();
@@ -123,14 +129,21 @@ fn run(args: &Args) -> Outcome {
             }
             _ => None,
         };
-        report.lines.push(measure(args, &server, scenario, &token, limit, &folder)?);
+        let line = measure(args, &server, scenario, &token, limit, &folder);
+        report.line(scenario.name, line);
     }
     drop(answers);
     for scenario in [scenarios::creates(args.patients), scenarios::nine_types()].into_iter().filter(wanted) {
-        report.lines.push(measure(args, &server, &scenario, &token, None, &folder)?);
+        let line = measure(args, &server, &scenario, &token, None, &folder);
+        report.line(scenario.name, line);
     }
     if args.only.is_none() {
-        beside_import(args, &server, &data, &token, &folder, &mut report)?;
+        let measured = beside_import(args, &server, &data, &token, &folder, &mut report);
+        report.step("import beside clients", measured);
+    }
+    if let Some(resources) = args.resources {
+        let measured = at_size(args, &server, &data, &token, &folder, resources, &mut report);
+        report.step("creates at size", measured);
     }
     if let Some(memory) = machine::anonymous_memory(server.id()) {
         report.fact("anonymous memory at work", memory as f64 / 1e6, "MB");
@@ -140,21 +153,37 @@ fn run(args: &Args) -> Outcome {
     report.print();
     std::fs::write(&args.json, serde_json::to_string_pretty(&report)?)?;
     println!("\nas JSON: {}", args.json.display());
-    Ok(())
+    Ok(report.findings.is_empty())
 }
+
+/// What a site's data take on the disk.
+fn disk_use(args: &Args, data: &Path) -> Outcome<u64> {
+    match &args.database {
+        Some(url) => machine::postgres_disk_use(url),
+        None => Ok(machine::disk_use(data)?),
+    }
+}
+
+/// Bytes of disk that a resource may take, history and index included.
+const DISK_SQLITE: f64 = 3_584.0;
+const DISK_POSTGRES: f64 = 5_120.0;
 
 /// Imports the records, and on SQLite inserts the same rows bare.
 fn import(args: &Args, data: &Path, files: &[PathBuf], folder: &Path, report: &mut Report) -> Outcome {
     println!("importing {} resources", report.resources);
-    let before = machine::disk_use(data)?;
+    let before = disk_use(args, data)?;
     let took = server::import(&args.binary, data, args.database.as_deref(), files)?;
     let rate = report.resources as f64 / took.as_secs_f64();
     report.fact("import of NDJSON", rate, "resources/s");
+    let used = (disk_use(args, data)?.saturating_sub(before)) as f64 / report.resources as f64;
+    report.fact("disk a resource", used, "bytes");
+    let most = if args.database.is_some() { DISK_POSTGRES } else { DISK_SQLITE };
+    if used > most {
+        report.finding(format!("a resource takes {used:.0} bytes of disk, at most {most:.0} are meant"));
+    }
     if args.database.is_some() {
         return Ok(());
     }
-    let used = machine::disk_use(data)? - before;
-    report.fact("disk a resource", used as f64 / report.resources as f64, "bytes");
     let bare = bare::inserts(&database_file(data)?, &folder.join("bare.sqlite"), 60_000)?;
     report.fact("bare inserts of the same rows", bare, "resources/s");
     report.fact("import's share of bare inserts", 100.0 * rate / bare, "%");
@@ -186,12 +215,48 @@ fn beside_import(
         let beside = load::run(&server.base, &creates.requests, token, args.connections, args.seconds, folder);
         (beside, import.join())
     });
-    let (beside, took) = (beside?, took.map_err(|_| "the import panicked")??);
+    let beside = beside?;
+    let (share, p99) = (100.0 * beside.rate() / alone.rate(), beside.p99 as f64 / 1_000.0);
     report.fact("creates alone", alone.rate(), "per s");
     report.fact("creates beside an import", beside.rate(), "per s");
-    report.fact("their share", 100.0 * beside.rate() / alone.rate(), "%");
-    report.fact("p99 of creates beside an import", beside.p99 as f64 / 1_000.0, "ms");
+    report.fact("their share", share, "%");
+    report.fact("p99 of creates beside an import", p99, "ms");
+    if share < 50.0 || p99 > 200.0 {
+        report.finding(format!(
+            "beside an import clients keep {share:.0} % of their rate at a p99 of {p99:.0} ms: half and 200 ms are meant"
+        ));
+    }
+    if beside.refused + beside.broken > 0 {
+        report.finding(format!("beside an import {} creates were refused", beside.refused + beside.broken));
+    }
+    let took = took.map_err(|_| "the import panicked")??;
     report.fact("that import, clients and all", resources as f64 / took.as_secs_f64(), "resources/s");
+    Ok(())
+}
+
+/// Creates when so many resources are there.
+fn at_size(
+    args: &Args,
+    server: &Server,
+    data: &Path,
+    token: &str,
+    folder: &Path,
+    resources: usize,
+    report: &mut Report,
+) -> Outcome {
+    let missing = resources.saturating_sub(report.resources).div_ceil(data::OBSERVATIONS + 1);
+    println!("importing {missing} more patients");
+    let first = args.patients + 1_000;
+    // A few hundred files at a time: they take more room than the database.
+    for some in (first..first + missing).collect::<Vec<_>>().chunks(300) {
+        let part = folder.join("size");
+        let (files, _) = data::write_bundles(&part, some[0], some.len())?;
+        server::import(&args.binary, data, args.database.as_deref(), &files)?;
+        std::fs::remove_dir_all(part)?;
+    }
+    let scenario = Scenario { name: "creates at that size", ..scenarios::creates(args.patients) };
+    let line = measure(args, server, &scenario, token, None, folder);
+    report.line(scenario.name, line);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::Outcome;
 use crate::load::Run;
 
 #[derive(Debug, Default, Serialize)]
@@ -14,6 +15,8 @@ pub(crate) struct Report {
     pub fsyncs_per_second: f64,
     pub lines: Vec<Line>,
     pub facts: Vec<Fact>,
+    /// What is not as it should be: a wrong answer, a step that failed, an aim that was missed by far.
+    pub findings: Vec<String>,
 }
 
 /// One scenario: the run with the median rate, and the limit of the same run.
@@ -40,6 +43,26 @@ impl Report {
         self.facts.push(Fact { name, value, unit });
     }
 
+    pub(crate) fn finding(&mut self, text: String) {
+        println!("  FOUND: {text}");
+        self.findings.push(text);
+    }
+
+    /// Notes the error of a step, if it has one: the run goes on without what the step would have given.
+    pub(crate) fn step<T>(&mut self, name: &str, outcome: Outcome<T>) -> Option<T> {
+        outcome.map_err(|error| self.finding(format!("{name}: {error}"))).ok()
+    }
+
+    /// Notes a scenario; answers that are refusals are a finding.
+    pub(crate) fn line(&mut self, name: &str, line: Outcome<Line>) {
+        let Some(line) = self.step(name, line) else { return };
+        let failed = line.run.refused + line.run.broken;
+        if failed > 0 {
+            self.finding(format!("{name}: {failed} of {} answers were refusals or none", line.run.requests));
+        }
+        self.lines.push(line);
+    }
+
     pub(crate) fn print(&self) {
         println!(
             "\n{} · {} patients, {} resources · load {:?} before, {:?} after · {:.0} fsyncs/s",
@@ -60,6 +83,9 @@ impl Report {
                 server_processors.map_or_else(String::new, |share| format!("{share:.2}")),
                 run.refused + run.broken
             );
+        }
+        for finding in &self.findings {
+            println!("FOUND: {finding}");
         }
     }
 }
