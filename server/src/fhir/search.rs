@@ -3,7 +3,7 @@
 //! `total` is counted where `_total` asks for it (and where no resource is wanted at all: `_summary=count`,
 //! `_count=0`). Pages are linked by cursors that hold sort keys only: access is applied anew on each page.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 
@@ -17,9 +17,10 @@ use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
 use crate::access::{Boundary, Permission};
 use crate::search::{
-    Access, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Rule, Search, SearchError, Total,
+    Access, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Rule, Search, SearchError, Total,
+    compartment_types,
 };
-use crate::store::Stored;
+use crate::store::{Found, Stored};
 
 /// `GET [base]/[type]?…` and `POST [base]/[type]/_search`: `parameters` are those of the query and of the form.
 pub async fn search(
@@ -39,54 +40,112 @@ pub async fn search(
     .await
 }
 
+/// `GET [base]/[compartment]/[id]/[type]?…`, and `*` for all its types.
+/// <https://hl7.org/fhir/R4/search.html#searchcontexts>
+pub async fn compartment(
+    request: &Request<'_>,
+    (owner, id, member): (&str, &str, &str),
+    parameters: &[(String, String)],
+) -> Result<Answer, Error> {
+    let table = &request.service.parameters;
+    let owner = request.service.resource_type(owner)?;
+    let Some(members) = compartment_types(owner.name) else {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!(
+                "{} has no compartment: Patient, Encounter, Practitioner, RelatedPerson and Device have.",
+                owner.name
+            ),
+        ));
+    };
+    let path = format!("{}/{}/{id}/{member}", request.service.base_url, owner.name);
+    if member == "*" {
+        return recorded(request, Interaction::SearchSystem, None, None, async {
+            let (mut search, issues) = parse(request, None, parameters)?;
+            search.types.retain(|name| members.contains(name));
+            search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
+            let names_types = parameters.iter().any(|(name, _)| name == "_type");
+            across(request, search, issues, names_types, path).await
+        })
+        .await;
+    }
+    let resource_type = request.service.resource_type(member)?;
+    if !members.contains(&resource_type.name) {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("{} is not in the compartment of a {}: it has {}.", member, owner.name, members.join(", ")),
+        ));
+    }
+    recorded(request, Interaction::SearchType, Some(resource_type), None, async {
+        let granted = request.grant(resource_type, Permission::Search)?;
+        let (mut search, issues) = parse(request, Some(resource_type), parameters)?;
+        search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
+        reach::restrict(request, &mut search, &granted)?;
+        let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
+        let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
+        set.answer().await
+    })
+    .await
+}
+
 /// `GET [base]?…` and `POST [base]/_search`: the types of `_type`, else all that the token may search.
 pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> Result<Answer, Error> {
     recorded(request, Interaction::SearchSystem, None, None, async {
-        let (mut search, issues) = parse(request, None, parameters)?;
-        let mut issues = told(issues);
+        let (search, issues) = parse(request, None, parameters)?;
         let names_types = parameters.iter().any(|(name, _)| name == "_type");
-        let mut granted = Boundary::Unrestricted;
-        let (mut types, mut beyond) = (Vec::new(), 0_usize);
-        for name in &search.types {
-            match request.access.grant(name, Permission::Search) {
-                Ok(boundary) => {
-                    // One boundary holds for the whole plan: the narrower of two.
-                    if boundary != Boundary::Unrestricted {
-                        granted = boundary;
-                    } else if !is_directory(request, name) {
-                        beyond += 1;
-                    }
-                    types.push(*name);
-                }
-                Err(error) if names_types => return Err(error.into()),
-                Err(_) => {}
-            }
-        }
-        if types.is_empty() {
-            return Err(Error::new(
-                Kind::Forbidden,
-                "The token's scopes do not cover a search of the system: at least one type with `s` is needed.",
-            ));
-        }
-        if types.len() < search.types.len() {
-            issues.push(Issue::information(format!(
-                "Only the {} types that the token may search were searched.",
-                types.len()
-            )));
-        }
-        if granted != Boundary::Unrestricted && beyond > 0 {
-            issues.push(Issue::information(format!(
-                "A search over several types keeps to the patient of the token in all of them, though the token reaches \
-                 further in {beyond} of them: search those one by one, as [type]?…, to find all that it reaches."
-            )));
-        }
-        search.types = types;
-        reach::restrict(request, &mut search, &granted)?;
-        let subset = Subset::parse(None, &search.used)?;
-        let path = request.service.base_url.clone();
-        SearchSet { request, search, granted, subset, path, issues }.answer().await
+        across(request, search, issues, names_types, request.service.base_url.clone()).await
     })
     .await
+}
+
+/// Over several types, as far as the token covers them.
+async fn across(
+    request: &Request<'_>,
+    mut search: Search,
+    issues: Vec<crate::search::Issue>,
+    names_types: bool,
+    path: String,
+) -> Result<Answer, Error> {
+    let mut issues = told(issues);
+    let mut granted = Boundary::Unrestricted;
+    let (mut types, mut beyond) = (Vec::new(), 0_usize);
+    for name in &search.types {
+        match request.access.grant(name, Permission::Search) {
+            Ok(boundary) => {
+                // One boundary holds for the whole plan: the narrower of two.
+                if boundary != Boundary::Unrestricted {
+                    granted = boundary;
+                } else if !is_directory(request, name) {
+                    beyond += 1;
+                }
+                types.push(*name);
+            }
+            Err(error) if names_types => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+    if types.is_empty() {
+        return Err(Error::new(
+            Kind::Forbidden,
+            "The token's scopes do not cover a search of the system: at least one type with `s` is needed.",
+        ));
+    }
+    if types.len() < search.types.len() {
+        issues.push(Issue::information(format!(
+            "Only the {} types that the token may search were searched.",
+            types.len()
+        )));
+    }
+    if granted != Boundary::Unrestricted && beyond > 0 {
+        issues.push(Issue::information(format!(
+            "A search over several types keeps to the patient of the token in all of them, though the token reaches \
+             further in {beyond} of them: search those one by one, as [type]?…, to find all that it reaches."
+        )));
+    }
+    search.types = types;
+    reach::restrict(request, &mut search, &granted)?;
+    let subset = Subset::parse(None, &search.used)?;
+    SearchSet { request, search, granted, subset, path, issues }.answer().await
 }
 
 /// Whether a patient scope shows all of the type, so that the boundary takes nothing away.
@@ -206,9 +265,48 @@ impl SearchSet<'_> {
         if self.search.includes.is_empty() || page.found.is_empty() {
             return Ok(Vec::new());
         }
+        // "A resource is in a search set once": what matches is not included again, nor what is included.
+        let mut known: HashSet<i64> = page.found.iter().map(|found| found.stored.key).collect();
+        let mut refused = BTreeSet::new();
+        let mut round = Search { includes: self.search.includes.clone(), ..Search::of(Vec::new(), Vec::new()) };
+        let mut last = self.include_round(&round, &page.found, &mut refused).await?;
+        let mut included: Vec<Stored> = Vec::new();
+        loop {
+            last.retain(|found| known.insert(found.stored.key));
+            included.extend(last.iter().map(|found| found.stored.clone()));
+            // "The inclusion process should be repeated for included resources" of these alone.
+            round.includes.retain(|include| include.iterate);
+            if round.includes.is_empty() || last.is_empty() || included.len() > MOST_INCLUDED {
+                break;
+            }
+            last = self.include_round(&round, &last, &mut refused).await?;
+        }
+        for name in refused {
+            self.issues.push(Issue::warning(
+                IssueType::Suppressed,
+                format!("Resources of type {name} are not included: the token's scopes do not cover them."),
+            ));
+        }
+        if included.len() > MOST_INCLUDED {
+            included.truncate(MOST_INCLUDED);
+            self.issues.push(Issue::warning(
+                IssueType::TooCostly,
+                format!("More than {MOST_INCLUDED} resources would be included with this page: the rest is left out. Ask for smaller pages with `_count`."),
+            ));
+        }
+        Ok(included)
+    }
+
+    /// What one step from these resources leads to; `refused` learns the types that the token does not cover.
+    async fn include_round(
+        &self,
+        round: &Search,
+        from: &[Found],
+        refused: &mut BTreeSet<&'static str>,
+    ) -> Result<Vec<Found>, Error> {
         let service = self.request.service;
         let planner = service.planner();
-        let includes = Includes::of(&planner, &self.search, &page.found)
+        let includes = Includes::of(&planner, round, from)
             .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
         let mut boundaries: BTreeMap<&'static str, Option<Boundary>> = BTreeMap::new();
         for name in includes.types() {
@@ -218,30 +316,15 @@ impl SearchSet<'_> {
                 granted.ok()
             });
         }
-        for (name, _) in boundaries.iter().filter(|(_, boundary)| boundary.is_none()) {
-            self.issues.push(Issue::warning(
-                IssueType::Suppressed,
-                format!("Resources of type {name} are not included: the token's scopes do not cover them."),
-            ));
-        }
+        refused.extend(boundaries.iter().filter(|(_, boundary)| boundary.is_none()).map(|(name, _)| name));
         let statement = includes.statement(&planner, |name| {
             let boundary = boundaries.get(name)?.as_ref()?;
             Some(Access { boundary, scopes: &[] })
         });
-        let Some(statement) = statement else { return Ok(Vec::new()) };
-        let mut found: Vec<Stored> =
-            service.store.page(&statement, 0).await?.into_iter().map(|found| found.stored).collect();
-        if found.len() > MOST_INCLUDED {
-            found.truncate(MOST_INCLUDED);
-            self.issues.push(Issue::warning(
-                IssueType::TooCostly,
-                format!("More than {MOST_INCLUDED} resources would be included with this page: the rest is left out. Ask for smaller pages with `_count`."),
-            ));
+        match statement {
+            Some(statement) => Ok(service.store.page(&statement, 0).await?),
+            None => Ok(Vec::new()),
         }
-        // "A resource is in a search set once": what matches is not included again.
-        let matches: HashSet<i64> = page.found.iter().map(|found| found.stored.key).collect();
-        found.retain(|stored| !matches.contains(&stored.key));
-        Ok(found)
     }
 
     fn bundle(&self, total: Option<u64>, page: &Page, included: &[Stored]) -> Result<Body, Error> {

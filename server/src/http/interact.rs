@@ -98,6 +98,9 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
         Interaction::TypeHistory { resource_type } => history::type_level(&request, resource_type, parameters).await,
         Interaction::SystemHistory => history::system(&request, parameters).await,
         Interaction::Search { resource_type, .. } => search::search(&request, resource_type, parameters).await,
+        Interaction::Compartment { owner, id, member } => {
+            search::compartment(&request, (owner, id, member), parameters).await
+        }
         Interaction::SystemSearch | Interaction::SystemSearchForm => search::system(&request, parameters).await,
         Interaction::Bundle => bundle::bundle(&request, &call.body).await,
         Interaction::Operation { is_post, .. } => {

@@ -56,6 +56,12 @@ pub(super) enum Interaction<'a> {
         resource_type: Cow<'a, str>,
         id: Cow<'a, str>,
     },
+    /// `member`: a type, or `*`.
+    Compartment {
+        owner: Cow<'a, str>,
+        id: Cow<'a, str>,
+        member: Cow<'a, str>,
+    },
     Vread {
         resource_type: Cow<'a, str>,
         id: Cow<'a, str>,
@@ -164,6 +170,11 @@ fn resource<'a>(
         (_, Some(id), Some(third), None) if third == "_history" => {
             only_get(Interaction::InstanceHistory { resource_type: first, id })
         }
+        (_, Some(id), Some(member), None)
+            if member == "*" || member.starts_with(|letter: char| letter.is_ascii_uppercase()) =>
+        {
+            only_get(Interaction::Compartment { owner: first, id, member })
+        }
         (_, Some(id), Some(third), Some(version)) if third == "_history" => {
             only_get(Interaction::Vread { resource_type: first, id, version })
         }
@@ -191,6 +202,7 @@ impl Interaction<'_> {
             | Interaction::Patch { .. }
             | Interaction::Delete { .. } => "/{type}/{id}",
             Interaction::InstanceHistory { .. } => "/{type}/{id}/_history",
+            Interaction::Compartment { .. } => "/{type}/{id}/{member}",
             Interaction::Vread { .. } => "/{type}/{id}/_history/{version}",
             Interaction::Operation { id: Some(_), .. } => "/{type}/{id}/${operation}",
             Interaction::Operation { resource_type: Some(_), .. } => "/{type}/${operation}",
@@ -226,6 +238,8 @@ mod tests {
             "Patient/1/_history",
             "Patient/1/_history/2",
             "Patient/1/Observation",
+            "Patient/1/*",
+            "Patient/1/observation",
             "Patient/1/_history/2/3",
             "Patient/$everything",
             "Patient/1/$everything",

@@ -17,6 +17,18 @@ impl Parser<'_> {
         rest: &str,
         value: &str,
     ) -> Option<Criterion> {
+        self.along(name, definition, target_type, rest, &|parser| parser.criterion(name, rest, value))
+    }
+
+    /// Along a reference, to each type that has a parameter `next`; what it must meet there, `read` tells.
+    pub(super) fn along(
+        &mut self,
+        name: &str,
+        definition: &'static SearchParameter,
+        target_type: Option<&str>,
+        next: &str,
+        read: &dyn Fn(&mut Self) -> Option<Criterion>,
+    ) -> Option<Criterion> {
         let code = definition.code;
         if definition.kind != Kind::Reference {
             self.fail(name, IssueKind::Value, format!("{code} is no reference: nothing can be chained to it"));
@@ -29,7 +41,7 @@ impl Parser<'_> {
             return None;
         }
         let any = definition.targets.is_empty() || definition.targets.contains(&"Resource");
-        let inner = Name::parse(rest).code;
+        let inner = Name::parse(next).code;
         let targets: Vec<&'static str> = self
             .table
             .entries()
@@ -38,7 +50,7 @@ impl Parser<'_> {
                 Some(asked) => *target == asked,
                 None => any || definition.targets.contains(target),
             })
-            .filter(|target| match rest.split(':').next() {
+            .filter(|target| match next.split(':').next() {
                 Some("_has") => true,
                 _ => matches!(inner, "_id" | "_lastUpdated") || self.table.parameter(target, inner).is_some(),
             })
@@ -53,7 +65,7 @@ impl Parser<'_> {
         }
         let mut criteria = Vec::new();
         for target in targets {
-            criteria.push((target, self.step(name, target, rest, value)?));
+            criteria.push((target, self.step(name, target, read)?));
         }
         Some(Criterion { code, negated: false, test: Test::Chain(criteria) })
     }
@@ -93,13 +105,18 @@ impl Parser<'_> {
             self.not_indexed(name, "_has");
             return None;
         }
-        let criterion = self.step(name, source, inner, value)?;
+        let criterion = self.step(name, source, &|parser| parser.criterion(name, inner, value))?;
         let test = Test::Referred { source, code: definition.code, criterion: Box::new(criterion) };
         Some(Criterion { code: "_has", negated: false, test })
     }
 
-    /// One step along a reference: reads the rest as a search over `of` would.
-    fn step(&mut self, name: &str, of: &'static str, rest: &str, value: &str) -> Option<Criterion> {
+    /// One step along a reference: reads what follows as a search over `of` would.
+    fn step(
+        &mut self,
+        name: &str,
+        of: &'static str,
+        read: &dyn Fn(&mut Self) -> Option<Criterion>,
+    ) -> Option<Criterion> {
         let most = self.table.limits().chain_steps;
         if self.steps == most {
             let message = format!("{name}: a chain of more than {most} steps is not answered here");
@@ -112,7 +129,7 @@ impl Parser<'_> {
         }
         let outer = std::mem::replace(&mut self.search.types, vec![of]);
         self.steps += 1;
-        let criterion = self.criterion(name, rest, value);
+        let criterion = read(self);
         self.steps -= 1;
         self.search.types = outer;
         criterion

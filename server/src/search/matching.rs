@@ -61,6 +61,9 @@ fn accepts(table: &ParameterTable, resource: &Value, criterion: &Criterion, arou
             }),
         Test::Missing(missing) => found().is_empty() == *missing,
         Test::Any(tests) => found().iter().any(|value| tests.iter().any(|test| test.accepts(table, value))),
+        Test::All(parts) => parts.iter().all(|part| accepts(table, resource, part, around)),
+        Test::OneOf(parts) => parts.iter().any(|part| accepts(table, resource, part, around)),
+        Test::Typed(parts) => parts.iter().any(|(name, part)| *name == of && accepts(table, resource, part, around)),
         Test::Chain(targets) => found().iter().filter_map(|value| local(table, value)).any(|(target, id)| {
             targets
                 .iter()
@@ -96,6 +99,8 @@ impl ValueTest {
                     StringMode::StartsWith => in_fold.starts_with(folded.as_str()),
                     StringMode::Contains => in_fold.contains(folded.as_str()),
                     StringMode::Exact => as_is == exact,
+                    StringMode::Equals => in_fold == folded,
+                    StringMode::EndsWith => in_fold.ends_with(folded.as_str()),
                 }
             }
             (ValueTest::Token { system, code }, IndexValue::Token { system: in_system, code: in_code, .. }) => {

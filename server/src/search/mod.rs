@@ -6,7 +6,9 @@
 //! that the parameters' extractors yield, and nothing else in the server matches resources.
 
 mod chain;
+mod criteria;
 mod escape;
+mod filter;
 mod generated;
 mod matching;
 mod parse;
@@ -17,6 +19,7 @@ mod results;
 mod table;
 mod values;
 
+pub use self::criteria::compartment_types;
 pub use self::escape::escape;
 pub use self::generated::types;
 pub use self::matching::Around;

@@ -45,6 +45,8 @@ pub(super) struct Parser<'a> {
     passed_over: bool,
     /// How many steps of a chain lead to the parameter at hand.
     pub(super) steps: usize,
+    /// How many `_include` and `_revinclude` came.
+    pub(super) includes: usize,
     /// Result parameters that came already and may come once.
     pub(super) once: HashSet<String>,
     handling: Handling,
@@ -68,6 +70,7 @@ impl Search {
             failed: false,
             passed_over: false,
             steps: 0,
+            includes: 0,
             once: HashSet::new(),
             handling,
         };
@@ -81,6 +84,11 @@ impl Search {
                     parser.search.used.push((name.clone(), value.clone()));
                 }
             }
+        }
+        let most = table.limits().values;
+        if parser.search.values() > most {
+            let message = format!("the search compares more than {most} values: ask for fewer at once");
+            parser.fail("", IssueKind::TooCostly, message);
         }
         if parser.failed { Err(SearchError { issues: parser.issues }) } else { Ok((parser.search, parser.issues)) }
     }
@@ -176,20 +184,31 @@ impl Parser<'_> {
                 self.fail(name, IssueKind::Value, format!("{name}: {expected} was expected"));
                 return None;
             }
-            "_filter" | "_list" | "_query" | "_content" | "_text" | "_contained" | "_containedType" | "_score" => {
+            "_filter" if parsed.chain.is_none() && parsed.modifier.is_none() => return self.filter(name, value),
+            "_list" if parsed.chain.is_none() && parsed.modifier.is_none() => return self.list(name, value),
+            "_query" | "_content" | "_text" | "_contained" | "_containedType" | "_score" => {
                 let message = format!("the parameter {:?} is not supported", parsed.code);
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;
             }
             _ => {}
         }
-        let Some(definition) = self.definition(parsed.code) else {
-            let message = self.unknown(parsed.code);
+        let definition = self.known(name, parsed.code)?;
+        if let Some(chain) = parsed.chain {
+            return self.chain(name, definition, parsed.modifier, chain, value);
+        }
+        self.plain(name, definition, parsed.modifier, value)
+    }
+
+    /// The parameter, where it can be searched by.
+    pub(super) fn known(&mut self, name: &str, code: &str) -> Option<&'static SearchParameter> {
+        let Some(definition) = self.definition(code) else {
+            let message = self.unknown(code);
             self.ignore(name, IssueKind::Unknown, message);
             return None;
         };
         if !is_in_tables(definition) {
-            let message = format!("the parameter {:?} is not supported", parsed.code);
+            let message = format!("the parameter {code:?} is not supported");
             self.ignore(name, IssueKind::NotSupported, message);
             return None;
         }
@@ -197,10 +216,7 @@ impl Parser<'_> {
             self.not_indexed_by(name, definition);
             return None;
         }
-        if let Some(chain) = parsed.chain {
-            return self.chain(name, definition, parsed.modifier, chain, value);
-        }
-        self.plain(name, definition, parsed.modifier, value)
+        Some(definition)
     }
 
     fn plain(

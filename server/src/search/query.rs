@@ -54,6 +54,12 @@ pub enum Test {
     Chain(Vec<(&'static str, Criterion)>),
     /// `_has`: a resource of the type `source` refers to this one by its parameter `code`, and passes.
     Referred { source: &'static str, code: &'static str, criterion: Box<Criterion> },
+    /// All of these hold.
+    All(Vec<Criterion>),
+    /// One of these holds.
+    OneOf(Vec<Criterion>),
+    /// One of these holds, each for resources of its type: membership in a compartment.
+    Typed(Vec<(&'static str, Criterion)>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +104,9 @@ pub enum StringMode {
     StartsWith,
     Contains,
     Exact,
+    /// The whole text, case and accents apart.
+    Equals,
+    EndsWith,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +198,8 @@ pub struct Include {
     pub source: &'static str,
     pub code: &'static str,
     pub target: Option<&'static str>,
+    /// `:iterate`: of what is included as well.
+    pub iterate: bool,
 }
 
 /// Something in the query that was passed over, or is wrong.
@@ -236,7 +247,22 @@ impl Test {
                 found.insert(source);
                 criterion.test.reached(found);
             }
-            _ => {}
+            Test::All(parts) | Test::OneOf(parts) => parts.iter().for_each(|part| part.test.reached(found)),
+            Test::Typed(parts) => parts.iter().for_each(|(_, part)| part.test.reached(found)),
+            Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) => {}
+        }
+    }
+
+    /// How many values are compared.
+    fn values(&self) -> usize {
+        match self {
+            Test::Id(ids) => ids.len(),
+            Test::LastUpdated(tests) => tests.len(),
+            Test::Missing(_) => 1,
+            Test::Any(tests) => tests.len(),
+            Test::Chain(parts) | Test::Typed(parts) => parts.iter().map(|(_, part)| part.test.values()).sum(),
+            Test::Referred { criterion, .. } => criterion.test.values(),
+            Test::All(parts) | Test::OneOf(parts) => parts.iter().map(|part| part.test.values()).sum(),
         }
     }
 }
@@ -247,6 +273,11 @@ impl Search {
         let mut found = BTreeSet::new();
         self.criteria.iter().for_each(|criterion| criterion.test.reached(&mut found));
         found
+    }
+
+    /// How many values are compared, those of a chain once for each type that it leads to.
+    pub(super) fn values(&self) -> usize {
+        self.criteria.iter().map(|criterion| criterion.test.values()).sum()
     }
 
     /// A search by these criteria alone.

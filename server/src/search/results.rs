@@ -92,7 +92,8 @@ impl Parser<'_> {
                     self.ignore(name, IssueKind::Unknown, message);
                 }
                 Some((code, kind))
-                    if code.starts_with('_') || matches!(kind, Kind::Date | Kind::String | Kind::Uri) =>
+                    if matches!(code, "_id" | "_lastUpdated")
+                        || matches!(kind, Kind::Date | Kind::String | Kind::Uri | Kind::Number | Kind::Quantity) =>
                 {
                     if self.search.sort.len() == MOST_KEYS {
                         let message = format!("_sort takes at most {MOST_KEYS} keys: it is not sorted by {code}");
@@ -108,7 +109,7 @@ impl Parser<'_> {
                 Some((code, _)) => {
                     let message = format!(
                         "sorting by {code} is not supported: sort by _id, _lastUpdated, or a parameter of type date, \
-                         string or uri"
+                         string, uri, number or quantity"
                     );
                     self.ignore(name, IssueKind::NotSupported, message);
                 }
@@ -121,12 +122,33 @@ impl Parser<'_> {
 
     /// <https://hl7.org/fhir/R4/search.html#revinclude>
     fn include(&mut self, name: &str, reverse: bool, modifier: Option<&str>, value: &str) {
-        if let Some(modifier) = modifier {
+        if let Some(modifier) = modifier.filter(|modifier| *modifier != "iterate") {
             self.fail(
                 name,
                 IssueKind::NotSupported,
-                format!("{name}: :{modifier} is not supported; includes go one step"),
+                format!("{name}: :{modifier} is not a modifier of it; it takes :iterate"),
             );
+            return;
+        }
+        let iterate = modifier.is_some();
+        self.includes += 1;
+        let most = self.table.limits().includes;
+        if self.includes > most {
+            let message = format!("{name}: at most {most} of _include and _revinclude are taken");
+            self.fail(name, IssueKind::TooCostly, message);
+            return;
+        }
+        if value == "*" && reverse {
+            let message = format!("{name}: name the type that refers, like Provenance:* or Provenance:target");
+            self.fail(name, IssueKind::NotSupported, message);
+            return;
+        }
+        if value == "*" {
+            for source in self.search.types.clone() {
+                let references = self.references(source);
+                let all = references.into_iter().map(|code| Include { reverse, source, code, target: None, iterate });
+                self.search.includes.extend(all);
+            }
             return;
         }
         let parts: Vec<&str> = value.split(':').collect();
@@ -134,7 +156,7 @@ impl Parser<'_> {
             [source, code] => (*source, *code, None),
             [source, code, target] => (*source, *code, Some(*target)),
             _ => {
-                let message = format!("{name}: [type]:[parameter] or [type]:[parameter]:[target type] was expected");
+                let message = format!("{name}: *, [type]:[parameter] or [type]:[parameter]:[target type] was expected");
                 self.fail(name, IssueKind::Value, message);
                 return;
             }
@@ -143,7 +165,7 @@ impl Parser<'_> {
             self.fail(name, IssueKind::Value, format!("{name}: {source:?} is no resource type of FHIR R4"));
             return;
         };
-        if !reverse && !self.search.types.contains(&source) {
+        if !reverse && !iterate && !self.search.types.contains(&source) {
             self.fail(name, IssueKind::Value, format!("{name}: {source} is not what is searched"));
             return;
         }
@@ -155,12 +177,7 @@ impl Parser<'_> {
             Some(found) => found,
             None => None,
         };
-        let references: Vec<&'static str> = self
-            .table
-            .parameters(source)
-            .filter(|parameter| parameter.definition.kind == Kind::Reference)
-            .map(|parameter| parameter.definition.code)
-            .collect();
+        let references = self.references(source);
         let known: Vec<&'static str> =
             references.iter().copied().filter(|reference| code == "*" || *reference == code).collect();
         if known.is_empty() {
@@ -174,6 +191,11 @@ impl Parser<'_> {
             self.ignore(name, IssueKind::NotIndexed, message);
             return;
         }
-        self.search.includes.extend(known.into_iter().map(|code| Include { reverse, source, code, target }));
+        self.search.includes.extend(known.into_iter().map(|code| Include { reverse, source, code, target, iterate }));
+    }
+
+    fn references(&self, of: &str) -> Vec<&'static str> {
+        let of_kind = self.table.parameters(of).filter(|parameter| parameter.definition.kind == Kind::Reference);
+        of_kind.map(|parameter| parameter.definition.code).collect()
     }
 }

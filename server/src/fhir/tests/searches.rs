@@ -207,3 +207,103 @@ async fn has_finds_what_others_refer_to() {
     assert_eq!(entries(&bundle), ["match Patient/q"]);
     assert_eq!(link(&bundle, "self").unwrap(), format!("{BASE}/Patient?_has%3AObservation%3Asubject%3Adate=ge2024-02"));
 }
+
+/// "Retrieve … all the resources in the compartment": <https://hl7.org/fhir/R4/search.html#searchcontexts>. A patient who
+/// is performer is in the compartment by that, and outside the patient boundary.
+#[tokio::test]
+async fn a_compartment_is_searched_by_its_definition() {
+    let fixture = filled().await;
+    let mut performed = observation("performed", "q", "2024-05-01");
+    performed["performer"] = json!([{ "reference": "Patient/p" }]);
+    fixture.put(performed).await;
+    let visit = json!({ "resourceType": "Encounter", "id": "e", "status": "planned", "class": { "code": "AMB" },
+        "subject": { "reference": "Patient/p" }, "participant": [{ "individual": { "reference": "Practitioner/d" } }] });
+    fixture.put(visit).await;
+    let find = async |access: &AccessContext, (owner, id, member), parameters: &[(&str, &str)]| {
+        let request = Request { access, ..fixture.request() };
+        let found = search::compartment(&request, (owner, id, member), &pairs(parameters)).await;
+        found.map(|answer| {
+            let mut found = entries(&body_of(answer));
+            found.sort();
+            found
+        })
+    };
+    let all = &fixture.access;
+    let recent = [("date", "ge2024-01-05")];
+    let found = find(all, ("Patient", "p", "Observation"), &recent).await.unwrap();
+    assert_eq!(found, ["match Observation/o5", "match Observation/performed"]);
+    let found = find(all, ("Patient", "p", "*"), &[("_type", "Patient,Encounter")]).await.unwrap();
+    assert_eq!(found, ["match Encounter/e", "match Patient/p"]);
+    assert_eq!(find(all, ("Patient", "p", "*"), &[]).await.unwrap().len(), 8);
+    let found = find(all, ("Practitioner", "d", "Encounter"), &[]).await.unwrap();
+    assert_eq!(found, ["match Encounter/e"]);
+    assert_eq!(find(all, ("Practitioner", "d", "*"), &[]).await.unwrap(), found);
+    assert!(find(all, ("Patient", "nobody", "*"), &[]).await.unwrap().is_empty());
+    // Within the boundary of a patient's token, in both of its forms.
+    let own = AccessContext { patient: Some("p".to_owned()), ..fixture.with_scopes("patient/*.rs") };
+    assert_eq!(find(&own, ("Patient", "p", "Observation"), &recent).await.unwrap(), ["match Observation/o5"]);
+    assert!(find(&own, ("Patient", "q", "Observation"), &recent).await.unwrap().is_empty());
+    assert!(
+        find(&own, ("Patient", "q", "*"), &[]).await.unwrap().iter().all(|found| !found.contains("Observation/other"))
+    );
+    for (owner, member) in [("Observation", "Patient"), ("Patient", "Practitioner"), ("Patient", "Nothing")] {
+        assert_eq!(find(all, (owner, "p", member), &[]).await.unwrap_err().kind, Kind::NotFound, "{owner} {member}");
+    }
+    let narrow = fixture.with_scopes("user/Patient.rs");
+    assert_eq!(find(&narrow, ("Patient", "p", "Observation"), &[]).await.unwrap_err().kind, Kind::Forbidden);
+    let found = find(&narrow, ("Patient", "p", "*"), &[]).await.unwrap();
+    // That not all types were searched is told.
+    assert_eq!(found, ["match Patient/p", "outcome OperationOutcome/request-1"]);
+}
+
+/// <https://hl7.org/fhir/R4/search.html#include>: what is included may lead further, round in a circle too.
+#[tokio::test]
+async fn includes_iterate_and_end() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    for (id, of) in [("a", "b"), ("b", "c"), ("c", "a")] {
+        fixture.put(json!({ "resourceType": "Organization", "id": id, "partOf": { "reference": format!("Organization/{of}") } })).await;
+    }
+    fixture
+        .put(json!({ "resourceType": "Patient", "id": "p", "managingOrganization": { "reference": "Organization/a" } }))
+        .await;
+    fixture.put(observation("o", "p", "2024-01-01")).await;
+    let asked = async |includes: &[(&str, &str)]| {
+        let mut asked = vec![("_id", "o")];
+        asked.extend(includes);
+        let mut found = entries(&find(&fixture, "Observation", &asked).await);
+        found.sort();
+        found
+    };
+    let (patient, organization) = (("_include", "Observation:subject"), ("_include:iterate", "Patient:organization"));
+    assert_eq!(asked(&[patient]).await, ["include Patient/p", "match Observation/o"]);
+    assert_eq!(asked(&[("_include", "*")]).await, ["include Patient/p", "match Observation/o"]);
+    assert_eq!(asked(&[organization]).await, ["match Observation/o"]);
+    let two = ["include Organization/a", "include Patient/p", "match Observation/o"];
+    assert_eq!(asked(&[patient, organization]).await, two);
+    let all = asked(&[patient, organization, ("_include:iterate", "Organization:partof")]).await;
+    assert_eq!(all.iter().filter(|found| found.starts_with("include Organization")).count(), 3);
+    // Back along references as well.
+    let found = entries(
+        &find(
+            &fixture,
+            "Organization",
+            &[("_id", "a"), ("_revinclude", "Patient:organization"), ("_revinclude:iterate", "Observation:subject")],
+        )
+        .await,
+    );
+    assert_eq!(found, ["match Organization/a", "include Patient/p", "include Observation/o"]);
+}
+
+/// <https://hl7.org/fhir/R4/search.html#list>
+#[tokio::test]
+async fn a_list_is_searched_by_its_entries() {
+    let fixture = filled().await;
+    let entry = |id: &str| json!({ "item": { "reference": format!("Observation/{id}") } });
+    let list = json!({ "resourceType": "List", "id": "l", "status": "current", "mode": "working",
+        "subject": { "reference": "Patient/p" }, "entry": [entry("o1"), entry("o3"), entry("gone")] });
+    fixture.put(list).await;
+    let found = find(&fixture, "Observation", &[("_list", "l"), ("_sort", "date")]).await;
+    assert_eq!(entries(&found), ["match Observation/o1", "match Observation/o3"]);
+    assert!(entries(&find(&fixture, "Observation", &[("_list", "nothing")]).await).is_empty());
+    assert!(entries(&find(&fixture, "Patient", &[("_list", "l")]).await).is_empty());
+}

@@ -109,6 +109,29 @@ impl Planner<'_> {
             Test::LastUpdated(tests) => {
                 instants(tests, &self.resource_column(Resource::LastUpdated, key)).unwrap_or_else(never)
             }
+            Test::All(parts) => parts
+                .iter()
+                .map(|part| self.criterion(types, part, key, within))
+                .reduce(ExprTrait::and)
+                .unwrap_or_else(|| Expr::cust("1 = 1")),
+            Test::OneOf(parts) => parts
+                .iter()
+                .map(|part| self.criterion(types, part, key, within))
+                .reduce(ExprTrait::or)
+                .unwrap_or_else(never),
+            Test::Typed(parts) => parts
+                .iter()
+                .filter(|(of, _)| types.contains(of))
+                .map(|(of, part)| {
+                    let met = self.criterion(&[of], part, key, within);
+                    match part.test {
+                        // Rows are of parameters of one type; an id is not.
+                        Test::Id(_) => met.and(self.resource_column(Resource::Type, key).eq(self.number(of))),
+                        _ => met,
+                    }
+                })
+                .reduce(ExprTrait::or)
+                .unwrap_or_else(never),
             Test::Referred { source, code, criterion } => {
                 self.is_referred_to(types, (source, code), criterion, key, within)
             }
@@ -201,6 +224,8 @@ impl Planner<'_> {
                 let condition = match mode {
                     StringMode::StartsWith => RowCondition::StartsWith(folded.clone()),
                     StringMode::Contains => RowCondition::Contains(folded.clone()),
+                    StringMode::Equals => RowCondition::Equals(folded.clone()),
+                    StringMode::EndsWith => RowCondition::EndsWith(folded.clone()),
                     StringMode::Exact => {
                         RowCondition::Exact { folded: folded.clone(), exact: hash(Meaning::Exact, &[exact]) }
                     }

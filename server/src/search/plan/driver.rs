@@ -1,6 +1,8 @@
 //! What a page's statement walks.
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Query, SelectStatement};
+use std::collections::BTreeMap;
+
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Order, Query, SelectStatement};
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::condition::{any_row, parameter_is};
@@ -9,13 +11,15 @@ use super::row::{Columns, RowTest};
 use super::{Access, Planner, Within};
 use crate::access::Boundary;
 use crate::search::query::{Criterion, Prefix, Search, Sort, Test, ValueTest};
-use crate::search::table::{Parameter, ParameterTable, Rule};
+use crate::search::table::{ITSELF, Parameter, ParameterTable, Rule};
 use crate::store::index::{Column, IndexTable};
 use crate::store::schema::{Compartment, Resource};
 
 pub(super) enum Driver<'a> {
     /// A patient's compartment rows of one type, newest first. The masks decide the criterion, and the boundary.
     Walk { patient: String, of: &'static str, masks: Vec<i64>, patient_criterion: Option<usize> },
+    /// All that a patient's compartment has of several types, by the masks of the types' numbers.
+    Chart { patient: String, masks: BTreeMap<i64, Vec<i32>>, criterion: usize },
     /// The index rows of one criterion, over one type.
     Rows { criterion: usize, parameter: &'a Parameter, test: RowTest },
     /// What one chain leads to.
@@ -27,7 +31,9 @@ pub(super) enum Driver<'a> {
 impl<'a> Driver<'a> {
     pub(super) fn choose(planner: &Planner<'a>, search: &Search, access: Access<'_>) -> Driver<'a> {
         let table = planner.table;
-        let [of] = search.types.as_slice() else { return Driver::Resources };
+        let [of] = search.types.as_slice() else {
+            return Self::chart(planner, search).unwrap_or(Driver::Resources);
+        };
         let Some(entry) = table.entry(of) else { return Driver::Resources };
         if search.criteria.iter().any(|criterion| matches!(criterion.test, Test::Id(_)) && !criterion.negated) {
             return Driver::Resources;
@@ -37,13 +43,13 @@ impl<'a> Driver<'a> {
             _ => None,
         };
         let asked = search.criteria.iter().enumerate().find_map(|(at, criterion)| {
-            let (patient, bit) = compartment_criterion(table, of, criterion)?;
-            boundary.is_none_or(|own| *own == patient).then_some((at, patient, bit))
+            let (patient, mask) = compartment_criterion(table, of, criterion)?;
+            boundary.is_none_or(|own| *own == patient).then_some((at, patient, mask))
         });
         if boundary.is_some() || asked.is_some() {
             let mut masks = Vec::new();
             masks.extend(boundary.map(|_| entry.boundary.mask));
-            masks.extend(asked.as_ref().map(|(_, _, bit)| 1 << bit));
+            masks.extend(asked.as_ref().map(|(_, _, mask)| *mask));
             let patient_criterion = asked.as_ref().map(|(at, ..)| *at);
             if let Some(patient) = boundary.cloned().or(asked.map(|(_, patient, _)| patient)) {
                 return Driver::Walk { patient, of: entry.name, masks, patient_criterion };
@@ -75,10 +81,30 @@ impl<'a> Driver<'a> {
         Some(each.into_iter().map(one).collect())
     }
 
+    /// A search of several types that asks for one patient's compartment.
+    fn chart(planner: &Planner<'_>, search: &Search) -> Option<Driver<'a>> {
+        search.criteria.iter().enumerate().find_map(|(at, criterion)| {
+            let mut of_patient = None;
+            let mut masks: BTreeMap<i64, Vec<i32>> = BTreeMap::new();
+            for of in &search.types {
+                let Test::Typed(parts) = &criterion.test else { return None };
+                if !parts.iter().any(|(name, _)| name == of) {
+                    continue;
+                }
+                let (patient, mask) = compartment_criterion(planner.table, of, criterion)?;
+                if of_patient.replace(patient.clone()).is_some_and(|known| known != patient) {
+                    return None;
+                }
+                masks.entry(mask).or_default().push(planner.number(of));
+            }
+            Some(Driver::Chart { patient: of_patient?, masks, criterion: at })
+        })
+    }
+
     /// The resource's key, as the statement names it.
     pub(super) fn key(&self) -> Expr {
         match self {
-            Driver::Walk { .. } => Expr::col(("walk", Compartment::Resource)),
+            Driver::Walk { .. } | Driver::Chart { .. } => Expr::col(("walk", Compartment::Resource)),
             Driver::Rows { .. } | Driver::Chain { .. } => Expr::col(("lead", Column::Resource)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
         }
@@ -113,6 +139,18 @@ impl<'a> Driver<'a> {
                     .from(planner.names.table_as(test.table, "lead"))
                     .and_where(parameter_is("lead", &[parameter.id]))
                     .and_where(test.expr("lead", Columns::Plain));
+            }
+            Driver::Chart { patient, masks, criterion } => {
+                done = Some(*criterion);
+                let any = masks.iter().map(|(mask, numbers)| {
+                    Expr::col(("walk", Compartment::Type))
+                        .is_in(numbers.iter().copied())
+                        .and(Expr::col(("walk", Compartment::Bits)).bit_and(*mask).ne(0))
+                });
+                statement
+                    .from(planner.names.table_as(Compartment::Table, "walk"))
+                    .and_where(Expr::col(("walk", Compartment::Patient)).eq(planner.patient_key(patient)))
+                    .and_where(any.reduce(ExprTrait::or).unwrap_or_else(super::row::never));
             }
             Driver::Chain { criterion, parameter, targets } => {
                 done = Some(*criterion);
@@ -210,7 +248,7 @@ impl<'a> Driver<'a> {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
-                Driver::Chain { .. } => Vec::new(),
+                Driver::Chain { .. } | Driver::Chart { .. } => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
                 Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_row() => {
                     [Column::High, Column::Low].map(|column| own(Expr::col(("lead", column)))).to_vec()
@@ -270,14 +308,27 @@ impl<'a> Driver<'a> {
         let ids: Vec<i32> =
             search.types.iter().filter_map(|of| planner.table.parameter(of, sort.code)).map(|known| known.id).collect();
         let extreme = |column: Expr| if sort.descending { column.max() } else { column.min() };
-        if sort.kind == Kind::Date {
+        let ranges = match sort.kind {
+            Kind::Date => Some(IndexTable::IndexDate),
+            Kind::Number => Some(IndexTable::IndexNumber),
+            Kind::Quantity => Some(IndexTable::IndexQuantity),
+            _ => None,
+        };
+        if let Some(table) = ranges {
             let column = if sort.descending { Column::High } else { Column::Low };
             let mut value = Query::select();
+            // Not `min`: PostgreSQL has none of bytes before release 18.
             value
-                .expr(extreme(Expr::col(("value", column))))
-                .from(planner.names.table_as(IndexTable::IndexDate, "value"))
+                .expr(Expr::col(("value", column)))
+                .order_by(("value", column), if sort.descending { Order::Desc } else { Order::Asc })
+                .limit(1)
+                .from(planner.names.table_as(table, "value"))
                 .and_where(parameter_is("value", &ids))
                 .and_where(Expr::col(("value", Column::Resource)).eq(self.key()));
+            if table == IndexTable::IndexQuantity {
+                // By the number as it stands: units that cannot be compared would otherwise have no order.
+                value.and_where(Expr::col(("value", Column::Unit)).eq(0i64));
+            }
             return Expr::SubQuery(None, Box::new(value.into()));
         }
         // Rows of text are not clustered by resource: all of them are grouped once.
@@ -300,16 +351,38 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// The patient that a criterion names, where a compartment bit stands for its parameter, and that bit.
-fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion) -> Option<(String, usize)> {
-    let (Test::Any(tests), false) = (&criterion.test, criterion.negated) else { return None };
-    let [ValueTest::Reference(references)] = tests.as_slice() else { return None };
-    let [reference] = references.as_slice() else { return None };
+/// The patient that a criterion names, where compartment bits stand for its parameters, and those bits.
+fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion) -> Option<(String, i64)> {
+    if criterion.negated {
+        return None;
+    }
+    let reference = match &criterion.test {
+        Test::Any(tests) => match tests.as_slice() {
+            [ValueTest::Reference(references)] => match references.as_slice() {
+                [reference] => reference,
+                _ => return None,
+            },
+            _ => return None,
+        },
+        Test::Typed(parts) => {
+            let of_type = parts.iter().filter(|(name, _)| *name == of);
+            let found = of_type.map(|(_, part)| match &part.test {
+                Test::Id(ids) if of == "Patient" && ids.len() == 1 => Some((ids[0].clone(), 1 << ITSELF)),
+                _ => compartment_criterion(table, of, part),
+            });
+            // All name one patient.
+            return found.reduce(|all, one| {
+                let ((patient, bits), (other, more)) = (all?, one?);
+                (patient == other).then_some((patient, bits | more))
+            })?;
+        }
+        _ => return None,
+    };
     let local = reference.base.as_deref().is_none_or(|base| base == table.base());
     if !local || reference.target_version.is_some() || reference.target_type.as_deref() != Some("Patient") {
         return None;
     }
-    Some((reference.target_id.clone()?, table.compartment_bit(of, criterion.code)?))
+    Some((reference.target_id.clone()?, 1 << table.compartment_bit(of, criterion.code)?))
 }
 
 /// The lower, the fewer rows are to be expected. None for what cannot drive.

@@ -18,6 +18,8 @@ pub(super) enum RowCondition {
     Hash(i64),
     StartsWith(String),
     Contains(String),
+    Equals(String),
+    EndsWith(String),
     Exact {
         folded: String,
         exact: i64,
@@ -159,6 +161,20 @@ impl RowCondition {
             RowCondition::Contains(text) => {
                 let rest = Func::coalesce([column(Column::Rest), Expr::cust("''")]);
                 let pattern = LikeExpr::new(format!("%{}%", escape_like(text))).escape('\\');
+                value().binary(BinOper::Custom("||"), rest).like(pattern)
+            }
+            RowCondition::Equals(text) => {
+                let (head, rest) = cut(text);
+                let whole = value().eq(head);
+                let rest_is = match rest {
+                    "" => column(Column::Rest).is_null(),
+                    rest => column(Column::Rest).eq(rest),
+                };
+                whole.and(rest_is)
+            }
+            RowCondition::EndsWith(text) => {
+                let rest = Func::coalesce([column(Column::Rest), Expr::cust("''")]);
+                let pattern = LikeExpr::new(format!("%{}", escape_like(text))).escape('\\');
                 value().binary(BinOper::Custom("||"), rest).like(pattern)
             }
             RowCondition::Exact { folded, exact } => value().eq(cut(folded).0).and(column(Column::Exact).eq(*exact)),

@@ -1,0 +1,221 @@
+//! Criteria that stand on others: `_filter`, `_list`, and membership in a compartment.
+
+use vesta_fhir::compartments::COMPARTMENTS;
+use vesta_runtime::search::{Reference, SearchParameterType as Kind};
+
+use super::filter::{self, Filter, OPERATORS, Operator, Step};
+use super::parse::Parser;
+use super::query::{Criterion, IssueKind, Prefix, StringMode, Test, ValueTest};
+use super::table::ParameterTable;
+
+impl Criterion {
+    /// What lies in the compartment of a resource, of these types: by any of the parameters of the definition, or as
+    /// that resource itself. <https://hl7.org/fhir/R4/compartmentdefinition.html>
+    pub fn compartment(table: &ParameterTable, of: &str, id: &str, types: &[&'static str]) -> Option<Criterion> {
+        let (_, members) = COMPARTMENTS.iter().find(|(name, _)| *name == of)?;
+        let owner = table.entry(of)?.name;
+        let reference =
+            Reference { target_type: Some(owner.to_owned()), target_id: Some(id.to_owned()), ..Reference::default() };
+        let mut any = Vec::new();
+        for name in types {
+            if *name == owner {
+                any.push((owner, Criterion { code: "_id", negated: false, test: Test::Id(vec![id.to_owned()]) }));
+            }
+            let codes = members.iter().find(|(member, _)| member == name).map_or(&[][..], |(_, codes)| codes);
+            for known in codes.iter().filter_map(|code| table.parameter(name, code)) {
+                let test = Test::Any(vec![ValueTest::Reference(vec![reference.clone()])]);
+                any.push((*name, Criterion { code: known.definition.code, negated: false, test }));
+            }
+        }
+        Some(Criterion { code: "_compartment", negated: false, test: Test::Typed(any) })
+    }
+}
+
+/// The types that a compartment has, and its own; none where there is no such compartment.
+pub fn compartment_types(of: &str) -> Option<Vec<&'static str>> {
+    let (owner, members) = COMPARTMENTS.iter().find(|(name, _)| *name == of)?;
+    let mut types: Vec<&'static str> = members.iter().map(|(name, _)| *name).collect();
+    if !types.contains(owner) {
+        types.push(owner);
+    }
+    Some(types)
+}
+
+impl Parser<'_> {
+    /// "Search for resources that are in the list": <https://hl7.org/fhir/R4/search.html#list>
+    pub(super) fn list(&mut self, name: &str, value: &str) -> Option<Criterion> {
+        if value.starts_with('$') {
+            let message = format!("{name}: the functional list {value:?} is not offered; give the id of a List");
+            self.ignore(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        let ids: Vec<&str> = value.split(',').map(|id| id.strip_prefix("List/").unwrap_or(id)).collect();
+        self.has(name, "List:item:_id", &ids.join(","))
+    }
+
+    /// <https://hl7.org/fhir/R4/search_filter.html>
+    pub(super) fn filter(&mut self, name: &str, value: &str) -> Option<Criterion> {
+        match filter::parse(value) {
+            Ok(filter) => self.filtered(name, &filter),
+            Err(wrong) => {
+                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
+                None
+            }
+        }
+    }
+
+    fn filtered(&mut self, name: &str, filter: &Filter) -> Option<Criterion> {
+        let each = |parser: &mut Self, parts: &[Filter]| {
+            parts.iter().map(|part| parser.filtered(name, part)).collect::<Option<Vec<_>>>()
+        };
+        let test = match filter {
+            Filter::All(parts) => Test::All(each(self, parts)?),
+            Filter::Any(parts) => Test::OneOf(each(self, parts)?),
+            Filter::Not(inner) => {
+                let inner = self.filtered(name, inner)?;
+                return Some(Criterion { code: "_filter", negated: true, test: Test::All(vec![inner]) });
+            }
+            Filter::Test { path, operator, value } => return self.path(name, path, *operator, value),
+        };
+        Some(Criterion { code: "_filter", negated: false, test })
+    }
+
+    fn path(&mut self, name: &str, path: &[Step], operator: Operator, value: &str) -> Option<Criterion> {
+        let (step, rest) = path.split_first()?;
+        if rest.is_empty() {
+            if step.filter.is_some() {
+                let message = format!("{name}: behind [ ] a path goes on, like related[type eq x].target");
+                self.fail(name, IssueKind::Value, message);
+                return None;
+            }
+            return self.comparison(name, &step.name, operator, value);
+        }
+        let (code, target_type) = match step.name.split_once(':') {
+            Some((code, target)) => (code, Some(target)),
+            None => (step.name.as_str(), None),
+        };
+        let definition = self.known(name, code)?;
+        let next = match rest.first().map_or("", |next| next.name.as_str()) {
+            "id" => "_id",
+            next => next,
+        };
+        self.along(name, definition, target_type, next, &|parser| {
+            let end = parser.path(name, rest, operator, value)?;
+            let Some(filter) = &step.filter else { return Some(end) };
+            let test = Test::All(vec![parser.filtered(name, filter)?, end]);
+            Some(Criterion { code: "_filter", negated: false, test })
+        })
+    }
+
+    /// One comparison, as the search for one value that it means.
+    fn comparison(&mut self, name: &str, path: &str, operator: Operator, value: &str) -> Option<Criterion> {
+        let code = if path == "id" { "_id" } else { path };
+        let escaped = value.replace('\\', "\\\\").replace(',', "\\,");
+        let plain = |parser: &mut Self, text: String| parser.criterion(name, code, &text);
+        let operator_name = OPERATORS.iter().find(|(_, known)| *known == operator).map_or("", |(text, _)| text);
+        if operator == Operator::Pr {
+            // Missing is the opposite of present.
+            let asked = match value {
+                "true" => "false",
+                "false" => "true",
+                other => other,
+            };
+            return self.criterion(name, &format!("{code}:missing"), asked);
+        }
+        if code.starts_with("_has:") || matches!(code, "_id") {
+            let found = plain(self, escaped);
+            return match operator {
+                Operator::Eq | Operator::Re => found,
+                Operator::Ne => found.map(|criterion| Criterion { negated: !criterion.negated, ..criterion }),
+                _ => self.no_operator(name, code, operator_name, "eq, ne"),
+            };
+        }
+        if code == "_lastUpdated" {
+            return match prefix(operator) {
+                Some(prefix) => plain(self, format!("{prefix}{value}")),
+                None => self.no_operator(name, code, operator_name, "eq, ne, gt, lt, ge, le, ap, sa, eb"),
+            };
+        }
+        let kind = self.known(name, code)?.kind;
+        let with_prefix = |parser: &mut Self, text: &str| match prefix(operator) {
+            Some(prefix) => parser.criterion(name, code, &format!("{prefix}{text}")),
+            None => parser.no_operator(name, code, operator_name, "eq, ne, gt, lt, ge, le, ap, sa, eb, pr"),
+        };
+        match (kind, operator) {
+            (Kind::Date, Operator::Po) => {
+                // The periods as they are written, not widened as `ap` does.
+                let mut found = plain(self, value.to_owned())?;
+                if let Test::Any(tests) = &mut found.test {
+                    for test in tests {
+                        if let ValueTest::Date(date) = test {
+                            date.prefix = Prefix::Ap;
+                        }
+                    }
+                }
+                Some(found)
+            }
+            (Kind::Date | Kind::Number, _) => with_prefix(self, value),
+            (Kind::Quantity, _) => with_prefix(self, &escaped),
+            (Kind::String, Operator::Eq | Operator::Ne | Operator::Co | Operator::Sw | Operator::Ew) => {
+                let mut found = plain(self, escaped)?;
+                let wanted = match operator {
+                    Operator::Co => StringMode::Contains,
+                    Operator::Sw => StringMode::StartsWith,
+                    Operator::Ew => StringMode::EndsWith,
+                    _ => StringMode::Equals,
+                };
+                if let Test::Any(tests) = &mut found.test {
+                    for test in tests {
+                        if let ValueTest::String { mode, .. } = test {
+                            *mode = wanted;
+                        }
+                    }
+                }
+                Some(if operator == Operator::Ne { other_than(found) } else { found })
+            }
+            (Kind::Uri, Operator::Sw) => self.criterion(name, &format!("{code}:below"), &escaped),
+            (Kind::Token | Kind::Uri | Kind::Reference | Kind::Composite, Operator::Eq) => plain(self, escaped),
+            (Kind::Reference, Operator::Re) => plain(self, escaped),
+            (Kind::Token | Kind::Uri | Kind::Reference | Kind::Composite, Operator::Ne) => {
+                plain(self, escaped).map(other_than)
+            }
+            (Kind::Token, Operator::Ss) => self.criterion(name, &format!("{code}:below"), &escaped),
+            (Kind::Token, Operator::Sb) => self.criterion(name, &format!("{code}:above"), &escaped),
+            (Kind::Token, Operator::In) => self.criterion(name, &format!("{code}:in"), &escaped),
+            (Kind::Token, Operator::Ni) => self.criterion(name, &format!("{code}:not-in"), &escaped),
+            (Kind::String, _) => self.no_operator(name, code, operator_name, "eq, ne, co, sw, ew, pr"),
+            (Kind::Token, _) => self.no_operator(name, code, operator_name, "eq, ne, ss, sb, in, ni, pr"),
+            (Kind::Uri, _) => self.no_operator(name, code, operator_name, "eq, ne, sw, pr"),
+            (Kind::Reference, _) => self.no_operator(name, code, operator_name, "eq, ne, re, pr"),
+            _ => self.no_operator(name, code, operator_name, "eq, ne, pr"),
+        }
+    }
+
+    fn no_operator(&mut self, name: &str, code: &str, operator: &str, known: &str) -> Option<Criterion> {
+        let message = format!("{name}: {code} cannot be compared by {operator}; it can by {known}");
+        self.fail(name, IssueKind::NotSupported, message);
+        None
+    }
+}
+
+/// "An item in the set has an unequal value": there is one, and none is equal.
+fn other_than(found: Criterion) -> Criterion {
+    let present = Criterion { code: found.code, negated: false, test: Test::Missing(false) };
+    let none = Criterion { negated: !found.negated, ..found };
+    Criterion { code: "_filter", negated: false, test: Test::All(vec![present, none]) }
+}
+
+fn prefix(operator: Operator) -> Option<&'static str> {
+    Some(match operator {
+        Operator::Eq => "eq",
+        Operator::Ne => "ne",
+        Operator::Gt => "gt",
+        Operator::Lt => "lt",
+        Operator::Ge => "ge",
+        Operator::Le => "le",
+        Operator::Ap => "ap",
+        Operator::Sa => "sa",
+        Operator::Eb => "eb",
+        _ => return None,
+    })
+}
