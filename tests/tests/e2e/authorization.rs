@@ -30,6 +30,8 @@ struct Row {
 struct Records {
     patient: String,
     observation: String,
+    encounter: String,
+    composition: String,
 }
 
 const fn get(template: &'static str, path: &'static str, foreign: Foreign) -> Row {
@@ -60,10 +62,40 @@ const LEDGER: &[Row] = &[
     get("/{type}/_history", "Observation/_history", Nothing),
     get("/{type}/{id}", "Observation/{observation}", Denied),
     send("PUT", "/{type}/{id}", "Observation/{observation}", replacement, Denied),
+    send("PATCH", "/{type}/{id}", "Observation/{observation}", patch, Denied),
+    send("PUT", "/{type}", "Observation?_id={observation}", replacement, Denied),
+    send("PATCH", "/{type}", "Observation?_id={observation}", patch, Denied),
+    Row { method: "DELETE", template: "/{type}", path: "Observation?_id={observation}", body: None, foreign: Nothing },
     Row { method: "DELETE", template: "/{type}/{id}", path: "Observation/{observation}", body: None, foreign: Denied },
     get("/{type}/{id}/{member}", "Patient/{patient}/Observation", Nothing),
     get("/{type}/{id}/_history", "Observation/{observation}/_history", Denied),
     get("/{type}/{id}/_history/{version}", "Observation/{observation}/_history/1", Denied),
+    get("/$meta", "$meta", Nothing),
+    send("POST", "/$meta", "$meta", no_parameters, Nothing),
+    get("/{type}/$meta", "Observation/$meta", Nothing),
+    send("POST", "/{type}/$meta", "Observation/$meta", no_parameters, Nothing),
+    get("/{type}/{id}/$meta", "Observation/{observation}/$meta", Denied),
+    send("POST", "/{type}/{id}/$meta", "Observation/{observation}/$meta", no_parameters, Denied),
+    send("POST", "/{type}/{id}/$meta-add", "Observation/{observation}/$meta-add", labels, Denied),
+    send("POST", "/{type}/{id}/$meta-delete", "Observation/{observation}/$meta-delete", labels, Denied),
+    send("POST", "/$validate", "$validate", replacement, Nothing),
+    send("POST", "/{type}/$validate", "Observation/$validate", replacement, Nothing),
+    get("/{type}/{id}/$validate", "Observation/{observation}/$validate", Denied),
+    send("POST", "/{type}/{id}/$validate", "Observation/{observation}/$validate", replacement, Denied),
+    get("/Patient/$everything", "Patient/$everything", Nothing),
+    send("POST", "/Patient/$everything", "Patient/$everything", no_parameters, Nothing),
+    get("/Patient/{id}/$everything", "Patient/{patient}/$everything", Denied),
+    send("POST", "/Patient/{id}/$everything", "Patient/{patient}/$everything", no_parameters, Denied),
+    get("/Encounter/{id}/$everything", "Encounter/{encounter}/$everything", Denied),
+    send("POST", "/Encounter/{id}/$everything", "Encounter/{encounter}/$everything", no_parameters, Denied),
+    get("/Observation/$lastn", "Observation/$lastn?patient={patient}&code=x", Nothing),
+    send("POST", "/Observation/$lastn", "Observation/$lastn?patient={patient}&code=x", no_parameters, Nothing),
+    get("/Composition/$document", "Composition/$document?id={composition}", Denied),
+    send("POST", "/Composition/$document", "Composition/$document?id={composition}", no_parameters, Denied),
+    get("/Composition/{id}/$document", "Composition/{composition}/$document", Denied),
+    send("POST", "/Composition/{id}/$document", "Composition/{composition}/$document", no_parameters, Denied),
+    get("/DocumentReference/$docref", "DocumentReference/$docref?patient={patient}", Denied),
+    send("POST", "/DocumentReference/$docref", "DocumentReference/$docref?patient={patient}", no_parameters, Denied),
 ];
 
 /// Routes that ask for no token: they tell how to get one, and whether the server lives.
@@ -86,6 +118,22 @@ fn transaction(records: &Records) -> Value {
           "request": { "method": "PUT", "url": format!("Observation/{}", records.observation) } } ] })
 }
 
+/// A FHIRPath Patch.
+fn patch(_: &Records) -> Value {
+    json!({ "resourceType": "Parameters", "parameter": [{ "name": "operation", "part": [
+        { "name": "type", "valueCode": "replace" }, { "name": "path", "valueString": "Observation.status" },
+        { "name": "value", "valueCode": "amended" } ] }] })
+}
+
+fn no_parameters(_: &Records) -> Value {
+    json!({ "resourceType": "Parameters" })
+}
+
+fn labels(_: &Records) -> Value {
+    let tag = json!({ "tag": [{ "system": "http://example.org/tags", "code": "mine" }] });
+    json!({ "resourceType": "Parameters", "parameter": [{ "name": "meta", "valueMeta": tag }] })
+}
+
 fn all_types(_: &Records) -> Value {
     json!("_type=Observation")
 }
@@ -97,6 +145,7 @@ fn form(records: &Records) -> Value {
 
 fn ask(client: &Client, row: &Row, records: &Records) -> Answer {
     let path = row.path.replace("{patient}", &records.patient).replace("{observation}", &records.observation);
+    let path = path.replace("{encounter}", &records.encounter).replace("{composition}", &records.composition);
     let (kind, body) = match row.body.map(|body| body(records)) {
         Some(Value::String(form)) => ("application/x-www-form-urlencoded", Some(form.into_bytes())),
         Some(resource) => ("application/fhir+json", Some(resource.to_string().into_bytes())),
@@ -112,7 +161,13 @@ fn records(world: &World) -> (Records, Records) {
     let record = |family: &str| {
         let patient = client.create(&json!({ "resourceType": "Patient", "name": [{ "family": family }] }));
         let observation = client.create(&observation(&patient));
-        Records { patient, observation }
+        let subject = json!({ "reference": format!("Patient/{patient}") });
+        let encounter = client.create(
+            &json!({ "resourceType": "Encounter", "status": "finished", "class": { "code": "AMB" }, "subject": subject }),
+        );
+        let composition = client.create(&json!({ "resourceType": "Composition", "status": "final",
+            "type": { "text": "note" }, "subject": subject, "date": "2024", "author": [{ "display": "x" }], "title": "x" }));
+        Records { patient, observation, encounter, composition }
     };
     (record("Own"), record("Other"))
 }
@@ -185,7 +240,11 @@ on_both_databases! {
                     assert!(!said.contains(&own.observation), "{shown}");
                     if answer.status == 200 {
                         let bundle = answer.json();
-                        assert!(matches(&bundle).all(|found| found["id"] == other.observation), "{shown}");
+                        let own = [&other.patient, &other.observation, &other.encounter, &other.composition];
+                        assert!(
+                            matches(&bundle).all(|found| own.iter().any(|id| found["id"] == id.as_str())),
+                            "{shown}"
+                        );
                     }
                 }
             }
@@ -206,7 +265,7 @@ on_both_databases! {
                 let shown = format!("{} {} with {scope}: {answer:?}", row.method, row.template);
                 match row.template {
                     // What goes over all types may answer with what the scopes cover: here nothing.
-                    "/_history" | "/_search" | "/" if row.foreign == Nothing => {
+                    "/_history" | "/_search" | "/" | "/$meta" if row.foreign == Nothing => {
                         assert!([200, 403].contains(&answer.status), "{shown}");
                         assert!(!String::from_utf8_lossy(&answer.body).contains(&own.observation), "{shown}");
                     }
@@ -295,12 +354,41 @@ fn system_scopes_can_be_switched_off() {
     world.client("user/*.rs").get("Patient").expect(200);
 }
 
+/// What every type has: named once in the ledger.
+const OF_EVERY_TYPE: [&str; 4] = ["meta", "meta-add", "meta-delete", "validate"];
+
+/// Where the operations that the server names may be invoked: path and template.
+fn operation_paths(client: &Client) -> Vec<(String, String)> {
+    let statement = client.get("metadata").expect(200).json();
+    let rest = &statement["rest"][0];
+    let names = |of: &Value| -> Vec<String> {
+        let all = of["operation"].as_array().into_iter().flatten();
+        all.map(|operation| operation["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let mut paths: Vec<(String, String)> =
+        names(rest).iter().map(|name| (format!("${name}"), format!("/${name}"))).collect();
+    let mut seen = BTreeSet::new();
+    for resource in rest["resource"].as_array().expect("resources") {
+        let of = resource["type"].as_str().expect("a type");
+        for name in names(resource) {
+            let is_everywhere = OF_EVERY_TYPE.contains(&name.as_str());
+            if is_everywhere && !seen.insert(name.clone()) {
+                continue;
+            }
+            let shown = if is_everywhere { "{type}" } else { of };
+            paths.push((format!("{of}/${name}"), format!("/{shown}/${name}")));
+            paths.push((format!("{of}/1/${name}"), format!("/{shown}/{{id}}/${name}")));
+        }
+    }
+    paths
+}
+
 /// Asks every path that can be made of the API's words with every method: what answers anything but "no such route"
 /// must be in the ledger, or among the open routes.
 #[test]
 fn every_route_is_in_the_ledger() {
     let world = World::on_sqlite();
-    let words = ["Patient", "1", "_history", "_search", "metadata", "$export", "$everything", "_tags"];
+    let words = ["Patient", "1", "_history", "_search", "metadata", "$export", "_tags"];
     let mut paths: BTreeSet<String> = BTreeSet::from([String::new()]);
     for _ in 0..4 {
         let longer: Vec<String> = paths
@@ -340,6 +428,29 @@ fn every_route_is_in_the_ledger() {
             }
         }
     }
+    for (path, shown) in operation_paths(&client) {
+        for method in ["GET", "POST"] {
+            let status = client.send(method, &path, &[], (method == "POST").then_some(b"{}".as_slice())).status;
+            if ![404, 405].contains(&status) && !known.contains(&(method, shown.as_str())) {
+                missing.insert(format!("{method} {shown} ({path}) answers {status}"));
+            }
+        }
+        paths.insert(path);
+    }
+    let template = |path: &str| match path.split_once('$') {
+        // An operation of every type, or of its own.
+        Some((place, name)) if !path.starts_with("$export") => {
+            let of = place.split('/').next().unwrap_or_default();
+            let of = if OF_EVERY_TYPE.contains(&name) && !of.is_empty() { "{type}" } else { of };
+            let place = match place.split('/').count() {
+                1 => "/".to_owned(),
+                2 => format!("/{of}/"),
+                _ => format!("/{of}/{{id}}/"),
+            };
+            format!("{place}${name}")
+        }
+        _ => template(path),
+    };
     assert!(missing.is_empty(), "not in the ledger: {missing:#?}");
     // And the ledger has no row of what is gone.
     for (method, shown) in &known {
