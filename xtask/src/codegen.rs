@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use vesta_codegen::digest::Specification;
-use vesta_codegen::emit::{self, PREAMBLE};
+use vesta_codegen::emit::{self, NOTICE};
 
 use crate::{Outcome, spec, workspace};
 
@@ -56,11 +56,16 @@ enum Change {
     Delete,
 }
 
-/// What has to be done so that `generated/` holds exactly these files. Files without the preamble (manifests) are not
-/// the generator's.
+/// Where generated files stand; files without the notice (manifests, suites written by hand) are not the generator's.
+const FOLDERS: [&str; 2] = ["generated", "conformance/suites"];
+
+/// What has to be done so that the folders hold exactly these files.
 fn changes(root: &Path, files: &BTreeMap<String, String>) -> Outcome<BTreeMap<String, Change>> {
-    let present = spec::read_folder(&root.join("generated"))?;
-    let present: BTreeMap<_, _> = present.into_iter().map(|(path, text)| (format!("generated/{path}"), text)).collect();
+    let mut present = BTreeMap::new();
+    for folder in FOLDERS {
+        let files = spec::read_folder(&root.join(folder))?;
+        present.extend(files.into_iter().map(|(path, text)| (format!("{folder}/{path}"), text)));
+    }
     let mut changes = BTreeMap::new();
     for (path, text) in files {
         if present.get(path) != Some(text) {
@@ -68,7 +73,8 @@ fn changes(root: &Path, files: &BTreeMap<String, String>) -> Outcome<BTreeMap<St
         }
     }
     for (path, text) in present {
-        if text.starts_with(PREAMBLE) && !files.contains_key(&path) {
+        let is_generated = text.lines().take(2).any(|line| line.contains(NOTICE));
+        if is_generated && !files.contains_key(&path) {
             changes.insert(path, Change::Delete);
         }
     }
@@ -112,6 +118,8 @@ fn difference(changes: &BTreeMap<String, Change>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use vesta_codegen::emit::PREAMBLE;
+
     use super::*;
 
     #[test]

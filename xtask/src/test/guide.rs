@@ -30,6 +30,9 @@ const LISTS: [&str; 6] = [
     "spec/lock.toml",
 ];
 
+/// Where digests and generated files stand.
+const FOLDERS: [&str; 3] = ["spec", "generated", "conformance/suites"];
+
 /// Returns what was seen, for the table of phases.
 pub(super) fn run() -> Outcome<String> {
     let copy = copy()?;
@@ -69,7 +72,7 @@ fn copy() -> Outcome<PathBuf> {
             fs::write(&to, from)?;
         }
     }
-    for folder in ["spec", "generated"] {
+    for folder in FOLDERS {
         for file in spec::list_folder(&copy.join(folder))? {
             let path = Path::new(folder).join(file);
             if !files.contains(&path) {
@@ -85,7 +88,7 @@ type Facts = BTreeMap<String, Vec<u8>>;
 /// What a guide may change: digests and generated files, by their path.
 fn facts(copy: &Path) -> Outcome<Facts> {
     let mut facts = BTreeMap::new();
-    for folder in ["spec", "generated"] {
+    for folder in FOLDERS {
         for file in spec::list_folder(&copy.join(folder))? {
             let path = format!("{folder}/{file}");
             facts.insert(path.clone(), fs::read(copy.join(path))?);
@@ -123,6 +126,7 @@ fn changed(before: &Facts, after: &Facts) -> Outcome<usize> {
         format!("generated/guides/src/{MODULE}/"),
         format!("generated/guides/src/search/{MODULE}.rs"),
         format!("generated/terminology/src/{NAME}-{VERSION}.blob"),
+        format!("conformance/suites/{NAME}-{VERSION}.json"),
     ];
     let is_own = |path: &&str| own.iter().any(|start| path.starts_with(start));
     let (own, shared): (Vec<&str>, Vec<&str>) = changed.into_iter().partition(is_own);
