@@ -58,6 +58,38 @@ pub fn bundles(folder: &Path) -> Result<Vec<Sample>, SampleError> {
     Ok(samples)
 }
 
+/// The resources of a folder's `*.ndjson` and `*.json` files: single resources, and Bundles whose entries have ids.
+pub fn folder(folder: &Path) -> Result<Vec<Sample>, SampleError> {
+    let read = |source| SampleError::Read { path: folder.to_path_buf(), source };
+    let files: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(read)?.collect();
+    let mut paths: Vec<PathBuf> = files.map_err(read)?.into_iter().map(|file| file.path()).collect();
+    paths.sort();
+    let mut samples = Vec::new();
+    for path in paths {
+        let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let text = || std::fs::read(&path).map_err(|source| SampleError::Read { path: path.clone(), source });
+        let values = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("ndjson") => {
+                let text = text()?;
+                let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+                lines.map(|line| json(line, &origin)).collect::<Result<Vec<_>, _>>()?
+            }
+            Some("json") => match json(&*text()?, &origin)? {
+                mut bundle
+                    if bundle["resourceType"] == "Bundle" && bundle["entry"][0]["resource"]["id"].is_string() =>
+                {
+                    let entries = bundle["entry"].as_array_mut().into_iter().flatten();
+                    entries.map(|entry| entry["resource"].take()).collect()
+                }
+                resource => vec![resource],
+            },
+            _ => continue,
+        };
+        samples.extend(values.into_iter().map(|resource| Sample { origin: origin.clone(), resource }));
+    }
+    Ok(samples)
+}
+
 fn entries(bundle: &Value, origin: &str) -> Result<Vec<Sample>, SampleError> {
     let fault = |message: &str| SampleError::Content { origin: origin.to_owned(), message: message.to_owned() };
     let entries = bundle["entry"].as_array().ok_or_else(|| fault("a Bundle without entries"))?;

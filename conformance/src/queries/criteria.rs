@@ -7,38 +7,37 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::facts::Fact;
-use super::spread;
-use super::table::{Kind, Parameter};
+use super::{Kind, Parameter, spread};
 use crate::time;
 
-pub(super) struct Criterion {
+pub(crate) struct Criterion {
     /// The parameter's code, by which its facts are found.
-    pub(super) code: &'static str,
+    pub(crate) code: String,
     /// The code with its modifier.
-    pub(super) name: String,
-    pub(super) value: String,
+    pub(crate) name: String,
+    pub(crate) value: String,
     test: Test,
 }
 
-type Test = Box<dyn Fn(&[Fact]) -> bool>;
+type Test = Box<dyn Fn(&[Fact]) -> bool + Send + Sync>;
 
 impl Criterion {
     fn new(parameter: &Parameter, modifier: &str, value: impl Into<String>, test: Test) -> Self {
-        Self { code: parameter.code, name: format!("{}{modifier}", parameter.code), value: value.into(), test }
+        Self { code: parameter.code.clone(), name: format!("{}{modifier}", parameter.code), value: value.into(), test }
     }
 
-    pub(super) fn is_met(&self, facts: &[Fact]) -> bool {
+    pub(crate) fn is_met(&self, facts: &[Fact]) -> bool {
         (self.test)(facts)
     }
 }
 
 /// Whether any of the facts meets it.
-fn any(test: impl Fn(&Fact) -> bool + 'static) -> Test {
+fn any(test: impl Fn(&Fact) -> bool + Send + Sync + 'static) -> Test {
     Box::new(move |facts| facts.iter().any(&test))
 }
 
 /// The criterion that a resource with these facts meets: its first value as it stands.
-pub(super) fn of(parameter: &Parameter, facts: &[Fact]) -> Option<Criterion> {
+pub(crate) fn of(parameter: &Parameter, facts: &[Fact]) -> Option<Criterion> {
     match facts.first()? {
         Fact::Token { system, code } => Some(token(parameter, system.as_deref(), code)),
         Fact::Reference(reference) => Some(reference_to(parameter, reference)),
@@ -49,11 +48,11 @@ pub(super) fn of(parameter: &Parameter, facts: &[Fact]) -> Option<Criterion> {
 }
 
 /// Criteria for a single parameter, with values that occur in the samples.
-pub(super) fn single(parameter: &Parameter, facts: &[Vec<Fact>], count: usize) -> Vec<Criterion> {
+pub(crate) fn single(parameter: &Parameter, facts: &[Vec<Fact>], count: usize) -> Vec<Criterion> {
     let all: Vec<&Fact> = facts.iter().flatten().collect();
-    match parameter.kind {
+    match &parameter.kind {
         Kind::Token => tokens(parameter, &all, count),
-        Kind::Reference { target } => references(parameter, target, &all, count),
+        Kind::Reference { target } => references(parameter, target.as_deref(), &all, count),
         Kind::Date => {
             let texts: BTreeSet<&str> = all.iter().filter_map(|fact| date_text(fact)).collect();
             all_dates(parameter, &texts.into_iter().collect::<Vec<_>>(), count)
@@ -63,7 +62,7 @@ pub(super) fn single(parameter: &Parameter, facts: &[Vec<Fact>], count: usize) -
     }
 }
 
-fn token(parameter: &Parameter, system: Option<&str>, code: &str) -> Criterion {
+pub(crate) fn token(parameter: &Parameter, system: Option<&str>, code: &str) -> Criterion {
     let wanted = Fact::Token { system: system.map(str::to_owned), code: code.to_owned() };
     let value = system.map_or_else(|| escaped(code), |system| format!("{}|{}", escaped(system), escaped(code)));
     let has_system = system.is_some();
@@ -77,6 +76,14 @@ fn token(parameter: &Parameter, system: Option<&str>, code: &str) -> Criterion {
             _ => *fact == wanted,
         }),
     )
+}
+
+/// Any of several, in one list of values: a comma is an OR.
+/// <https://hl7.org/fhir/R4/search.html#combining>
+pub(crate) fn either(parameter: &Parameter, criteria: Vec<Criterion>) -> Criterion {
+    let value = criteria.iter().map(|criterion| criterion.value.clone()).collect::<Vec<_>>().join(",");
+    let test: Test = Box::new(move |facts| criteria.iter().any(|criterion| criterion.is_met(facts)));
+    Criterion::new(parameter, "", value, test)
 }
 
 fn tokens(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criterion> {
@@ -93,10 +100,8 @@ fn tokens(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criterion> 
     let mut criteria: Vec<Criterion> = chosen.iter().map(|(system, code)| token(parameter, *system, code)).collect();
     criteria.extend(chosen.iter().filter(|(system, _)| system.is_some()).map(|(_, code)| token(parameter, None, code)));
     if let [(first_system, first), .., (last_system, last)] = chosen.as_slice() {
-        let both = [token(parameter, *first_system, first), token(parameter, *last_system, last)];
-        let value = both.iter().map(|criterion| criterion.value.clone()).collect::<Vec<_>>().join(",");
-        let either: Test = Box::new(move |facts| both.iter().any(|criterion| criterion.is_met(facts)));
-        criteria.push(Criterion::new(parameter, "", value, either));
+        let both = vec![token(parameter, *first_system, first), token(parameter, *last_system, last)];
+        criteria.push(either(parameter, both));
     }
     if let Some((system, code)) = chosen.first() {
         let met = token(parameter, *system, code);
@@ -106,12 +111,16 @@ fn tokens(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criterion> 
     criteria
 }
 
-/// By the bare id where the parameter has one target, else with its type.
+/// By the bare id where the parameter has one target, else with its type; a canonical as it stands.
 fn reference_to(parameter: &Parameter, reference: &str) -> Criterion {
-    let id = reference.split_once('/').map_or(reference, |(_, id)| id);
-    let has_target = matches!(parameter.kind, Kind::Reference { target: Some(_) });
+    let id = match &parameter.kind {
+        Kind::Reference { target: Some(target) } => {
+            reference.strip_prefix(target.as_ref()).and_then(|rest| rest.strip_prefix('/'))
+        }
+        _ => None,
+    };
     let wanted = Fact::Reference(reference.to_owned());
-    Criterion::new(parameter, "", if has_target { id } else { reference }, any(move |fact| *fact == wanted))
+    Criterion::new(parameter, "", id.unwrap_or(reference), any(move |fact| *fact == wanted))
 }
 
 fn references(parameter: &Parameter, target: Option<&str>, all: &[&Fact], count: usize) -> Vec<Criterion> {
@@ -138,7 +147,7 @@ fn date_text(fact: &Fact) -> Option<&str> {
     if let Fact::Date(_, text) = fact { Some(text) } else { None }
 }
 
-fn dates(parameter: &Parameter, prefix: &'static str, text: &str) -> Option<Criterion> {
+pub(crate) fn dates(parameter: &Parameter, prefix: &'static str, text: &str) -> Option<Criterion> {
     let searched = time::range(text)?;
     // `eq` is what no prefix means.
     let value = format!("{}{text}", if prefix == "eq" { "" } else { prefix });

@@ -3,11 +3,11 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::table::{Kind, Parameter};
+use super::{Kind, Parameter};
 use crate::time::{self, Range};
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Fact {
+pub(crate) enum Fact {
     Token {
         system: Option<String>,
         code: String,
@@ -25,15 +25,15 @@ pub(super) enum Fact {
     },
 }
 
-pub(super) fn facts(parameter: &Parameter, resource: &Value) -> Vec<Fact> {
+pub(crate) fn facts(parameter: &Parameter, resource: &Value) -> Vec<Fact> {
     let mut found = Vec::new();
-    for path in parameter.paths {
-        for value in values(resource, path) {
-            match parameter.kind {
+    for path in &parameter.paths {
+        for value in path.values(resource) {
+            match &parameter.kind {
                 Kind::Token => tokens(value, &mut found),
-                Kind::Reference { target } => found.extend(reference(value, target)),
+                Kind::Reference { target } => found.extend(reference(value, target.as_deref())),
                 Kind::Date => found.extend(date(value)),
-                Kind::Text => found.extend(value.as_str().map(|text| Fact::Text(text.to_owned()))),
+                Kind::Text => texts(value, &mut found),
                 Kind::Quantity => found.extend(quantity(value)),
             }
         }
@@ -42,16 +42,22 @@ pub(super) fn facts(parameter: &Parameter, resource: &Value) -> Vec<Fact> {
 }
 
 /// Whether the element is there at all, with or without what can be searched for.
-pub(super) fn is_present(parameter: &Parameter, resource: &Value) -> bool {
-    parameter.paths.iter().any(|path| !values(resource, path).is_empty())
+pub(crate) fn is_present(parameter: &Parameter, resource: &Value) -> bool {
+    parameter.paths.iter().any(|path| !path.values(resource).is_empty())
 }
 
-/// The values at a path of member names, arrays flattened.
-fn values<'a>(resource: &'a Value, path: &str) -> Vec<&'a Value> {
-    path.split('.').fold(vec![resource], |values, name| {
-        let members = values.into_iter().filter_map(|value| value.get(name));
-        members.flat_map(|value| value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())).collect()
-    })
+/// A string, or the parts of a HumanName or an Address. <https://hl7.org/fhir/R4/search.html#string>
+fn texts(value: &Value, found: &mut Vec<Fact>) {
+    const PARTS: [&str; 11] =
+        ["family", "given", "prefix", "suffix", "text", "line", "city", "district", "state", "postalCode", "country"];
+    match value {
+        Value::String(text) => found.push(Fact::Text(text.clone())),
+        Value::Object(members) => {
+            PARTS.iter().filter_map(|part| members.get(*part)).for_each(|part| texts(part, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        _ => {}
+    }
 }
 
 /// <https://hl7.org/fhir/R4/search.html#token>
@@ -76,6 +82,10 @@ fn tokens(value: &Value, found: &mut Vec<Fact>) {
 }
 
 fn reference(value: &Value, target: Option<&str>) -> Option<Fact> {
+    // A canonical is searched for as it is written.
+    if let Value::String(canonical) = value {
+        return Some(Fact::Reference(canonical.clone()));
+    }
     let reference = value["reference"].as_str()?;
     let (resource_type, id) = reference.split_once('/')?;
     // What lies on another server, or inside the resource, is not asked for here.

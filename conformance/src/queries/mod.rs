@@ -1,17 +1,44 @@
 //! Searches and what they must find, worked out from the samples: every value asked for comes from the files, and the
 //! answer is the set of ids that a plain reading of <https://hl7.org/fhir/R4/search.html> gives.
 
-mod criteria;
-mod facts;
+pub(crate) mod criteria;
+pub(crate) mod facts;
+mod path;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::LazyLock;
 
 use crate::samples::Sample;
 use criteria::Criterion;
 use facts::Fact;
-pub use table::{COMBINATIONS, Kind, PARAMETERS, Parameter};
+pub use path::{ExpressionError, Path};
+pub use table::Kind;
+use table::{COMBINATIONS, ROWS};
+
+/// A search parameter of a type, and where its values stand.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    pub resource_type: String,
+    pub code: String,
+    pub kind: Kind,
+    pub paths: Vec<Path>,
+}
+
+/// The parameters of the table.
+fn parameters(resource_type: &str) -> impl Iterator<Item = &'static Parameter> {
+    static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
+        let parameters = ROWS.iter().map(|row| Parameter {
+            resource_type: row.resource_type.to_owned(),
+            code: row.code.to_owned(),
+            kind: row.kind.clone(),
+            paths: row.paths.iter().map(|path| Path::members(path)).collect(),
+        });
+        parameters.collect()
+    });
+    PARAMETERS.iter().filter(move |parameter| parameter.resource_type == resource_type)
+}
 
 /// A search and the ids of the resources that it must find, no more and no fewer.
 #[derive(Debug, Clone)]
@@ -35,8 +62,8 @@ impl fmt::Display for Query {
 /// The resources of one type, and what each parameter finds in each.
 struct Reading<'a> {
     ids: Vec<&'a str>,
-    facts: BTreeMap<&'static str, Vec<Vec<Fact>>>,
-    present: BTreeMap<&'static str, Vec<bool>>,
+    facts: BTreeMap<&'a str, Vec<Vec<Fact>>>,
+    present: BTreeMap<&'a str, Vec<bool>>,
 }
 
 /// How many values of a parameter are asked for: those are spread over all that occur.
@@ -47,7 +74,7 @@ const LENDERS: usize = 5;
 /// Every search that the table and the samples give.
 pub fn queries(samples: &[Sample]) -> Vec<Query> {
     let mut queries = Vec::new();
-    let types: BTreeSet<&'static str> = PARAMETERS.iter().map(|parameter| parameter.resource_type).collect();
+    let types: BTreeSet<&'static str> = ROWS.iter().map(|row| row.resource_type).collect();
     for resource_type in types {
         let reading = read(samples, resource_type);
         if reading.ids.is_empty() {
@@ -56,8 +83,8 @@ pub fn queries(samples: &[Sample]) -> Vec<Query> {
         let all = reading.ids.iter().map(|id| (*id).to_owned()).collect();
         queries.push(Query { resource_type, parameters: Vec::new(), expected: all });
         queries.extend(by_id(resource_type, &reading));
-        for parameter in PARAMETERS.iter().filter(|parameter| parameter.resource_type == resource_type) {
-            let facts = &reading.facts[parameter.code];
+        for parameter in parameters(resource_type) {
+            let facts = &reading.facts[parameter.code.as_str()];
             for criterion in criteria::single(parameter, facts, VALUES) {
                 queries.push(query(resource_type, &reading, &[criterion]));
             }
@@ -70,16 +97,14 @@ pub fn queries(samples: &[Sample]) -> Vec<Query> {
     queries
 }
 
-fn read<'a>(samples: &'a [Sample], resource_type: &str) -> Reading<'a> {
+fn read<'a>(samples: &'a [Sample], resource_type: &'static str) -> Reading<'a> {
     let of_type: Vec<&Sample> = samples.iter().filter(|sample| sample.resource_type() == resource_type).collect();
-    let parameters = PARAMETERS.iter().filter(|parameter| parameter.resource_type == resource_type);
-    let facts = parameters.map(|parameter| {
-        (parameter.code, of_type.iter().map(|sample| facts::facts(parameter, &sample.resource)).collect())
+    let facts = parameters(resource_type).map(|parameter| {
+        (parameter.code.as_str(), of_type.iter().map(|sample| facts::facts(parameter, &sample.resource)).collect())
     });
     let facts = facts.collect();
-    let parameters = PARAMETERS.iter().filter(|parameter| parameter.resource_type == resource_type);
-    let present = parameters.map(|parameter| {
-        (parameter.code, of_type.iter().map(|sample| facts::is_present(parameter, &sample.resource)).collect())
+    let present = parameters(resource_type).map(|parameter| {
+        (parameter.code.as_str(), of_type.iter().map(|sample| facts::is_present(parameter, &sample.resource)).collect())
     });
     Reading { ids: of_type.iter().map(|sample| sample.id()).collect(), facts, present: present.collect() }
 }
@@ -96,7 +121,7 @@ fn missing(resource_type: &'static str, reading: &Reading<'_>, parameter: &Param
         expected: reading
             .ids
             .iter()
-            .zip(&reading.present[parameter.code])
+            .zip(&reading.present[parameter.code.as_str()])
             .filter(|(_, is_present)| **is_present != is_missing)
             .map(|(id, _)| (*id).to_owned())
             .collect(),
@@ -105,10 +130,9 @@ fn missing(resource_type: &'static str, reading: &Reading<'_>, parameter: &Param
 }
 
 fn query(resource_type: &'static str, reading: &Reading<'_>, criteria: &[Criterion]) -> Query {
-    let expected =
-        reading.ids.iter().enumerate().filter(|(index, _)| {
-            criteria.iter().all(|criterion| criterion.is_met(&reading.facts[criterion.code][*index]))
-        });
+    let expected = reading.ids.iter().enumerate().filter(|(index, _)| {
+        criteria.iter().all(|criterion| criterion.is_met(&reading.facts[criterion.code.as_str()][*index]))
+    });
     Query {
         resource_type,
         parameters: criteria.iter().map(|criterion| (criterion.name.clone(), criterion.value.clone())).collect(),
@@ -129,12 +153,8 @@ fn by_id(resource_type: &'static str, reading: &Reading<'_>) -> Vec<Query> {
 
 /// Several parameters at once, with the values of a resource that has all of them: so that something is found.
 fn combined(resource_type: &'static str, reading: &Reading<'_>, codes: &[&'static str]) -> Vec<Query> {
-    let parameters: Vec<&Parameter> = codes
-        .iter()
-        .filter_map(|code| {
-            PARAMETERS.iter().find(|parameter| parameter.resource_type == resource_type && parameter.code == *code)
-        })
-        .collect();
+    let parameters: Vec<&Parameter> =
+        codes.iter().filter_map(|code| parameters(resource_type).find(|parameter| parameter.code == *code)).collect();
     assert_eq!(
         parameters.len(),
         codes.len(),
@@ -147,7 +167,7 @@ fn combined(resource_type: &'static str, reading: &Reading<'_>, codes: &[&'stati
     for index in spread(&complete, LENDERS) {
         let criteria: Vec<Criterion> = parameters
             .iter()
-            .filter_map(|parameter| criteria::of(parameter, &reading.facts[parameter.code][*index]))
+            .filter_map(|parameter| criteria::of(parameter, &reading.facts[parameter.code.as_str()][*index]))
             .collect();
         queries.push(query(resource_type, reading, &criteria));
     }
@@ -155,11 +175,11 @@ fn combined(resource_type: &'static str, reading: &Reading<'_>, codes: &[&'stati
 }
 
 /// At most `count` of the items, evenly spread.
-fn spread<T>(items: &[T], count: usize) -> Vec<&T> {
+pub(crate) fn spread<T>(items: &[T], count: usize) -> Vec<&T> {
     if items.len() <= count {
         return items.iter().collect();
     }
-    (0..count).map(|index| &items[index * (items.len() - 1) / (count - 1)]).collect()
+    (0..count).map(|index| &items[index * (items.len() - 1) / (count - 1).max(1)]).collect()
 }
 
 #[cfg(test)]

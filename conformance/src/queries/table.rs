@@ -1,12 +1,14 @@
 //! Search parameters, written down by hand from <https://hl7.org/fhir/R4/searchparameter-registry.html>: the check
 //! must not share the server's table.
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use std::borrow::Cow;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Token,
     /// A parameter with one target type takes a bare id.
     Reference {
-        target: Option<&'static str>,
+        target: Option<Cow<'static, str>>,
     },
     Date,
     Text,
@@ -14,25 +16,25 @@ pub enum Kind {
 }
 
 #[derive(Debug)]
-pub struct Parameter {
-    pub resource_type: &'static str,
-    pub code: &'static str,
-    pub kind: Kind,
+pub(super) struct Row {
+    pub(super) resource_type: &'static str,
+    pub(super) code: &'static str,
+    pub(super) kind: Kind,
     /// Member names from the root, with dots.
-    pub paths: &'static [&'static str],
+    pub(super) paths: &'static [&'static str],
 }
 
-const fn row(resource_type: &'static str, code: &'static str, kind: Kind, paths: &'static [&'static str]) -> Parameter {
-    Parameter { resource_type, code, kind, paths }
+const fn row(resource_type: &'static str, code: &'static str, kind: Kind, paths: &'static [&'static str]) -> Row {
+    Row { resource_type, code, kind, paths }
 }
 
 use Kind::{Date, Quantity, Text, Token};
 const ANY: Kind = Kind::Reference { target: None };
-const PATIENT: Kind = Kind::Reference { target: Some("Patient") };
-const ENCOUNTER: Kind = Kind::Reference { target: Some("Encounter") };
+const PATIENT: Kind = Kind::Reference { target: Some(Cow::Borrowed("Patient")) };
+const ENCOUNTER: Kind = Kind::Reference { target: Some(Cow::Borrowed("Encounter")) };
 
 #[rustfmt::skip]
-pub const PARAMETERS: &[Parameter] = &[
+pub(super) const ROWS: &[Row] = &[
     row("AllergyIntolerance", "clinical-status", Token, &["clinicalStatus"]),
     row("AllergyIntolerance", "code", Token, &["code", "reaction.substance"]),
     row("AllergyIntolerance", "criticality", Token, &["criticality"]),
@@ -178,7 +180,7 @@ pub const PARAMETERS: &[Parameter] = &[
 /// The combinations that US Core names, and some more.
 /// <https://hl7.org/fhir/us/core/STU8/CapabilityStatement-us-core-server.html>
 #[rustfmt::skip]
-pub const COMBINATIONS: &[(&str, &[&str])] = &[
+pub(super) const COMBINATIONS: &[(&str, &[&str])] = &[
     ("AllergyIntolerance", &["patient", "clinical-status"]),
     ("CarePlan", &["patient", "category"]),
     ("CarePlan", &["patient", "category", "date"]),

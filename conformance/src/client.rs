@@ -1,0 +1,131 @@
+//! HTTP: requests to the server under test, and what of them is kept for the report.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Request;
+
+/// How long one answer may take.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// How much of a body the report keeps, in bytes.
+const KEPT: usize = 6_000;
+
+/// A FHIR server, as one reaches it.
+pub struct Server {
+    /// `https://example.org/fhir`, without a slash at its end.
+    pub base: String,
+    token: Option<String>,
+    agent: Agent,
+}
+
+/// A request and its answer, for the report: of long bodies the beginning.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub method: String,
+    pub url: String,
+    pub sent: Option<String>,
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+    /// The size of the whole body, in bytes.
+    pub size: usize,
+    pub took: Duration,
+}
+
+/// An answer, whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What is sent with a request; the token goes along in any case.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sending<'a> {
+    pub(crate) accept: Option<&'a str>,
+    pub(crate) prefer: Option<&'a str>,
+    /// A form, for a search by POST.
+    pub(crate) form: Option<&'a str>,
+}
+
+impl Server {
+    pub fn new(base: &str, token: Option<String>) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(TIME_LIMIT))
+            .build()
+            .into();
+        Self { base: base.trim_end_matches('/').to_owned(), token, agent }
+    }
+
+    /// A path below the base, or a whole URL.
+    pub(crate) fn url(&self, path: &str) -> String {
+        if path.starts_with("http://") || path.starts_with("https://") {
+            path.to_owned()
+        } else {
+            format!("{}/{path}", self.base)
+        }
+    }
+
+    /// Sends it, once more if the connection breaks: nothing here changes the server's data.
+    pub(crate) fn send(&self, path: &str, sending: Sending<'_>) -> Result<Answer, String> {
+        let url = self.url(path);
+        let method = if sending.form.is_some() { "POST" } else { "GET" };
+        self.try_send(method, &url, sending)
+            .or_else(|_| self.try_send(method, &url, sending))
+            .map_err(|error| format!("{method} {url}: no answer: {error}"))
+    }
+
+    fn try_send(&self, method: &str, url: &str, sending: Sending<'_>) -> Result<Answer, ureq::Error> {
+        let accept = sending.accept.unwrap_or("application/fhir+json");
+        let mut request = Request::builder().method(method).uri(url).header("accept", accept);
+        // The token is for this server, not for whom its links may name.
+        if let Some(token) = self.token.as_ref().filter(|_| url.starts_with(&self.base)) {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(prefer) = sending.prefer {
+            request = request.header("prefer", prefer);
+        }
+        let started = Instant::now();
+        let mut response = match sending.form {
+            Some(form) => {
+                let request = request.header("content-type", "application/x-www-form-urlencoded");
+                self.agent.run(request.body(form)?)?
+            }
+            None => self.agent.run(request.body(())?)?,
+        };
+        let body = response.body_mut().with_config().limit(1 << 28).read_to_vec()?;
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        let exchange = Exchange {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            sent: sending.form.map(str::to_owned),
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            body: String::from_utf8_lossy(&body[..body.len().min(KEPT)]).into_owned(),
+            size: body.len(),
+            took: started.elapsed(),
+        };
+        Ok(Answer { exchange: Arc::new(exchange), body })
+    }
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.exchange.status
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.exchange.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> Result<Value, String> {
+        serde_json::from_slice(&self.body).map_err(|error| format!("the body is no JSON: {error}"))
+    }
+}
