@@ -4,6 +4,7 @@
 
 mod bench;
 mod codegen;
+mod conformance;
 mod fhirpath_report;
 mod interrupt;
 mod postgres;
@@ -33,6 +34,8 @@ enum Task {
     Bench(bench::Args),
     /// Write generated/ from spec/
     Codegen(codegen::Args),
+    /// Judge Vesta, or any other FHIR server, by the conformance kit
+    Conformance(conformance::Args),
     /// Print how many of the official FHIRPath cases hold, by group
     FhirpathReport(fhirpath_report::Args),
     /// Add a FHIR package to spec/, or take one out
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Bench(args) => bench::run(args),
         Task::Codegen(args) => codegen::run(args),
+        Task::Conformance(args) => conformance::run(args),
         Task::FhirpathReport(args) => fhirpath_report::run(args),
         Task::Spec(args) => spec::run(args),
         Task::Test(args) => test::run(args),

@@ -214,6 +214,7 @@ fn as_user(user: Option<&User>, program: &Path) -> Command {
     }
 }
 
-fn free_port() -> Outcome<u16> {
+/// A port that nobody listens on, as far as one can know.
+pub(crate) fn free_port() -> Outcome<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,0 +1,95 @@
+//! A Vesta of our own: built, filled, started on a free port, and gone afterwards.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::{Outcome, interrupt, postgres, workspace};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running server; it ends when this is dropped.
+pub(super) struct Vesta {
+    pub(super) base: String,
+    pub(super) token: String,
+    child: Child,
+    _running: interrupt::Running,
+    _folder: TempDir,
+}
+
+impl Drop for Vesta {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Builds what `cargo run` would run; returns where it stands.
+pub(super) fn build() -> Outcome<PathBuf> {
+    println!("building Vesta");
+    let arguments = ["build", "--locked", "--quiet", "--package", "vesta-server", "--bin", "vesta"];
+    let mut command = workspace::cargo(&arguments);
+    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let printed = command.output()?;
+    if !printed.status.success() {
+        return Err("Vesta does not build".into());
+    }
+    let messages = printed.stdout.split(|byte| *byte == b'\n');
+    let mut executables = messages.filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_slice(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    Ok(executables.next_back().ok_or("cargo named no executable")?)
+}
+
+/// Loads the resources into an empty site, and serves it.
+pub(super) fn start(binary: &Path, resources: &[serde_json::Value], database: Option<&str>) -> Outcome<Vesta> {
+    let folder = tempfile::Builder::new().prefix("vesta-conformance-").tempdir()?;
+    let data = folder.path().join("data");
+    let file = folder.path().join("demo.ndjson");
+    let mut lines = std::io::BufWriter::new(std::fs::File::create(&file)?);
+    for resource in resources {
+        writeln!(lines, "{resource}")?;
+    }
+    lines.flush()?;
+    drop(lines);
+    let vesta = |arguments: &[&str]| {
+        let mut command = Command::new(binary);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VESTA_")) {
+            command.env_remove(name);
+        }
+        command.args(arguments).arg("--data").arg(&data).current_dir(folder.path()).stdin(Stdio::null());
+        if let Some(database) = database {
+            command.args(["--database", database]);
+        }
+        command
+    };
+    let port = postgres::free_port()?;
+    let address = format!("http://localhost:{port}");
+    let mut import = vesta(&["import"]);
+    import.arg(&file);
+    workspace::output(import)?;
+
+    let mut serve = vesta(&["serve", "--http", "--listen", &format!("127.0.0.1:{port}")]);
+    serve.env("VESTA_LOG_LEVEL", "warn").stdout(Stdio::null());
+    let mut child = serve.spawn()?;
+    let running = interrupt::running(child.id());
+    let started = Instant::now();
+    let health = format!("{address}/health/ready");
+    while !ureq::get(&health).call().is_ok_and(|answer| answer.status() == 200) {
+        if let Some(status) = child.try_wait()? {
+            return Err(format!("Vesta ended while it started ({status})").into());
+        }
+        if started.elapsed() > START_LIMIT {
+            let _ = child.kill();
+            return Err(format!("Vesta is not ready after {START_LIMIT:?}").into());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let token = workspace::output(vesta(&["token", "create", "--ttl", "2h"]))?.trim().to_owned();
+    let base = format!("{address}/apis/default/fhir");
+    Ok(Vesta { base, token, child, _running: running, _folder: folder })
+}
