@@ -6,6 +6,7 @@ mod harness;
 
 mod authorization;
 mod commands;
+mod conformance;
 mod crash;
 mod demo;
 mod outage;

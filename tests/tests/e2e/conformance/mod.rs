@@ -1,0 +1,56 @@
+//! The conformance kit against this server: faults that a proxy puts into the server's answers are each caught by the
+//! test that should.
+
+mod changes;
+mod faults;
+mod proxy;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use vesta_conformance::client::Server;
+use vesta_conformance::data::Data;
+use vesta_conformance::guide::Guides;
+use vesta_conformance::run::{Options, Run, Tested};
+use vesta_conformance::schema::Schema;
+use vesta_conformance::suite::{self, Suite};
+
+use crate::harness::{World, shared, vesta};
+
+/// What a run needs and what does not change.
+struct Kit {
+    suites: Vec<Suite>,
+    guides: Guides,
+    schema: Option<Schema>,
+    data: Data,
+}
+
+fn kit() -> &'static Kit {
+    static KIT: OnceLock<Kit> = OnceLock::new();
+    KIT.get_or_init(|| Kit {
+        suites: suite::load(Path::new(suite::FOLDER)).expect("the suites are readable"),
+        guides: Guides::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../spec"))).expect("spec/ is readable"),
+        schema: shared("testdata/fhir.schema-4.0.1.json.gz").map(|path| Schema::read(&path).expect("a schema")),
+        data: Data::loaded(vesta_demo::clinic(vesta_demo::SEED)),
+    })
+}
+
+impl Kit {
+    fn run(&self, server: &Server, options: Options) -> Vec<Tested> {
+        let Kit { suites, guides, schema, data } = self;
+        Run { server, data, suites, guides, schema: schema.as_ref(), options }.run(|_| ())
+    }
+}
+
+/// Imports the clinic into a world that holds nothing yet.
+fn load(world: &World) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines: Vec<String> = vesta_demo::clinic(vesta_demo::SEED).map(|resource: Value| resource.to_string()).collect();
+    std::fs::write(folder.path().join("clinic.ndjson"), lines.join("\n")).expect("the file is written");
+    world.stop();
+    let path = folder.path().to_str().expect("a name in UTF-8");
+    let output = vesta(world.data(), world.database.url(), &["import", path]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    world.start(|_| ());
+}
