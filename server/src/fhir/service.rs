@@ -217,7 +217,7 @@ impl From<StoreError> for Error {
                 ),
             )
             .caused_by(error),
-            StoreError::Busy | StoreError::Unavailable(_) => Error::new(
+            StoreError::Busy | StoreError::Unavailable(_) | StoreError::Conflict(_) => Error::new(
                 Kind::Unavailable,
                 "The store is not available for the moment: nothing was changed, try again.",
             )

@@ -82,12 +82,13 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>
     Ok(Answer::ok(respond::bundle(&request, BundleType::Transaction.response(), outcomes)))
 }
 
-/// Whether an entry only reads. An operation that changes something writes for itself: it would not be undone with the
+/// Whether an entry only reads. An operation that stores something does so for itself: it would not be undone with the
 /// rest.
 fn is_read(request: &Request<'_>, entry: &Entry) -> Result<bool, Error> {
     match batch::operation(request, entry)? {
-        Some(found) if found.affects_state() => {
-            let text = "An operation that changes what is stored is not offered in a transaction: send it in a batch.";
+        Some(found) if found.may_store(entry.method == Method::Post) => {
+            let text =
+                "An operation that may change what is stored is not offered in a transaction: send it in a batch.";
             Err(Error::new(Kind::NotSupported, text))
         }
         Some(_) => Ok(true),
@@ -136,8 +137,10 @@ impl Transaction {
         let prepared = self.prepare(&matches).await?;
         let mut audits: Vec<_> = (0..self.changes.len())
             .map(|position| {
-                let operation = prepared.operations.iter().find(|(of, _)| *of == position);
-                self.changes[position].audit(request, operation.map(|(_, operation)| operation))
+                // They are in the order of the changes.
+                let first = prepared.operations.partition_point(|(of, _)| *of < position);
+                let own = prepared.operations.get(first).filter(|(of, _)| *of == position);
+                self.changes[position].audit(request, own.map(|(_, operation)| operation))
             })
             .collect();
         audits.push(audit::entry(request, Interaction::Transaction, None, None, AuditOutcome::Success));

@@ -36,7 +36,6 @@ pub(super) async fn docref(request: Request<'_>, invocation: Invocation<'_>) -> 
     let granted = request.grant(documents, Permission::Search)?;
     let inputs = &invocation.inputs;
     let id = inputs.text("patient").unwrap_or_default();
-    let id = id.strip_prefix("Patient/").unwrap_or(id);
     let patients = service.resource_type("Patient")?;
     let of_patient =
         request.grant(patients, Permission::Read).or_else(|_| request.grant(patients, Permission::Search))?;

@@ -70,6 +70,8 @@ pub(super) struct Offered {
     run: Run,
     /// Then GET is refused: "Operations that … cause changes of state SHALL be invoked using POST".
     affects_state: bool,
+    /// By POST it stores something where a parameter asks for it.
+    stores_on_request: bool,
     /// Also on the system, where the definition has it on types alone: the resource names its own type there.
     on_system: bool,
     /// Works on what is sent, where it is not invoked on an instance: no GET there.
@@ -87,6 +89,7 @@ const fn offered(url: &'static str, run: Run) -> Offered {
         url,
         run,
         affects_state: false,
+        stores_on_request: false,
         on_system: false,
         needs_body: false,
         takes_search: false,
@@ -136,9 +139,12 @@ pub(super) const OFFERED: &[Offered] = &[
             Box::pin(lastn::lastn(request, invocation))
         })
     },
-    offered("http://hl7.org/fhir/OperationDefinition/Composition-document", |request, invocation| {
-        Box::pin(document::document(request, invocation))
-    }),
+    Offered {
+        stores_on_request: true,
+        ..offered("http://hl7.org/fhir/OperationDefinition/Composition-document", |request, invocation| {
+            Box::pin(document::document(request, invocation))
+        })
+    },
     offered("http://hl7.org/fhir/us/core/OperationDefinition/docref", |request, invocation| {
         Box::pin(docref::docref(request, invocation))
     }),
@@ -175,8 +181,9 @@ pub struct Found {
 }
 
 impl Found {
-    pub fn affects_state(&self) -> bool {
-        self.offered.affects_state
+    /// Whether it can change what is stored.
+    pub fn may_store(&self, is_post: bool) -> bool {
+        self.offered.affects_state || (is_post && self.offered.stores_on_request)
     }
 
     /// Whether it may be invoked by GET there.

@@ -123,8 +123,19 @@ async fn entries(request: &Request<'_>, id: &str, section: &Section) -> Result<O
     let access = Access { boundary: &boundary, scopes: &[] };
     let plan = service.planner().page(&search, access, MOST_ENTRIES, None);
     let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
-    let mut found: Vec<Stored> = page.found.into_iter().map(|found| found.stored).collect();
-    // <https://hl7.org/fhir/us/core/STU8/general-guidance.html>: what was entered in error is no part of a record.
-    found.retain(|stored| !String::from_utf8_lossy(&stored.body).contains("\"entered-in-error\""));
+    let mut found = Vec::with_capacity(page.found.len());
+    for stored in page.found.into_iter().map(|found| found.stored) {
+        if !is_in_error(&parse(&stored)?) {
+            found.push(stored);
+        }
+    }
     Ok(Some(found))
+}
+
+/// What was entered in error is no part of a summary. Of most types `status` tells, of conditions and allergies
+/// `verificationStatus`.
+fn is_in_error(resource: &Value) -> bool {
+    let is_it = |code: Option<&Value>| code.and_then(Value::as_str) == Some("entered-in-error");
+    let codings = resource.pointer("/verificationStatus/coding").and_then(Value::as_array);
+    is_it(resource.get("status")) || codings.into_iter().flatten().any(|coding| is_it(coding.get("code")))
 }

@@ -334,6 +334,13 @@ async fn a_document_has_the_composition_first_and_what_it_refers_to() {
         fixture.operation(place, "document", &[], parameters(json!([{ "name": "persist", "valueBoolean": true }])));
     let id = stored.await.unwrap()["id"].as_str().unwrap().to_owned();
     read::read(&fixture.request(), "Bundle", &id, &ReadConditions::default(), &[]).await.unwrap();
+    // What it stores would stay where the rest of a transaction fails.
+    let entry = |method: &str| json!([{ "request": { "method": method, "url": "Composition/c/$document" } }]);
+    assert_eq!(fixture.bundle("transaction", entry("POST")).await.unwrap_err().kind, Kind::NotSupported);
+    for (bundle_type, method) in [("transaction", "GET"), ("batch", "POST")] {
+        let answer = fixture.bundle(bundle_type, entry(method)).await.unwrap();
+        assert_eq!(answer["entry"][0]["resource"]["type"], "document");
+    }
 }
 
 /// <https://hl7.org/fhir/us/core/STU8/OperationDefinition-docref.html>
