@@ -141,7 +141,8 @@ impl Planner<'_> {
                 if *missing { present.not() } else { present }
             }
             Test::Any(tests) => groups(self, &parameters, tests)
-                .iter()
+                .into_iter()
+                .flat_map(RowTest::probes)
                 .map(|group| {
                     // Without statistics SQLite takes the index by value, and scans it for every resource.
                     let hide = self.backend == DbBackend::Sqlite && group.has_range_index();

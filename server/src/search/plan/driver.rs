@@ -250,7 +250,10 @@ impl<'a> Driver<'a> {
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
                 Driver::Chain { .. } | Driver::Chart { .. } => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
-                Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_row() => {
+                Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range() => {
+                    if !test.is_one_row() {
+                        statement.distinct();
+                    }
                     [Column::High, Column::Low].map(|column| own(Expr::col(("lead", column)))).to_vec()
                 }
                 Driver::Rows { test, .. } => {

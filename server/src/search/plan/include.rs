@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use vesta_runtime::json::{self, JsonError};
 use vesta_runtime::search::{IndexValue, values};
 
 use super::condition::parameter_is;
-use super::row::{never, padded};
+use super::row::padded;
 use super::{Access, Planner};
 use crate::search::paths::starts;
 use crate::search::query::{Include, Search};
 use crate::search::table::Parameter;
 use crate::store::Found;
 use crate::store::index::{Column, IndexTable, Meaning};
-use crate::store::schema::{Resource, select_stored};
+use crate::store::schema::Resource;
 
 /// More are not included with one page.
 pub const MOST_INCLUDED: usize = 1000;
@@ -97,45 +97,42 @@ impl Includes {
         planner: &Planner<'_>,
         access: impl Fn(&'static str) -> Option<Access<'a>>,
     ) -> Option<SelectStatement> {
-        let key = || Expr::col(("body", Resource::Key));
-        let of_type = |of: &'static str| Expr::col(("body", Resource::Type)).eq(planner.number(of));
-        let permitted = |of: &'static str, condition: Expr| {
-            let access = access(of)?;
-            let mut condition = of_type(of).and(condition);
-            for more in [planner.boundary(&[of], access.boundary, &key()), planner.scopes(access.scopes, &key())] {
-                condition = match more {
-                    Some(more) => condition.and(more),
-                    None => condition,
-                };
-            }
-            Some(condition)
+        let most = MOST_INCLUDED as u64 + 1;
+        let mut parts = Vec::new();
+        // Each part finds its keys by an index, within what may be seen of the type.
+        let mut part = |of: &'static str, mut rows: SelectStatement, key: Expr| {
+            let Some(access) = access(of) else { return };
+            rows.expr_as(key.clone(), "key")
+                .and_where_option(planner.boundary(&[of], access.boundary, &key))
+                .and_where_option(planner.scopes(access.scopes, &key))
+                .limit(most);
+            // SQLite takes no limit in a part of a union, but in a subquery of it.
+            parts.push(Query::select().column(Asterisk).from_subquery(rows, "part").take());
         };
-        let mut any = Vec::new();
         for (target, ids) in &self.targets {
             let ids: Vec<&str> = padded(&ids.iter().map(String::as_str).collect::<Vec<_>>());
-            any.extend(permitted(target, Expr::col(("body", Resource::Id)).is_in(ids)));
+            let mut rows = Query::select();
+            rows.from(planner.names.table_as(Resource::Table, "held"))
+                .and_where(Expr::col(("held", Resource::Type)).eq(planner.number(target)))
+                .and_where(Expr::col(("held", Resource::Id)).is_in(ids))
+                .and_where(Expr::col(("held", Resource::Deleted)).eq(false));
+            part(target, rows, Expr::col(("held", Resource::Key)));
         }
         for (source, code, hashes) in &self.referring {
             let Some(parameter) = planner.table.parameter(source, code) else { continue };
             let mut rows = Query::select();
-            rows.expr(Expr::col(("row", Column::Resource)))
-                .from(planner.names.table_as(IndexTable::IndexReference, "row"))
+            rows.from(planner.names.table_as(IndexTable::IndexReference, "row"))
                 .and_where(parameter_is("row", &[parameter.id]))
                 .and_where(Expr::col(("row", Column::Value)).is_in(padded(hashes)));
-            any.extend(permitted(source, key().in_subquery(rows)));
+            part(source, rows, Expr::col(("row", Column::Resource)));
         }
-        if any.is_empty() {
-            return None;
-        }
-        let mut statement = Query::select();
-        select_stored(&mut statement, "body");
-        statement
-            .from(planner.names.table_as(Resource::Table, "body"))
-            .and_where(Expr::col(("body", Resource::Deleted)).eq(false))
-            .and_where(any.into_iter().reduce(ExprTrait::or).unwrap_or_else(never))
-            .order_by_expr(key(), sea_orm::sea_query::Order::Asc)
-            .limit(MOST_INCLUDED as u64 + 1);
-        Some(statement)
+        let union = parts.into_iter().reduce(|mut all, one| all.union(UnionType::Distinct, one).take())?;
+        let mut page = Query::select();
+        let key = Expr::col(("hit", "key"));
+        page.expr_as(key.clone(), "key").distinct().from_subquery(union, "hit");
+        page.order_by_expr(key, Order::Asc).limit(most);
+        let oldest_first = false;
+        Some(planner.with_bodies(page, &[], oldest_first))
     }
 }
 

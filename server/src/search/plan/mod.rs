@@ -158,7 +158,7 @@ impl<'a> Planner<'a> {
         // SQLite takes no limit in a part of a union, but in a subquery of it.
         let first = |walk: &Driver<'_>| {
             let (rows, _) = self.walk(walk, search, access, position, most);
-            Query::select().column(Asterisk).from_subquery(rows, "walk").take()
+            Query::select().column(Asterisk).from_subquery(rows, "first").take()
         };
         let union = walks.iter().map(first).reduce(|mut all, one| all.union(UnionType::Distinct, one).take());
         let mut united = Query::select();
@@ -198,7 +198,8 @@ impl<'a> Planner<'a> {
                 .offset(0);
             statement.join_lateral(JoinType::InnerJoin, body, "body", Expr::cust("true"));
         } else {
-            statement.join(JoinType::InnerJoin, self.names.table_as(Resource::Table, "body"), same);
+            // The page first: SQLite knows no better how short it is, and keeps to the order of a cross join.
+            statement.cross_join(self.names.table_as(Resource::Table, "body")).and_where(same);
         }
         let named: Vec<Key> = keys
             .iter()

@@ -57,14 +57,30 @@ impl RowTest {
         (several && self.any.iter().all(RowCondition::is_in_order)).then(|| self.any.iter().map(one).collect())
     }
 
-    /// Whether a resource that has one value of the parameter has one row at most that passes.
-    pub(super) fn is_one_row(&self) -> bool {
-        match (self.table, self.any.as_slice()) {
-            (IndexTable::IndexDate | IndexTable::IndexNumber, _) => true,
-            // As written: a row for its code, and one for its unit.
-            (IndexTable::IndexQuantity, [RowCondition::Quantity { hash, code, .. }]) => *hash != 0 || code.is_some(),
+    /// What a probe asks for at once: one equality, where others would keep it from being one seek.
+    pub(super) fn probes(self) -> Vec<RowTest> {
+        if self.table != IndexTable::IndexComposite {
+            return vec![self];
+        }
+        self.any.into_iter().map(|one| RowTest { table: self.table, any: vec![one] }).collect()
+    }
+
+    /// Whether all rows of a resource that has one value of the parameter have the same range.
+    pub(super) fn is_one_range(&self) -> bool {
+        let unit = |one: &RowCondition| if let RowCondition::Quantity { hash, .. } = one { Some(*hash) } else { None };
+        match self.table {
+            IndexTable::IndexDate | IndexTable::IndexNumber => true,
+            IndexTable::IndexQuantity => self.any.windows(2).all(|two| unit(&two[0]) == unit(&two[1])),
             _ => false,
         }
+    }
+
+    /// Whether there is one such row: as written a quantity has one for its code, and one for its unit.
+    pub(super) fn is_one_row(&self) -> bool {
+        self.any.iter().all(|one| match one {
+            RowCondition::Quantity { hash, code, .. } => *hash != 0 || code.is_some(),
+            _ => true,
+        })
     }
 
     /// Whether the table's key leads from a resource to its rows, so that a probe is one seek.

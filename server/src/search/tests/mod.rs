@@ -10,6 +10,7 @@ mod plans;
 mod refusals;
 mod rows;
 mod samples;
+mod shapes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,15 @@ impl Fixture {
 
     /// None where there is no PostgreSQL to be had.
     pub(super) async fn postgres(name: &str) -> Option<Fixture> {
+        Self::on_postgres(name, parameters::types()).await
+    }
+
+    /// The same with every parameter of R4 and the guides.
+    pub(super) async fn generated_on_postgres(name: &str) -> Option<Fixture> {
+        Self::on_postgres(name, types(vesta_guides::GUIDES)).await
+    }
+
+    async fn on_postgres(name: &str, types: Vec<TypeEntry>) -> Option<Fixture> {
         let Ok(url) = std::env::var("VESTA_TEST_POSTGRES") else {
             assert!(
                 std::env::var_os("CI").is_none(),
@@ -70,9 +80,7 @@ impl Fixture {
         let connection = sea_orm::Database::connect(&url).await.expect("PostgreSQL answers");
         let drop = format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE");
         sea_orm::ConnectionTrait::execute_unprepared(&connection, &drop).await.expect("the schema is dropped");
-        Some(
-            Self::open(Database::Postgres { pool, schema }, DbBackend::Postgres, None, parameters::types(), BASE).await,
-        )
+        Some(Self::open(Database::Postgres { pool, schema }, DbBackend::Postgres, None, types, BASE).await)
     }
 
     async fn open(
