@@ -8,33 +8,37 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
+use sea_orm::sea_query::Value as Bound;
+
 use crate::Outcome;
+use crate::plans::{Statement, Statements};
 
 /// The rows of a table, each as its columns, by the key of the resource they belong to.
 type RowsByResource = HashMap<i64, Vec<Vec<Value>>>;
 
-/// A statement with the values of one request.
-pub(crate) struct Statement {
-    pub sql: String,
-    pub values: Vec<Value>,
-}
-
-/// Runs the statements in turn for a while, each row read to its end; returns the rate a second.
-pub(crate) fn reads(database: &Path, statements: &[Statement], time: Duration) -> Outcome<f64> {
+/// Runs the statements of the requests in turn for a while, each row read to its end; returns requests a second.
+pub(crate) fn reads(database: &Path, requests: &[Statements], time: Duration) -> Outcome<f64> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.set_prepared_statement_cache_capacity(256);
     // As the server does: else statements are prepared anew for other values.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "mmap_size", 1i64 << 40)?;
+    let bound = |statement: &Statement| -> Outcome<(String, Vec<Value>)> {
+        Ok((statement.sql.clone(), statement.values.iter().map(bound).collect::<Outcome<_>>()?))
+    };
+    let requests: Vec<Vec<(String, Vec<Value>)>> =
+        requests.iter().map(|statements| statements.iter().map(bound).collect()).collect::<Outcome<_>>()?;
     let (began, mut count, mut bytes) = (Instant::now(), 0u64, 0usize);
-    for statement in statements.iter().cycle() {
-        let mut prepared = connection.prepare_cached(&statement.sql)?;
-        let columns = prepared.column_count();
-        let mut rows = prepared.query(rusqlite::params_from_iter(&statement.values))?;
-        while let Some(row) = rows.next()? {
-            for column in 0..columns {
-                if let Ok(text) = row.get_ref(column)?.as_bytes() {
-                    bytes += text.len();
+    for statements in requests.iter().cycle() {
+        for (sql, values) in statements {
+            let mut prepared = connection.prepare_cached(sql)?;
+            let columns = prepared.column_count();
+            let mut rows = prepared.query(rusqlite::params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                for column in 0..columns {
+                    if let Ok(text) = row.get_ref(column)?.as_bytes() {
+                        bytes += text.len();
+                    }
                 }
             }
         }
@@ -107,4 +111,18 @@ fn rows_by_resource(from: &Connection, table: &str) -> Outcome<(String, RowsByRe
         by_resource.entry(row.get(owner)?).or_default().push(values);
     }
     Ok((insert, by_resource))
+}
+
+fn bound(value: &Bound) -> Outcome<Value> {
+    Ok(match value {
+        Bound::Bool(value) => value.map_or(Value::Null, |value| Value::Integer(value.into())),
+        Bound::Int(value) => value.map_or(Value::Null, |value| Value::Integer(value.into())),
+        Bound::BigInt(value) => value.map_or(Value::Null, Value::Integer),
+        Bound::BigUnsigned(value) => value.map_or(Value::Null, |value| Value::Integer(value as i64)),
+        Bound::SmallInt(value) => value.map_or(Value::Null, |value| Value::Integer(value.into())),
+        Bound::Double(value) => value.map_or(Value::Null, Value::Real),
+        Bound::String(value) => value.clone().map_or(Value::Null, Value::Text),
+        Bound::Bytes(value) => value.clone().map_or(Value::Null, Value::Blob),
+        other => return Err(format!("a value of a kind that no plan had before: {other:?}").into()),
+    })
 }

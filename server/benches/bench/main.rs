@@ -8,6 +8,8 @@ mod bare;
 mod data;
 mod load;
 mod machine;
+mod pgbench;
+mod pieces;
 mod plans;
 mod report;
 mod scenarios;
@@ -97,7 +99,10 @@ fn run(args: &Args) -> Outcome<bool> {
     let (files, resources) = data::write(&folder.join("records"), args.patients)?;
     report.resources = resources;
 
-    let address = server::free_address()?;
+    let address = match kept_address(&data) {
+        Some(address) => address,
+        None => server::free_address()?,
+    };
     let mut server = Server::start(&args.binary, &address, &data, args.database.as_deref())?;
     report.fact("ready after", server.ready_after.as_secs_f64(), "s");
     if let Some(memory) = machine::anonymous_memory(server.id()) {
@@ -115,19 +120,22 @@ fn run(args: &Args) -> Outcome<bool> {
     let wanted = |scenario: &Scenario| args.only.as_ref().is_none_or(|only| scenario.name.contains(only.as_str()));
     let reads: Vec<Scenario> = scenarios::reads(args.patients).into_iter().filter(wanted).collect();
     drop(server);
-    let bare = bare_statements(args, &data, &reads)?;
+    pieces::tokens(&mut report)?;
+    let bare = bare_statements(args, &data, &reads, &mut report)?;
     let server = Server::start(&args.binary, &address, &data, args.database.as_deref())?;
 
     let answers = StaticAnswer::start()?;
     for (scenario, statements) in reads.iter().zip(bare) {
         // Each beside its limit, so that both meet the same machine.
-        let limit = match (scenario.limit, statements) {
+        let limit = match (scenario.limit, &args.database) {
             (Limit::StaticAnswer, _) => Some(median(args, &answers.base, scenario, "", &folder)?.rate()),
-            (Limit::BareStatement, Some(statements)) => {
+            (Limit::BareStatement, None) => {
                 let time = std::time::Duration::from_secs(args.seconds.into());
                 Some(bare::reads(&database_file(&data)?, &statements, time)?)
             }
-            _ => None,
+            (Limit::BareStatement, Some(url)) => Some(pgbench::reads(url, &statements, args.seconds, &folder)?),
+            (Limit::Scenario(name), _) => report.lines.iter().find(|line| line.name == name).map(|line| line.rate),
+            (Limit::None, _) => None,
         };
         let line = measure(args, &server, scenario, &token, limit, &folder);
         report.line(scenario.name, line);
@@ -260,17 +268,31 @@ fn at_size(
     Ok(())
 }
 
-/// The statements of those scenarios that are held against them; on SQLite, while no server runs.
-fn bare_statements(args: &Args, data: &Path, reads: &[Scenario]) -> Outcome<Vec<Option<Vec<bare::Statement>>>> {
-    if args.database.is_some() {
-        return Ok(reads.iter().map(|_| None).collect());
+/// The statements of those scenarios that are held against them, made while no server runs.
+fn bare_statements(
+    args: &Args,
+    data: &Path,
+    reads: &[Scenario],
+    report: &mut Report,
+) -> Outcome<Vec<Vec<plans::Statements>>> {
+    let plans = plans::Plans::open(data, args.database.as_deref())?;
+    let most = if args.database.is_some() { pgbench::MOST } else { usize::MAX };
+    let mut all = Vec::new();
+    for scenario in reads {
+        let bare = scenario.limit == Limit::BareStatement;
+        if scenario.name == scenarios::BY_CATEGORY {
+            report.fact("a query read and planned", pieces::micros(plans.planning(&scenario.requests)?), "µs");
+        }
+        all.push(if bare { plans.of(&scenario.requests, most)? } else { Vec::new() });
     }
-    let plans = plans::Plans::open(data)?;
-    let of = |scenario: &Scenario| match scenario.limit {
-        Limit::BareStatement => plans.of(&scenario.requests).map(Some),
-        Limit::StaticAnswer | Limit::None => Ok(None),
-    };
-    reads.iter().map(of).collect()
+    Ok(all)
+}
+
+/// The address that kept records were made under: under another one their references would be indexed anew.
+fn kept_address(data: &Path) -> Option<String> {
+    let url = std::fs::read_to_string(data.join("sites/default/public_url")).ok()?;
+    let address = url.trim().strip_prefix("http://")?;
+    Some(address.replace("localhost", "127.0.0.1"))
 }
 
 /// The SQLite file of the default site.

@@ -1,79 +1,116 @@
-//! The statements that the server's own planner makes for a scenario's requests: what the bare limit runs.
+//! The statements that the server's own planner makes for a scenario's requests: what the bare limits run.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rusqlite::types::Value;
-use sea_orm::sea_query::{SqliteQueryBuilder, Value as Bound};
+use sea_orm::DbBackend;
+use sea_orm::sea_query::{PostgresQueryBuilder, SelectStatement, SqliteQueryBuilder, Values};
 use vesta_server::access::Boundary;
 use vesta_server::clock::{Clock, Ids};
 use vesta_server::config::Config;
 use vesta_server::fhir::{Handling, Service};
-use vesta_server::search::{Access, Planner, Search};
+use vesta_server::search::{Access, Includes, Planner, Search};
 use vesta_server::site::{Addresses, DataFolder, Databases, known_public_url, open_service};
+use vesta_server::store::PostgresPool;
 
 use crate::Outcome;
-use crate::bare::Statement;
 use crate::load::Request;
 
 /// Enough to spread over all records.
 const MOST: usize = 2_000;
 
-/// Plans for one site's database. It holds the writer's lock: no server may run beside it.
+/// A statement with the values of one request.
+pub(crate) struct Statement {
+    pub sql: String,
+    pub values: Values,
+}
+
+/// The statements of one request: its page, and what is included with it.
+pub(crate) type Statements = Vec<Statement>;
+
+/// Plans for one site's database. On SQLite it holds the writer's lock: no server may run beside it.
 pub(crate) struct Plans {
     runtime: tokio::runtime::Runtime,
     service: std::sync::Arc<Service>,
 }
 
 impl Plans {
-    pub(crate) fn open(data: &Path) -> Outcome<Plans> {
+    pub(crate) fn open(data: &Path, database: Option<&str>) -> Outcome<Plans> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let folder = DataFolder::open(data)?;
         let site = "default".parse()?;
         let config = Config::default();
         // The server's own address: under another one, references would have to be indexed anew.
         let base = Addresses::new(&site, &known_public_url(&config, &folder, &site)?).fhir_base;
-        let opened = open_service(&Databases::Sqlite, &folder, &config, &site, &base, Clock::system(), Ids::system());
-        let service = runtime.block_on(opened)?;
+        let service = runtime.block_on(async {
+            let databases = match database {
+                Some(url) => Databases::Postgres(PostgresPool::connect(url, 2, Duration::from_secs(60)).await?),
+                None => Databases::Sqlite,
+            };
+            let opened = open_service(&databases, &folder, &config, &site, &base, Clock::system(), Ids::system());
+            Ok::<_, Box<dyn std::error::Error>>(opened.await?)
+        })?;
         Ok(Plans { runtime, service })
     }
 
-    /// The page statement of each request.
-    pub(crate) fn of(&self, requests: &[Request]) -> Outcome<Vec<Statement>> {
-        requests.iter().take(MOST).map(|request| self.statement(request)).collect()
+    /// The statements of each request, at most `most` of them.
+    pub(crate) fn of(&self, requests: &[Request], most: usize) -> Outcome<Vec<Statements>> {
+        requests.iter().take(most.min(MOST)).map(|request| self.statements(request)).collect()
     }
 
-    fn statement(&self, request: &Request) -> Outcome<Statement> {
+    /// What it takes to read a request's query, to plan its page and to write the statement, on average.
+    pub(crate) fn planning(&self, requests: &[Request]) -> Outcome<Duration> {
+        let requests = &requests[..requests.len().min(MOST)];
+        let began = Instant::now();
+        for request in requests {
+            let search = self.search(request)?;
+            let plan = self.planner().page(&search, ALL, 20, None);
+            std::hint::black_box(self.text(&plan.statement));
+        }
+        Ok(began.elapsed() / u32::try_from(requests.len().max(1))?)
+    }
+
+    fn planner(&self) -> Planner<'_> {
+        let service = &self.service;
+        Planner { table: &service.parameters, names: service.store.names(), backend: service.store.backend() }
+    }
+
+    fn search(&self, request: &Request) -> Outcome<Search> {
         let (path, query) = request.path.split_once('?').ok_or("the request is no search")?;
         let of = path.rsplit('/').next();
         let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let service = &self.service;
-        let (search, _) = Search::parse(&service.parameters, of, &parameters, Handling::Strict, service.clock.now())
-            .map_err(|error| format!("{error:?}"))?;
-        let planner =
-            Planner { table: &service.parameters, names: service.store.names(), backend: service.store.backend() };
-        let access = Access { boundary: &Boundary::Unrestricted, scopes: &[] };
-        let plan = planner.page(&search, access, search.count.unwrap_or(20) as usize, None);
-        let (sql, values) = plan.statement.build(SqliteQueryBuilder);
-        Ok(Statement { sql, values: values.iter().map(bound).collect::<Outcome<_>>()? })
+        let parsed = Search::parse(&service.parameters, of, &parameters, Handling::Strict, service.clock.now());
+        Ok(parsed.map_err(|error| format!("{error:?}"))?.0)
+    }
+
+    fn statements(&self, request: &Request) -> Outcome<Statements> {
+        let search = self.search(request)?;
+        let planner = self.planner();
+        let plan = planner.page(&search, ALL, search.count.unwrap_or(20) as usize, None);
+        let mut statements = vec![self.text(&plan.statement)];
+        if !search.includes.is_empty() {
+            let found = self.runtime.block_on(self.service.store.page(&plan.statement, plan.sort_columns))?;
+            let page = plan.page(found);
+            let included = Includes::of(&planner, &search, &page.found)?.statement(&planner, |_| Some(ALL));
+            statements.extend(included.map(|statement| self.text(&statement)));
+        }
+        Ok(statements)
+    }
+
+    fn text(&self, statement: &SelectStatement) -> Statement {
+        let (sql, values) = match self.service.store.backend() {
+            DbBackend::Postgres => statement.build(PostgresQueryBuilder),
+            _ => statement.build(SqliteQueryBuilder),
+        };
+        Statement { sql, values }
     }
 }
+
+const ALL: Access<'static> = Access { boundary: &Boundary::Unrestricted, scopes: &[] };
 
 impl Drop for Plans {
     fn drop(&mut self) {
         self.runtime.block_on(self.service.store.close());
     }
-}
-
-fn bound(value: &Bound) -> Outcome<Value> {
-    Ok(match value {
-        Bound::Bool(value) => value.map_or(Value::Null, |value| Value::Integer(value.into())),
-        Bound::Int(value) => value.map_or(Value::Null, |value| Value::Integer(value.into())),
-        Bound::BigInt(value) => value.map_or(Value::Null, Value::Integer),
-        Bound::BigUnsigned(value) => value.map_or(Value::Null, |value| Value::Integer(value as i64)),
-        Bound::SmallInt(value) => value.map_or(Value::Null, |value| Value::Integer(value.into())),
-        Bound::Double(value) => value.map_or(Value::Null, Value::Real),
-        Bound::String(value) => value.clone().map_or(Value::Null, Value::Text),
-        Bound::Bytes(value) => value.clone().map_or(Value::Null, Value::Blob),
-        other => return Err(format!("a value of a kind that no plan had before: {other:?}").into()),
-    })
 }

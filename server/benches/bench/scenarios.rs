@@ -20,8 +20,12 @@ pub(crate) enum Limit {
     StaticAnswer,
     /// The statement of the same page, bare on one thread.
     BareStatement,
+    /// Another scenario of the same run.
+    Scenario(&'static str),
     None,
 }
+
+pub(crate) const BY_CATEGORY: &str = "page by patient and category, newest first";
 
 /// Scenarios that only read.
 pub(crate) fn reads(patients: usize) -> Vec<Scenario> {
@@ -38,7 +42,7 @@ pub(crate) fn reads(patients: usize) -> Vec<Scenario> {
         scenario("point read", Limit::StaticAnswer, &mut |random, patient| {
             format!("Observation/{}", data::observation_id(patient, random.below(OBSERVATIONS)))
         }),
-        scenario("page by patient and category, newest first", Limit::BareStatement, &mut |_, patient| {
+        scenario(BY_CATEGORY, Limit::BareStatement, &mut |_, patient| {
             let patient = data::patient_id(patient);
             format!("Observation?patient={patient}&category=laboratory&_sort=-date&_count=20")
         }),
@@ -68,6 +72,13 @@ pub(crate) fn reads(patients: usize) -> Vec<Scenario> {
         scenario("page with _include of the patient", Limit::BareStatement, &mut |_, patient| {
             let patient = data::patient_id(patient);
             format!("Observation?patient={patient}&category=vital-signs&_include=Observation:subject&_count=20")
+        }),
+        scenario("patient with _revinclude of 300 observations", Limit::BareStatement, &mut |_, patient| {
+            format!("Patient?_id={}&_revinclude=Observation:patient", data::patient_id(patient))
+        }),
+        scenario("the same page with _total=accurate", Limit::Scenario(BY_CATEGORY), &mut |_, patient| {
+            let patient = data::patient_id(patient);
+            format!("Observation?patient={patient}&category=laboratory&_sort=-date&_count=20&_total=accurate")
         }),
     ]
 }
