@@ -45,9 +45,14 @@ fn items_at<'v>(way: &[Step<'_>], resource: &'v Value) -> Vec<(Item<'v>, String)
         items = match step {
             Step::Child(place) => items.iter().flat_map(|(item, _)| items_of(*place, item)).collect(),
             Step::Slice { sliced, slice } => {
-                // What cannot be told does not count as seen.
-                let belongs = |(item, type_name): &(Item<'v>, String)| {
-                    in_slice(*sliced, *slice, item, type_name, resource, None) == Membership::In
+                // What cannot be told does not count as seen, unless only the codes of the slice are not to be had: then
+                // no data could ever be told to show it.
+                let belongs = |(item, type_name): &(Item<'v>, String)| match in_slice(
+                    *sliced, *slice, item, type_name, resource, None,
+                ) {
+                    Membership::In => true,
+                    Membership::Unknown => slice.element().binding.is_some(),
+                    Membership::Out => false,
                 };
                 items.into_iter().filter(belongs).collect()
             }

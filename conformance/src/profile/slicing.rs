@@ -19,6 +19,9 @@ pub(crate) fn in_slice(
     resource: &Value,
     resources: Option<&Resources<'_>>,
 ) -> Membership {
+    if let Some(membership) = by_url(slice, item) {
+        return membership;
+    }
     let discriminators = sliced.element().slicing.as_ref().map(|slicing| slicing.discriminator.as_slice());
     let scope = Scope { resource, resources };
     match discriminators.unwrap_or_default() {
@@ -28,6 +31,15 @@ pub(crate) fn in_slice(
         [] => fits(slice, item, type_name).unwrap_or(Membership::Unknown),
         all => Membership::all(all.iter().map(|one| scope.discriminated(one, slice, item, type_name))),
     }
+}
+
+/// An extension's url is the canonical of its definition, which need not be at hand.
+/// <https://hl7.org/fhir/R4/defining-extensions.html>
+fn by_url(slice: Place<'_>, item: &Item<'_>) -> Option<Membership> {
+    let profiles: Vec<&String> =
+        slice.types().iter().filter(|one| one.name() == "Extension").flat_map(|one| &one.profile).collect();
+    let url = item.value?["url"].as_str()?;
+    (!profiles.is_empty()).then(|| Membership::of(profiles.iter().any(|profile| *profile == url)))
 }
 
 fn of_type(slice: Place<'_>, type_name: &str) -> Membership {

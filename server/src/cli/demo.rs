@@ -1,19 +1,40 @@
 //! `vesta demo`: the first look. Starts like `serve`, with demo patients, and says what to do next.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use vesta_fhir::types::ResourceType;
 
 use super::Failure;
-use super::door::unexpected;
+use super::ndjson::{NdjsonFile, make_folder};
 use super::serve::{ServeArgs, start, stop_signal};
 use super::token::{TokenRequest, sign};
+use crate::clock::Ids;
 use crate::config::{Place, SiteName};
 use crate::fhir::Service;
 use crate::http::{Server, telemetry};
-use crate::maintenance::{Answer, Door, Source, Task};
+use crate::import::{Fault, Progress, run_documents};
+use crate::maintenance::Door;
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct DemoArgs {
+    /// So many more patients, made by chance, to see how it goes with many
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    patients: u32,
+    /// What decides chance: the same seed makes the same data
+    #[arg(long, value_name = "NUMBER", default_value_t = vesta_demo::SEED)]
+    seed: u64,
+    /// Write the data as NDJSON, a file a type, instead of starting
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["listen", "http", "data", "database", "config"])]
+    write: Option<PathBuf>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
 
 /// What the printed token may do, and for how long.
 const SCOPE: &str = "user/*.cruds";
@@ -22,8 +43,11 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 /// Resources that are written together.
 const TOGETHER: usize = 200;
 
-pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let mut config = args.load()?;
+pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
+    if let Some(folder) = &args.write {
+        return write(args, folder);
+    }
+    let mut config = args.serve.load()?;
     // The screen is for the reader; what goes wrong is still said.
     if config.origin("log.level") == Place::Default {
         config.log.level = "warn".to_owned();
@@ -32,7 +56,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let server = start(config).await?;
     let site = SiteName::default();
     let service = server.sites().get(site.as_str()).await?.service.clone();
-    load(&service).await?;
+    load(args, &service, server.sites().ids().clone()).await?;
     println!("{}", welcome(&server, &site).await?);
     server.run(stop_signal()).await;
     println!("Stopped. The data are kept; start again to go on.");
@@ -40,36 +64,93 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
 }
 
 /// Loads what was not loaded before: what someone changed or deleted since stays so.
-async fn load(service: &Arc<Service>) -> Result<(), Failure> {
+async fn load(args: &DemoArgs, service: &Arc<Service>, ids: Ids) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for resource in vesta_demo::clinic(args.seed) {
+        if !is_known(service, text(&resource, "resourceType"), text(&resource, "id")).await? {
+            missing.push(resource);
+        }
+    }
+    let clinic: Vec<String> = missing.chunks(TOGETHER).map(bundle).collect();
+    let mut wanted = Vec::new();
+    for number in 0..args.patients {
+        if !is_known(service, "Patient", &vesta_demo::patient_id(number)).await? {
+            wanted.push(number);
+        }
+    }
+    let seed = args.seed;
+    let records = wanted.into_iter().map(move |number| bundle(&vesta_demo::record(number, seed)));
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    let door = Arc::new(Door::Own(service.clone()));
+    let documents = clinic.into_iter().chain(records);
+    let outcome = run_documents(door, "demo", documents, ids, Arc::new(Loading(bar.clone()))).await;
+    bar.finish_and_clear();
     let failed = |reason: String| Failure::Other(format!("the demo patients cannot be loaded: {reason}"));
-    let mut entries = Vec::new();
-    for resource in vesta_demo::clinic(vesta_demo::SEED) {
-        let (name, id) = (text(&resource, "resourceType"), text(&resource, "id"));
-        let resource_type = ResourceType::from_str(&name).ok_or_else(|| failed(format!("{name} is no type")))?;
-        let known = service.store.read(resource_type.as_u16(), &id).await.map_err(|error| failed(error.to_string()))?;
-        if known.is_none() {
-            entries.push(json!({ "resource": resource }));
-        }
+    match outcome.map_err(failed)?.faults {
+        0 => Ok(()),
+        faults => Err(failed(format!("{faults} records were refused: see above"))),
     }
-    let door = Door::Own(service.clone());
-    for entries in entries.chunks(TOGETHER) {
-        let text = json!({ "resourceType": "Bundle", "type": "collection", "entry": entries }).to_string();
-        let documents = vec![Source { text, only: None }];
-        match door.ask(0, Task::Load { request_id: "demo".to_owned(), documents }).await {
-            Ok(Answer::Loaded(outcomes)) => {
-                if let Some(refused) = outcomes.into_iter().flat_map(|outcome| outcome.refused).next() {
-                    return Err(failed(refused.issues.join("; ")));
-                }
-            }
-            Ok(other) => return Err(unexpected(other)),
-            Err(error) => return Err(failed(error.to_string())),
-        }
-    }
-    Ok(())
 }
 
-fn text(resource: &Value, name: &str) -> String {
-    resource[name].as_str().unwrap_or_default().to_owned()
+/// Whether the resource is there, or was.
+async fn is_known(service: &Service, name: &str, id: &str) -> Result<bool, Failure> {
+    let unreadable = |reason: String| Failure::Other(format!("the demo patients cannot be looked for: {reason}"));
+    let resource_type =
+        ResourceType::from_str(name).ok_or_else(|| unreadable(format!("{name} is no resource type")))?;
+    let known = service.store.read(resource_type.as_u16(), id).await.map_err(|error| unreadable(error.to_string()))?;
+    Ok(known.is_some())
+}
+
+/// A document whose resources are written together, all or none.
+fn bundle(resources: &[Value]) -> String {
+    let entries: Vec<Value> = resources.iter().map(|resource| json!({ "resource": resource })).collect();
+    json!({ "resourceType": "Bundle", "type": "collection", "entry": entries }).to_string()
+}
+
+fn text<'a>(resource: &'a Value, name: &str) -> &'a str {
+    resource[name].as_str().unwrap_or_default()
+}
+
+struct Loading(ProgressBar);
+
+impl Progress for Loading {
+    fn read(&self, _: u64) {}
+
+    fn written(&self, resources: u64) {
+        self.0.set_message(format!("{resources} resources"));
+        self.0.tick();
+    }
+
+    fn fault(&self, fault: &Fault) {
+        self.0.suspend(|| eprintln!("{fault}"));
+    }
+}
+
+/// Writes the data, and prints how many of each type there are.
+fn write(args: &DemoArgs, folder: &Path) -> Result<(), Failure> {
+    make_folder(folder)?;
+    let mut files: BTreeMap<String, (NdjsonFile, u64)> = BTreeMap::new();
+    let mut total = 0_u64;
+    for resource in vesta_demo::clinic(args.seed).chain(vesta_demo::population(args.patients, args.seed)) {
+        let name = text(&resource, "resourceType");
+        if !files.contains_key(name) {
+            files.insert(name.to_owned(), (NdjsonFile::create(folder, name)?, 0));
+        }
+        if let Some((file, count)) = files.get_mut(name) {
+            file.write(format!("{resource}\n").as_bytes())?;
+            *count += 1;
+            total += 1;
+        }
+    }
+    for (name, (file, count)) in files {
+        file.finish()?;
+        println!("{name:<30}{count:>12}");
+    }
+    println!("{:<30}{total:>12}", "all");
+    Ok(())
 }
 
 async fn welcome(server: &Server, site: &SiteName) -> Result<String, Failure> {

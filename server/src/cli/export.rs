@@ -1,11 +1,9 @@
 //! `vesta export`: every resource of a site as NDJSON, a file a type.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::ndjson::{NdjsonFile, make_folder, unusable};
 use super::{Failure, SiteArgs, door};
 use crate::maintenance::{Answer, Chunk, Door, Task, resource_types};
 
@@ -19,9 +17,7 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) async fn run(args: &ExportArgs) -> Result<(), Failure> {
-    let folder = &args.folder;
-    let unusable = |error| Failure::Other(format!("{}: {error}", folder.display()));
-    std::fs::create_dir_all(folder).map_err(unusable)?;
+    make_folder(&args.folder)?;
     let (door, _) = door::open(&args.site).await?;
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
@@ -41,11 +37,9 @@ pub(super) async fn run(args: &ExportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the file of a type, under another name until it is complete; a type without resources has none.
+/// Writes the file of a type; a type without resources has none.
 async fn export(door: &Door, args: &ExportArgs, resource_type: &str, bar: &ProgressBar) -> Result<u64, Failure> {
-    let path = args.folder.join(format!("{resource_type}.ndjson"));
-    let partial = path.with_extension("ndjson.part");
-    let unusable = |error| Failure::Other(format!("{}: {error}", path.display()));
+    let path = NdjsonFile::path(&args.folder, resource_type);
     let (mut file, mut written) = (None, 0);
     let mut next = Some(i64::MIN);
     while let Some(after) = next {
@@ -55,9 +49,9 @@ async fn export(door: &Door, args: &ExportArgs, resource_type: &str, bar: &Progr
         if count > 0 {
             let file = match &mut file {
                 Some(file) => file,
-                none => none.insert(BufWriter::new(File::create(&partial).map_err(unusable)?)),
+                none => none.insert(NdjsonFile::create(&args.folder, resource_type)?),
             };
-            file.write_all(lines.as_bytes()).map_err(unusable)?;
+            file.write(lines.as_bytes())?;
         }
         written += count;
         bar.set_message(format!("{resource_type}: {written}"));
@@ -65,12 +59,9 @@ async fn export(door: &Door, args: &ExportArgs, resource_type: &str, bar: &Progr
         next = beyond;
     }
     match file {
-        Some(file) => {
-            file.into_inner().map_err(|error| unusable(error.into_error()))?.sync_all().map_err(unusable)?;
-            std::fs::rename(&partial, &path).map_err(unusable)?;
-        }
+        Some(file) => file.finish()?,
         // What an earlier export left would be taken for this one's.
-        None if path.exists() => std::fs::remove_file(&path).map_err(unusable)?,
+        None if path.exists() => std::fs::remove_file(&path).map_err(|error| unusable(&path, &error))?,
         None => {}
     }
     Ok(written)

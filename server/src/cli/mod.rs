@@ -6,6 +6,7 @@ mod demo;
 mod door;
 mod export;
 mod import;
+mod ndjson;
 mod reindex;
 mod serve;
 mod site;
@@ -33,7 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start with demo patients, to look around: prints addresses, a token and a first request.
-    Demo(serve::ServeArgs),
+    Demo(demo::DemoArgs),
     /// Start the server.
     Serve(serve::ServeArgs),
     /// Access tokens.
@@ -189,6 +190,7 @@ mod tests {
     fn the_names_that_others_rely_on_are_taken() {
         for line in [
             "vesta demo --listen 127.0.0.1:9300 --data d --http --database postgres://h/d",
+            "vesta demo --patients 1000 --seed 7 --write out",
             "vesta serve --listen 127.0.0.1:9300 --data d --http --database postgres://h/d",
             "vesta token create --site default --scope user/*.rs --patient 1 --ttl 300 --data d --database postgres://h/d",
             "vesta import --site default --data d --database postgres://h/d a.json b",

@@ -6,4 +6,4 @@ mod run;
 
 pub use convert::{Item, items};
 pub use files::{Document, FileError, Input, Inputs, documents, find};
-pub use run::{Fault, Origin, Progress, Summary, run};
+pub use run::{Fault, Origin, Progress, Summary, run, run_documents};

@@ -174,6 +174,30 @@ pub async fn run(door: Arc<Door>, inputs: Inputs, ids: Ids, progress: Arc<dyn Pr
     Ok(std::mem::take(&mut *import.summary.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
+/// Imports documents that are made here, as `run` does files; `made_by` stands for the file in what is told.
+pub async fn run_documents(
+    door: Arc<Door>,
+    made_by: &'static str,
+    documents: impl Iterator<Item = String> + Send + 'static,
+    ids: Ids,
+    progress: Arc<dyn Progress>,
+) -> Result<Summary, String> {
+    let (summary, later) = Default::default();
+    let import = Arc::new(Import { door, request_id: ids.next(), summary, progress, later });
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let maker = tokio::task::spawn_blocking(move || {
+        for text in documents {
+            let origin = Origin { path: PathBuf::from(made_by), line: None };
+            if sender.blocking_send(vec![(origin, Source { text, only: None })]).is_err() {
+                break;
+            }
+        }
+    });
+    write(&import, receiver, true).await?;
+    maker.await.map_err(|error| error.to_string())?;
+    Ok(std::mem::take(&mut *import.summary.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
 /// Writes what comes, until nothing more does.
 async fn write(import: &Arc<Import>, receiver: mpsc::Receiver<Group>, is_last: bool) -> Result<(), String> {
     let receiver = Arc::new(AsyncMutex::new(receiver));

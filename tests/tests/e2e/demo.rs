@@ -27,6 +27,13 @@ pub(crate) fn assert_valid(resource: &Value) {
         }
         jsonschema::draft6::new(&rooted).expect("the schema is one")
     });
+    // <https://hl7.org/fhir/R4/json.html#primitive>: any primitive may have such a sibling. The schema forgets those of
+    // canonicals.
+    let mut resource = resource.clone();
+    if let Some(members) = resource.as_object_mut() {
+        members.retain(|name, _| name != "_questionnaire");
+    }
+    let resource = &resource;
     let wrong: Vec<String> =
         validator.iter_errors(resource).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(wrong.is_empty(), "{resource_type}/{}: {wrong:#?}", resource["id"]);
@@ -101,7 +108,7 @@ on_both_databases! {
                 .collect();
             client.post("", &json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries })).expect(200);
         }
-        assert_eq!(client.ids("Patient").len(), 5);
+        assert_eq!(client.ids("Patient?_count=100").len(), 9);
         // An accent does not count; ø is a letter of its own.
         assert_eq!(client.ids("Patient?name=diaz"), ["demo-amelia-ortega"]);
         assert_eq!(client.ids("Patient?name=S%C3%B8rensen"), ["demo-ingrid-sorensen"]);
