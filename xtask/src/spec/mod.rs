@@ -1,4 +1,5 @@
-//! `cargo xtask spec add` and `spec remove`: FHIR packages in, digests and `spec/lock.toml` out.
+//! `cargo xtask spec add` and `spec remove`: FHIR packages in, digests and `spec/lock.toml` out; `spec compare`: what two
+//! versions of a guide differ in.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use vesta_codegen::digest::{CORE, Lock, Manifest, Package, SpecificationError, hash_files, lock, package_files};
 use vesta_codegen::emit::BLOB;
+use vesta_conformance::guide::Guides;
 
 mod archive;
+mod compare;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,13 @@ enum Command {
         /// The package's archive
         #[arg(long)]
         from: PathBuf,
+    },
+    /// Print what a version of a guide wants to be seen and another one does not
+    Compare {
+        /// Such as hl7.fhir.us.core@7.0.0
+        one: PackageName,
+        /// Such as hl7.fhir.us.core@8.0.0
+        other: PackageName,
     },
     /// Take a package out of spec/
     Remove {
@@ -88,6 +98,7 @@ pub(crate) fn run(args: Args) -> Outcome {
     let spec = workspace::root().join("spec");
     let report = match args.command {
         Command::Add { package, from } => add(&spec, &package, &from)?,
+        Command::Compare { one, other } => compare::compare(&Guides::read(&spec)?, &one, &other)?,
         Command::Remove { package } => remove(&spec, &package)?,
     };
     println!("{report}");

@@ -15,11 +15,18 @@ on_both_databases! {
         for name in ["_id", "name", "family", "birthdate", "identifier", "gender", "race", "death-date"] {
             assert!(names.contains(&name), "{name} is not among {names:?}");
         }
-        // Three versions share one canonical URL: each is named with its version.
-        for version in ["6.1.0", "7.0.0", "8.0.0"] {
-            let profile = format!("http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient|{version}");
-            let supported = patient["supportedProfile"].as_array().expect("supportedProfile");
-            assert!(supported.iter().any(|one| *one == profile), "{profile} is not among {supported:?}");
+        // The versions of a guide share their canonical URLs: each profile is named with its version.
+        for guide in vesta_guides::GUIDES {
+            for expected in guide.server.iter().flat_map(|server| server.resources) {
+                let resource = resources.iter().find(|resource| resource["type"] == expected.resource_type);
+                let supported = &resource.expect("the type")["supportedProfile"];
+                for profile in expected.supported_profiles {
+                    let is_own = profile.value.starts_with(guide.canonical);
+                    assert!(!is_own || profile.value.ends_with(&format!("|{}", guide.version)), "{}", profile.value);
+                    let listed = supported.as_array().into_iter().flatten().any(|one| *one == profile.value);
+                    assert!(listed, "{} is not among {supported}", profile.value);
+                }
+            }
         }
         // It is itself a valid resource.
         crate::demo::assert_valid(&statement);
