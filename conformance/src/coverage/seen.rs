@@ -20,7 +20,7 @@ impl Data<'_> {
             What::Target(target) => self.leads_to(wanted.profile.guide(), item, resource, target),
             What::Search(_) => false,
         };
-        items.iter().filter(|item| shows(item)).map(|(item, _)| item.pointer.clone()).collect()
+        items.iter().filter(|item| shows(item)).flat_map(|(item, _)| places(item)).collect()
     }
 
     fn leads_to(&self, guide: Guide<'_>, item: &Item<'_>, resource: &Value, target: &str) -> bool {
@@ -36,6 +36,12 @@ impl Data<'_> {
             None => self.resources.get(reference).is_some_and(|found| is_of_type(found) && self.is_of(found, profile)),
         }
     }
+}
+
+/// Where an item stands: a primitive in up to two properties.
+fn places(item: &Item<'_>) -> impl Iterator<Item = String> {
+    let extra = item.extra.map(|_| item.extra_pointer());
+    item.value.map(|_| item.pointer.clone()).into_iter().chain(extra)
 }
 
 /// The items at the end of a way, each with its type.

@@ -132,7 +132,7 @@ impl<'a> List<'a> {
             (false, true) => Some(Need::UscdiRequirement),
         };
         // A part of an extension that its definition does not ask for is of no profile's making.
-        let names = element.slice_name.is_some() && (within.extensions == 0 || element.min > 0);
+        let names = element.slice_name.is_some() && (within.extensions == 0 || element.min > 0) && may_stand(place);
         if let Some(need) = flag.or(names.then_some(Need::Named)) {
             self.add(label, What::Element, need, way);
         }
@@ -201,4 +201,18 @@ impl<'a> List<'a> {
             self.add(label, What::Target(target.profile.clone()), need, way);
         }
     }
+}
+
+/// Whether data can show a slice at all: of an extension the definition has to be there, and has to allow its place.
+/// (A profile inherits slices for extensions of guides that are not here, and some that R4 does not allow there.)
+fn may_stand(slice: Place<'_>) -> bool {
+    let mut extensions = slice.element().types.iter().filter(|one| one.name() == "Extension");
+    let Some(url) = extensions.find_map(|one| one.profile.first()) else { return true };
+    let Some(definition) = slice.guide().profile(url) else { return false };
+    let path = slice.element().path();
+    let extended = path.rsplit_once('.').map_or(path.as_str(), |(extended, _)| extended);
+    let mut names = vec![extended, "Element", "BackboneElement"];
+    names.extend(slice.guide().type_and_bases(extended));
+    let contexts = &definition.structure().context;
+    contexts.is_empty() || contexts.iter().any(|one| one.kind != "element" || names.contains(&one.expression.as_str()))
 }

@@ -1,5 +1,6 @@
 //! What the guides want to be seen, and what is seen of it.
 
+mod demo;
 mod lists;
 mod removal;
 
