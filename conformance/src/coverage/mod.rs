@@ -1,7 +1,7 @@
 //! What a guide wants to be seen in data that claims its profiles, and what of it a set of resources lacks.
 //!
 //! [`wanted`] lists it from the digests: elements that are must-support or an additional USCDI requirement, flagged
-//! types and targets, the types of choices, slices, extensions. [`Coverage`] holds it against resources, each of which
+//! types and targets, the types of choices, slices, extensions, values for each search. [`Coverage`] holds it against resources, each of which
 //! counts for the profiles that it claims.
 
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use crate::guide::Profile;
 use crate::profile::keeps;
 use crate::resources::Resources;
 
+mod search;
 mod seen;
 mod wanted;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::wanted::Step;
-use super::{Data, Wanted, What};
+use super::{Data, Wanted, What, search};
 use crate::guide::{Guide, Membership};
 use crate::item::Item;
 use crate::profile::{in_slice, items_of};
@@ -13,6 +13,9 @@ impl Data<'_> {
     /// JSON pointers of what shows `wanted` in a resource (which need not be one of the set: references are followed
     /// into the set). Empty if nothing does.
     pub fn pointers(&self, wanted: &Wanted<'_>, resource: &Value) -> Vec<String> {
+        if let What::Search(parameters) = &wanted.what {
+            return search::pointers(wanted, parameters, resource);
+        }
         let items = items_at(&wanted.way, resource);
         let shows = |(item, type_name): &(Item<'_>, String)| match &wanted.what {
             What::Element => true,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use vesta_codegen::digest::{ElementType, Expectation};
 
+use super::search;
 use crate::guide::{Guide, Place, Profile};
 
 /// How firmly something is wanted.
@@ -94,6 +95,7 @@ pub fn of_profile(profile: Profile<'_>) -> Vec<Wanted<'_>> {
     let mut list = List { profile, wanted: Vec::new() };
     let root = profile.root();
     list.below(root, root.id(), &mut Vec::new(), Within::default());
+    list.wanted.extend(search::of_profile(profile));
     list.wanted
 }
 
