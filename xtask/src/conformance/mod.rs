@@ -2,7 +2,7 @@
 //! other FHIR server.
 
 mod live;
-mod vesta;
+pub(crate) mod vesta;
 
 use std::path::PathBuf;
 use std::time::Instant;

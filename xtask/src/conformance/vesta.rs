@@ -12,9 +12,9 @@ use crate::{Outcome, interrupt, postgres, workspace};
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running server; it ends when this is dropped.
-pub(super) struct Vesta {
-    pub(super) base: String,
-    pub(super) token: String,
+pub(crate) struct Vesta {
+    pub(crate) base: String,
+    pub(crate) token: String,
     child: Child,
     _running: interrupt::Running,
     _folder: TempDir,
@@ -28,10 +28,14 @@ impl Drop for Vesta {
 }
 
 /// Builds what `cargo run` would run; returns where it stands.
-pub(super) fn build() -> Outcome<PathBuf> {
+pub(crate) fn build() -> Outcome<PathBuf> {
     println!("building Vesta");
     let arguments = ["build", "--locked", "--quiet", "--package", "vesta-server", "--bin", "vesta"];
-    let mut command = workspace::cargo(&arguments);
+    built(workspace::cargo(&arguments))
+}
+
+/// Runs a build; returns where the last executable stands that it made.
+pub(crate) fn built(mut command: Command) -> Outcome<PathBuf> {
     command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
     let printed = command.output()?;
     if !printed.status.success() {
@@ -40,13 +44,14 @@ pub(super) fn build() -> Outcome<PathBuf> {
     let messages = printed.stdout.split(|byte| *byte == b'\n');
     let mut executables = messages.filter_map(|line| {
         let message: serde_json::Value = serde_json::from_slice(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
+        let is_program = message["target"]["kind"][0] == "bin";
+        message["executable"].as_str().filter(|_| is_program).map(PathBuf::from)
     });
     Ok(executables.next_back().ok_or("cargo named no executable")?)
 }
 
 /// Loads the resources into an empty site, and serves it.
-pub(super) fn start(binary: &Path, resources: &[serde_json::Value], database: Option<&str>) -> Outcome<Vesta> {
+pub(crate) fn start(binary: &Path, resources: &[serde_json::Value], database: Option<&str>) -> Outcome<Vesta> {
     let folder = tempfile::Builder::new().prefix("vesta-conformance-").tempdir()?;
     let data = folder.path().join("data");
     let file = folder.path().join("demo.ndjson");

@@ -6,12 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use vesta_conformance::coverage::{Counting, Data, wanted};
+use vesta_conformance::client::Server;
+use vesta_conformance::coverage::{self, Counting, wanted};
+use vesta_conformance::data::Data;
 use vesta_conformance::guide::{Guide, Guides};
 use vesta_conformance::item::remove;
 use vesta_conformance::profile::{Finding, Rule, check_claims};
 use vesta_conformance::resources::Resources;
+use vesta_conformance::run::{self, Options, Run};
+use vesta_conformance::suite;
 
+use crate::conformance::vesta;
 use crate::{Outcome, codegen, spec, workspace};
 
 /// The guide, as `xtask/guide/package/package.json` has it.
@@ -19,6 +24,10 @@ const NAME: &str = "org.example.alerts";
 const VERSION: &str = "1.0.0";
 /// Of its generated files.
 const MODULE: &str = "org_example_alerts_1_0_0";
+
+/// The server in the copy. It has another name, since it is built into the same folder: what the guide leaves alone need
+/// not be compiled again.
+const PROGRAM: &str = "vesta-with-guide";
 
 /// Generated files that list guides, or what all of them ask for, and so change with each.
 const LISTS: [&str; 6] = [
@@ -50,14 +59,15 @@ pub(super) fn run() -> Outcome<String> {
     let guide = guides.get(NAME, VERSION).ok_or("the guide is not among those that were read")?;
     let resources = data(&workspace::root().join("xtask/guide/data"))?;
     profiles(&guides, &resources)?;
-    let items = coverage(guide, &resources)?;
+    let items = covered(guide, &resources)?;
+    let tests = served(&copy, &guides, &resources)?;
 
     println!("{}", spec::remove(&copy.join("spec"), &name.parse()?)?);
     codegen::generate(&copy)?;
     if facts(&copy)? != before {
         return Err("after its removal the guide has left something in spec/ or in what is generated".into());
     }
-    Ok(format!("{changed} files generated, {items} elements covered"))
+    Ok(format!("{changed} files generated, {items} elements covered, {tests} tests passed"))
 }
 
 /// The workspace once more, in the build folder. Files that are as they were stay untouched, so that cargo need not build
@@ -66,7 +76,11 @@ fn copy() -> Outcome<PathBuf> {
     let (root, copy) = (workspace::root(), workspace::root().join("target/guide"));
     let files: BTreeSet<PathBuf> = workspace::files()?.into_iter().collect();
     for file in &files {
-        let (from, to) = (fs::read(root.join(file))?, copy.join(file));
+        let (mut from, to) = (fs::read(root.join(file))?, copy.join(file));
+        if file == Path::new("server/Cargo.toml") {
+            let manifest = String::from_utf8(from)?;
+            from = manifest.replace("name = \"vesta\"", &format!("name = \"{PROGRAM}\"")).into_bytes();
+        }
         if fs::read(&to).ok().as_ref() != Some(&from) {
             fs::create_dir_all(to.parent().unwrap_or(&copy))?;
             fs::write(&to, from)?;
@@ -127,6 +141,7 @@ fn changed(before: &Facts, after: &Facts) -> Outcome<usize> {
         format!("generated/guides/src/search/{MODULE}.rs"),
         format!("generated/terminology/src/{NAME}-{VERSION}.blob"),
         format!("conformance/suites/{NAME}-{VERSION}.json"),
+        format!("conformance/suites/{NAME}-{VERSION}.json"),
     ];
     let is_own = |path: &&str| own.iter().any(|start| path.starts_with(start));
     let (own, shared): (Vec<&str>, Vec<&str>) = changed.into_iter().partition(is_own);
@@ -176,7 +191,7 @@ fn profiles(guides: &Guides, resources: &[Value]) -> Outcome {
 }
 
 /// The guide's own list of what is to be seen is seen in its data. Returns how long the list is.
-fn coverage(guide: Guide<'_>, resources: &[Value]) -> Outcome<usize> {
+fn covered(guide: Guide<'_>, resources: &[Value]) -> Outcome<usize> {
     let list = wanted(guide);
     let names = |part: &str| list.iter().any(|wanted| wanted.to_string().contains(part));
     for part in ["Flag.extension:severity", "Flag.category:safety", "Flag.author to", "Basic.created"] {
@@ -186,9 +201,43 @@ fn coverage(guide: Guide<'_>, resources: &[Value]) -> Outcome<usize> {
     }
     let count = list.len();
     let set = Resources::new(resources);
-    let found = Data::new(&set).coverage(list, Counting::Claimed);
+    let found = coverage::Data::new(&set).coverage(list, Counting::Claimed);
     match found.lacking.first() {
         Some(lacking) => Err(format!("not seen: {lacking}").into()),
         None => Ok(count),
     }
+}
+
+/// The server, built with the guide and filled with its data, passes the suite that was generated from it. Returns how
+/// many tests that are.
+fn served(copy: &Path, guides: &Guides, resources: &[Value]) -> Outcome<usize> {
+    println!("building Vesta with the guide");
+    // A test is named along with it, so that cargo chooses the features of the dependencies as for `cargo test`.
+    let arguments = ["build", "--workspace", "--locked", "--quiet", "--bin", PROGRAM, "--test", "specification"];
+    let mut command = workspace::cargo(&arguments);
+    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
+        command.env("CARGO_TARGET_DIR", workspace::root().join("target"));
+    }
+    command.current_dir(copy);
+    let vesta = vesta::start(&vesta::built(command)?, resources, None)?;
+    let server = Server::new(&vesta.base, Some(vesta.token.clone()));
+    let suites = suite::load(&copy.join("conformance/suites"))?;
+    let data = Data::loaded(resources.iter().cloned());
+    let options = Options { suites: vec![NAME.to_owned()], ..Options::default() };
+    let run = Run { server: &server, data: &data, suites: &suites, guides, schema: None, options };
+    let tested = run.run(|_| ());
+    for part in
+        ["capability", "alert-flag/search/patient+severity", "alert-review/search/patient+created", "must-support"]
+    {
+        if !tested.iter().any(|tested| tested.id.contains(part)) {
+            return Err(format!("the guide's suite has no test of {part}").into());
+        }
+    }
+    let bad = tested.iter().filter_map(|tested| match &tested.outcome {
+        run::Outcome::Passed => None,
+        run::Outcome::Failed(problems) => Some(format!("{} failed: {}", tested.id, problems.join("; "))),
+        run::Outcome::Skipped(why) => Some(format!("{} was skipped: {why}", tested.id)),
+    });
+    let bad: Vec<String> = bad.collect();
+    if bad.is_empty() { Ok(tested.len()) } else { Err(bad.join("\n").into()) }
 }
