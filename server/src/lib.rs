@@ -14,4 +14,5 @@ pub mod maintenance;
 pub mod search;
 pub mod site;
 pub mod store;
+pub mod terminology;
 pub mod validate;
