@@ -1,4 +1,5 @@
-//! `capabilities`: the CapabilityStatement, made once a site from the generated tables and then served from memory.
+//! `capabilities`: the CapabilityStatement (and that of terminology), made once a site from the generated tables and then
+//! served from memory.
 //! <https://hl7.org/fhir/R4/http.html#capabilities>
 
 use serde_json::{Value, json};
@@ -9,27 +10,31 @@ use super::operation;
 use super::outcome::{Error, Kind};
 use super::service::Service;
 use super::summary::Subset;
+use super::terminology_capabilities;
 use crate::search::{Parameter, ParameterTable};
 
-/// Public: no token is needed. `parameters`: `mode` (full or normative).
+/// Public: no token is needed. `parameters`: `mode` (full, normative or terminology).
 pub async fn metadata(service: &Service, parameters: &[(String, String)]) -> Result<Answer, Error> {
+    let mut is_terminology = false;
     for (name, value) in parameters {
         match (name.as_str(), value.as_str()) {
             ("mode", "full" | "normative") | ("_summary" | "_elements", _) => {}
-            ("mode", "terminology") => {
-                return Err(Error::new(
-                    Kind::NotSupported,
-                    "`mode=terminology` is not supported: this server is no terminology server.",
-                ));
-            }
+            ("mode", "terminology") => is_terminology = true,
             ("mode", _) => return Err(Error::new(Kind::Invalid, "`mode` is full, normative or terminology.")),
             _ => {
                 return Err(Error::new(Kind::Invalid, "`metadata` takes the parameters mode, _summary and _elements."));
             }
         }
     }
-    let bytes = service.capability_statement.get_or_init(|| statement(service).to_string().into_bytes().into());
-    let body = match Subset::parse(service.schema.resource("CapabilityStatement"), parameters)? {
+    let made = |statement: Value| statement.to_string().into_bytes().into();
+    let (kind, bytes) = match is_terminology {
+        false => ("CapabilityStatement", service.capability_statement.get_or_init(|| made(statement(service)))),
+        true => {
+            let statement = || made(terminology_capabilities::statement(service));
+            ("TerminologyCapabilities", service.terminology_capabilities.get_or_init(statement))
+        }
+    };
+    let body = match Subset::parse(service.schema.resource(kind), parameters)? {
         Subset::Whole | Subset::Count => bytes.clone(),
         subset => subset.bytes(service.schema, bytes)?.into(),
     };

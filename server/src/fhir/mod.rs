@@ -54,6 +54,8 @@ pub mod read;
 pub mod search;
 mod service;
 mod summary;
+mod terminology;
+mod terminology_capabilities;
 pub mod update;
 mod write;
 

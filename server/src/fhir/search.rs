@@ -15,10 +15,11 @@ use super::query;
 use super::reach;
 use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
+use super::terminology::answers;
 use crate::access::{Boundary, Permission};
 use crate::search::{
-    Access, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Rule, Search, SearchError, Total,
-    compartment_types,
+    Access, Answers, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Rule, Search, SearchError,
+    Total, compartment_types,
 };
 use crate::store::{Found, Stored};
 
@@ -31,7 +32,7 @@ pub async fn search(
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Search)?;
-        let (search, issues) = parse_search(request, resource_type, parameters, &granted)?;
+        let (search, issues) = parse_search(request, resource_type, parameters, &granted).await?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let path = format!("{}/{}", request.service.base_url, resource_type.name);
         let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
@@ -61,7 +62,7 @@ pub async fn compartment(
     let path = format!("{}/{}/{id}/{member}", request.service.base_url, owner.name);
     if member == "*" {
         return recorded(request, Interaction::SearchSystem, None, None, async {
-            let (mut search, issues) = parse(request, None, parameters)?;
+            let (mut search, issues) = parse(request, None, parameters).await?;
             search.types.retain(|name| members.contains(name));
             search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
             let names_types = parameters.iter().any(|(name, _)| name == "_type");
@@ -78,7 +79,7 @@ pub async fn compartment(
     }
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Search)?;
-        let (mut search, issues) = parse(request, Some(resource_type), parameters)?;
+        let (mut search, issues) = parse(request, Some(resource_type), parameters).await?;
         search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
         reach::restrict(request, &mut search, &granted)?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
@@ -91,7 +92,7 @@ pub async fn compartment(
 /// `GET [base]?…` and `POST [base]/_search`: the types of `_type`, else all that the token may search.
 pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> Result<Answer, Error> {
     recorded(request, Interaction::SearchSystem, None, None, async {
-        let (search, issues) = parse(request, None, parameters)?;
+        let (search, issues) = parse(request, None, parameters).await?;
         let names_types = parameters.iter().any(|(name, _)| name == "_type");
         across(request, search, issues, names_types, request.service.base_url.clone()).await
     })
@@ -155,25 +156,33 @@ fn is_directory(request: &Request<'_>, resource_type: &str) -> bool {
 }
 
 /// The search of a type, as an operation has it beside its own parameters.
-pub(super) fn parse_search(
+pub(super) async fn parse_search(
     request: &Request<'_>,
     resource_type: Type,
     parameters: &[(String, String)],
     granted: &Boundary,
 ) -> Result<(Search, Vec<crate::search::Issue>), Error> {
-    let (mut search, issues) = parse(request, Some(resource_type), parameters)?;
+    let (mut search, issues) = parse(request, Some(resource_type), parameters).await?;
     reach::restrict(request, &mut search, granted)?;
     Ok((search, issues))
 }
 
-fn parse(
+async fn parse(
     request: &Request<'_>,
     resource_type: Option<Type>,
     parameters: &[(String, String)],
 ) -> Result<(Search, Vec<crate::search::Issue>), Error> {
     let service = request.service;
     let name = resource_type.map(|resource_type| resource_type.name);
-    Ok(Search::parse(&service.parameters, name, parameters, request.preferences.handling, service.clock.now())?)
+    let (table, handling, now) = (&service.parameters, request.preferences.handling, service.clock.now());
+    match Search::parse_with(table, name, parameters, handling, now, &Answers::default()) {
+        // The other way is rare: terminology is asked only where a modifier needs it.
+        Err(error) if !error.questions.is_empty() => {
+            let answers = answers(request, error.questions).await?;
+            Ok(Search::parse_with(table, name, parameters, handling, now, &answers)?)
+        }
+        parsed => Ok(parsed?),
+    }
 }
 
 pub(super) fn told(issues: Vec<crate::search::Issue>) -> Vec<Issue> {

@@ -14,6 +14,7 @@ use crate::access::{AccessContext, AccessError, Boundary, Permission};
 use crate::clock::{Clock, Ids};
 use crate::search::ParameterTable;
 use crate::store::{Body, Content, Store, StoreError, index};
+use crate::terminology::Terminology;
 use crate::validate;
 
 /// How many resources a page of a search or history has.
@@ -52,12 +53,15 @@ pub struct Service {
     pub clock: Clock,
     /// New logical ids.
     pub ids: Ids,
+    /// That of R4 and of the enabled guides, and what users have posted.
+    pub(super) terminology: Terminology,
     /// The guides that the site has enabled, for the CapabilityStatement.
     pub(super) guides: Vec<&'static Guide>,
     pub(super) pages: PageSizes,
     pub(super) rules: WriteRules,
     pub(super) cursors: Cursors,
     pub(super) capability_statement: OnceLock<Bytes>,
+    pub(super) terminology_capabilities: OnceLock<Bytes>,
 }
 
 impl Service {
@@ -78,17 +82,20 @@ impl Service {
             parameters,
             clock,
             ids,
+            terminology: Terminology::new(&[]),
             guides: Vec::new(),
             pages: PageSizes::default(),
             rules: WriteRules::default(),
             cursors,
             capability_statement: OnceLock::new(),
+            terminology_capabilities: OnceLock::new(),
         })
     }
 
     /// Names the guides that the site has enabled.
     pub fn with_guides(self, guides: impl IntoIterator<Item = &'static Guide>) -> Service {
-        Service { guides: guides.into_iter().collect(), ..self }
+        let guides: Vec<_> = guides.into_iter().collect();
+        Service { terminology: Terminology::new(&guides), guides, ..self }
     }
 
     pub fn with_rules(self, rules: WriteRules) -> Service {

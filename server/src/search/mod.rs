@@ -17,6 +17,7 @@ mod plan;
 mod query;
 mod results;
 mod table;
+mod terminology;
 mod values;
 
 pub use self::criteria::compartment_types;
@@ -30,6 +31,7 @@ pub use self::query::{
     Test, Total, Unit, UriMode, ValueTest,
 };
 pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, TypeBoundary, TypeEntry, definitions};
+pub use self::terminology::{Answers, Question};
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 use super::escape::{split, unescape};
 use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test};
 use super::table::{ParameterTable, is_in_tables};
+use super::terminology::{Answers, MODIFIERS, Question};
 use super::values::{Reader, date, modifiers};
 use crate::fhir::Handling;
 
@@ -50,6 +51,8 @@ pub(super) struct Parser<'a> {
     /// Result parameters that came already and may come once.
     pub(super) once: HashSet<String>,
     handling: Handling,
+    pub(super) answers: &'a Answers,
+    pub(super) questions: Vec<Question>,
 }
 
 impl Search {
@@ -62,6 +65,24 @@ impl Search {
         handling: Handling,
         now: Timestamp,
     ) -> Result<(Search, Vec<Issue>), SearchError> {
+        let parsed = Search::parse_with(table, resource_type, parameters, handling, now, &Answers::default());
+        parsed.map_err(|mut error| {
+            if let Some(question) = error.questions.pop() {
+                error.issues.push(question.refused());
+            }
+            SearchError { issues: error.issues, questions: Vec::new() }
+        })
+    }
+
+    /// The same, with what terminology has answered: without it the [`Question`]s of the query are an error.
+    pub fn parse_with(
+        table: &ParameterTable,
+        resource_type: Option<&str>,
+        parameters: &[(String, String)],
+        handling: Handling,
+        now: Timestamp,
+        answers: &Answers,
+    ) -> Result<(Search, Vec<Issue>), SearchError> {
         let mut parser = Parser {
             table,
             now,
@@ -73,6 +94,8 @@ impl Search {
             includes: 0,
             once: HashSet::new(),
             handling,
+            answers,
+            questions: Vec::new(),
         };
         parser.types(resource_type, parameters);
         if !parser.search.types.is_empty() {
@@ -90,7 +113,11 @@ impl Search {
             let message = format!("the search compares more than {most} values: ask for fewer at once");
             parser.fail("", IssueKind::TooCostly, message);
         }
-        if parser.failed { Err(SearchError { issues: parser.issues }) } else { Ok((parser.search, parser.issues)) }
+        match (parser.failed, parser.questions.is_empty()) {
+            (false, true) => Ok((parser.search, parser.issues)),
+            (false, false) => Err(SearchError { issues: parser.issues, questions: parser.questions }),
+            (true, _) => Err(SearchError { issues: parser.issues, questions: Vec::new() }),
+        }
     }
 }
 
@@ -238,13 +265,22 @@ impl Parser<'_> {
             };
             return Some(Criterion { code, negated: false, test: Test::Missing(missing) });
         }
+        if let Some(modifier) = modifier.filter(|one| definition.kind == Kind::Token && MODIFIERS.contains(one)) {
+            return self.by_terminology(name, definition, modifier, value);
+        }
         let known = modifiers(definition.kind);
         let typed = |modifier: &str| definition.kind == Kind::Reference && self.table.entry(modifier).is_some();
         if let Some(modifier) = modifier
             && !known.contains(&modifier)
             && !typed(modifier)
         {
-            let known = known.iter().chain(&["missing"]).map(|known| format!(":{known}")).collect::<Vec<_>>();
+            let of_terminology: &[&str] = if definition.kind == Kind::Token { &MODIFIERS } else { &[] };
+            let known = known
+                .iter()
+                .chain(of_terminology)
+                .chain(&["missing"])
+                .map(|known| format!(":{known}"))
+                .collect::<Vec<_>>();
             let message = format!("{code} does not take the modifier :{modifier}; it takes {}", known.join(", "));
             self.fail(name, IssueKind::NotSupported, message);
             return None;

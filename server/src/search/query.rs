@@ -231,6 +231,8 @@ pub enum IssueKind {
 #[error("{}", .issues.iter().map(|issue| issue.message.as_str()).collect::<Vec<_>>().join("; "))]
 pub struct SearchError {
     pub issues: Vec<Issue>,
+    /// What terminology has to answer first; then the query is parsed again.
+    pub questions: Vec<super::Question>,
 }
 
 impl Test {

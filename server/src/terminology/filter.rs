@@ -33,7 +33,7 @@ fn compile<'a>(system: &'a CodeSystem, filter: &'a Filter) -> Result<Test<'a>, T
     let listed = || filter.value.split(',').map(str::trim).collect::<HashSet<&str>>();
     let is_code = matches!(property, "concept" | "code");
     match filter.operator.as_str() {
-        "=" => Ok(Box::new(move |place| values(system, place, property).iter().any(|value| *value == filter.value))),
+        "=" => Ok(Box::new(move |place| values(system, place, property).contains(&filter.value))),
         "in" => {
             let listed = listed();
             Ok(Box::new(move |place| values(system, place, property).iter().any(|one| listed.contains(one.as_str()))))

@@ -35,18 +35,16 @@ pub struct Posted<'a> {
 }
 
 impl Posted<'_> {
-    /// Those of a type that have one of the values, within a boundary: the newest versions of the resources.
+    /// Those of a type that have one of the values, within a boundary (none: nothing).
     pub(super) async fn find(
         &self,
         read: &Read,
         kind: Kind,
         parameter: &str,
         values: &[String],
-        boundary: &Boundary,
+        boundary: Option<&Boundary>,
     ) -> Result<Vec<Resource>, TerminologyError> {
-        if values.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(boundary) = boundary.filter(|_| !values.is_empty()) else { return Ok(Vec::new()) };
         let value = values.iter().map(|value| escape(value)).collect::<Vec<_>>().join(",");
         let query = [(parameter.to_owned(), value)];
         let parsed = Search::parse(self.parameters, Some(kind.as_str()), &query, Handling::Strict, self.clock.now());

@@ -57,12 +57,12 @@ impl Terminology {
     }
 
     /// All that the roots name, directly and by way of each other. The boundary is that of the roots: what they draw on is
-    /// part of what they mean.
+    /// part of what they mean. Without a boundary the roots are looked for in the packages alone.
     pub async fn gather(
         &self,
         posted: Posted<'_>,
         roots: &[Root],
-        boundary: &Boundary,
+        boundary: Option<&Boundary>,
     ) -> Result<Library, TerminologyError> {
         let mut library = Library::default();
         let mut open = BTreeSet::new();
@@ -82,7 +82,7 @@ impl Terminology {
             }
         }
         if roots.iter().all(|root| matches!(root, Root::Given(_))) {
-            within = &Boundary::Unrestricted;
+            within = Some(&Boundary::Unrestricted);
         }
         let mut drawn_on = 0;
         while !open.is_empty() {
@@ -107,7 +107,7 @@ impl Terminology {
             }
             next.retain(|(kind, url)| !library.knows(*kind, url));
             open = next;
-            within = &Boundary::Unrestricted;
+            within = Some(&Boundary::Unrestricted);
         }
         Ok(library)
     }

@@ -34,7 +34,20 @@ async fn it_is_made_once_and_knows_its_modes() {
     };
     let (first, second) = (bytes_of(&[]).await.unwrap(), bytes_of(&[("mode", "full")]).await.unwrap());
     assert_eq!(first.as_ptr(), second.as_ptr());
-    assert_eq!(bytes_of(&[("mode", "terminology")]).await.unwrap_err().kind, Kind::NotSupported);
     assert_eq!(bytes_of(&[("mode", "x")]).await.unwrap_err().kind, Kind::Invalid);
     assert_eq!(bytes_of(&[("name", "x")]).await.unwrap_err().kind, Kind::Invalid);
+}
+
+/// <https://hl7.org/fhir/R4/terminologycapabilities.html>
+#[tokio::test]
+async fn the_terminology_statement_names_the_code_systems_that_are_carried() {
+    let fixture = Fixture::new("").await;
+    let answer = metadata::metadata(&fixture.service, &pairs(&[("mode", "terminology")])).await.unwrap();
+    let statement = body_of(answer);
+    assert_eq!(crate::validate::validate(&SCHEMA, &statement), []);
+    let systems = statement["codeSystem"].as_array().unwrap();
+    let uris: Vec<&str> = systems.iter().filter_map(|system| system["uri"].as_str()).collect();
+    assert!(uris.len() > 1000 && uris.contains(&"http://hl7.org/fhir/administrative-gender"), "{}", uris.len());
+    // Not carried: its content is not-present.
+    assert!(!uris.contains(&"http://snomed.info/sct"));
 }

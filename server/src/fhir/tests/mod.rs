@@ -11,6 +11,7 @@ mod patient_boundary;
 mod read_and_write;
 mod searches;
 mod synthea;
+mod terminology;
 
 use std::sync::Arc;
 
