@@ -135,6 +135,27 @@ pub(super) const SETTINGS: &[Setting] = &[
         show: |config| config.limits.page_max.to_string(),
     },
     Setting {
+        name: "limits.chain_steps",
+        expected: "expected a number of steps from 0 to 8",
+        secret: false,
+        set: |config, raw| raw.integer(0..=8).map(|value| config.limits.chain_steps = value),
+        show: |config| config.limits.chain_steps.to_string(),
+    },
+    Setting {
+        name: "limits.search_values",
+        expected: "expected a number of values from 1 to 10000",
+        secret: false,
+        set: |config, raw| raw.integer(1..=10_000).map(|value| config.limits.search_values = value),
+        show: |config| config.limits.search_values.to_string(),
+    },
+    Setting {
+        name: "limits.includes",
+        expected: "expected a number of _include and _revinclude from 0 to 1000",
+        secret: false,
+        set: |config, raw| raw.integer(0..=1_000).map(|value| config.limits.includes = value),
+        show: |config| config.limits.includes.to_string(),
+    },
+    Setting {
         name: "limits.bundle_entries",
         expected: "expected a number of entries from 1 to 1000000",
         secret: false,

@@ -48,6 +48,18 @@ const LAST_UPDATED: &str = "Detects every change made through this server's APIs
                             changed. A change that a referenced resource undergoes is that resource's own, and a \
                             deletion is found in the history only.";
 
+/// What every search takes and no SearchParameter of the packages defines.
+const ALL_TYPES: [(&str, &str, &str); 4] = [
+    (
+        "_has",
+        "string",
+        "_has:[type]:[reference parameter]:[parameter], nested too, and chains inside. The token must cover the types.",
+    ),
+    ("_filter", "special", "https://hl7.org/fhir/R4/search_filter.html; `and` binds closer than `or`."),
+    ("_list", "string", "The id of a List; functional lists ($current-problems) are not offered."),
+    ("_type", "token", "For searches over the system or a whole compartment."),
+];
+
 fn statement(service: &Service) -> Value {
     let version = env!("CARGO_PKG_VERSION");
     let guides = &service.guides;
@@ -103,6 +115,9 @@ fn statement(service: &Service) -> Value {
             "description": "Access tokens are JWTs signed by this site."
         },
         "resource": resources,
+        "searchParam": ALL_TYPES.iter().map(|(name, kind, documentation)| {
+            json!({ "name": name, "type": kind, "documentation": documentation })
+        }).collect::<Vec<_>>(),
         "interaction": [
             { "code": "transaction" },
             { "code": "batch" },
@@ -154,7 +169,7 @@ fn resource(service: &Service, name: &'static str) -> Value {
         resource["searchRevInclude"] = Value::Array(reverse);
     }
     resource["searchParam"] =
-        table.parameters(name).filter(|parameter| is_supported(parameter)).map(search_parameter).collect();
+        table.parameters(name).filter(|parameter| parameter.is_served()).map(search_parameter).collect();
     resource["operation"] = Value::Array(operation::listed(service, Some(name)));
     resource
 }
@@ -186,11 +201,6 @@ fn reverse_includes(table: &ParameterTable, name: &str) -> Vec<Value> {
         }
     }
     found
-}
-
-/// Only what a search finds by: `_text`, `_content` and the like are refused.
-fn is_supported(parameter: &Parameter) -> bool {
-    parameter.is_in_tables() || matches!(parameter.definition.code, "_id" | "_lastUpdated")
 }
 
 fn search_parameter(parameter: &Parameter) -> Value {

@@ -241,12 +241,7 @@ impl SearchSet<'_> {
         let PageSizes { default, maximum } = service.pages;
         let count = self.search.count.unwrap_or(page(default)).min(page(maximum));
         let only_total = count == 0 || self.subset == Subset::Count;
-        let total = if only_total || self.search.total != Total::None {
-            let statement = service.planner().count(&self.search, self.access());
-            u64::try_from(service.store.count(&statement).await?).ok()
-        } else {
-            None
-        };
+        let total = if only_total || self.search.total != Total::None { self.total().await? } else { None };
         if only_total {
             let mut writer = BundleWriter::new("searchset", total, &[("self", self.url(None))]);
             self.write_issues(&mut writer);
@@ -262,11 +257,28 @@ impl SearchSet<'_> {
             }
             None => None,
         };
-        let plan = service.planner().page(&self.search, self.access(), count as usize, position);
-        let found = service.store.page(&plan.statement, plan.sort_columns).await?;
-        let page = plan.page(found);
+        let planner = service.planner();
+        let page = planner.find(&self.search, self.access(), count as usize, position, &service.store).await?;
         let included = self.included(&page).await?;
         Ok(Answer::ok(self.bundle(total, &page, &included)?))
+    }
+
+    async fn total(&mut self) -> Result<Option<u64>, Error> {
+        let service = self.request.service;
+        let planner = service.planner();
+        if !self.search.looks_at_bodies() {
+            let statement = planner.count(&self.search, self.access());
+            return Ok(u64::try_from(service.store.count(&statement).await?).ok());
+        }
+        let counted = planner.look_and_count(&self.search, self.access(), &service.store).await?;
+        if counted.is_none() {
+            self.issues.push(Issue::warning(
+                IssueType::TooCostly,
+                "The total is not told: more resources would have to be looked at than one request may. Narrow the \
+                 search by other parameters.",
+            ));
+        }
+        Ok(counted)
     }
 
     /// What `_include` and `_revinclude` add to the page, each within what the token covers.

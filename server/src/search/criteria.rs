@@ -56,7 +56,12 @@ impl Parser<'_> {
     /// <https://hl7.org/fhir/R4/search_filter.html>
     pub(super) fn filter(&mut self, name: &str, value: &str) -> Option<Criterion> {
         match filter::parse(value) {
-            Ok(filter) => self.filtered(name, &filter),
+            Ok(filter) => {
+                let outer = std::mem::replace(&mut self.in_filter, true);
+                let criterion = self.filtered(name, &filter);
+                self.in_filter = outer;
+                criterion
+            }
             Err(wrong) => {
                 self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
                 None

@@ -1,7 +1,7 @@
 //! The same search, decided for one resource in memory, on the same index values.
 
 use serde_json::Value;
-use vesta_runtime::search::{IndexValue, values};
+use vesta_runtime::search::{IndexValue, fold, values};
 
 use super::query::{Criterion, Search, StringMode, Test, Unit, UriMode, ValueTest};
 use super::table::ParameterTable;
@@ -64,6 +64,7 @@ fn accepts(table: &ParameterTable, resource: &Value, criterion: &Criterion, arou
         Test::All(parts) => parts.iter().all(|part| accepts(table, resource, part, around)),
         Test::OneOf(parts) => parts.iter().any(|part| accepts(table, resource, part, around)),
         Test::Typed(parts) => parts.iter().any(|(name, part)| *name == of && accepts(table, resource, part, around)),
+        Test::Body(test) => test.accepts(table, resource, criterion.code),
         Test::Chain(targets) => found().iter().filter_map(|value| local(table, value)).any(|(target, id)| {
             targets
                 .iter()
@@ -92,7 +93,7 @@ fn local<'a>(table: &ParameterTable, value: &'a IndexValue) -> Option<(&'a str, 
 }
 
 impl ValueTest {
-    fn accepts(&self, table: &ParameterTable, value: &IndexValue) -> bool {
+    pub(super) fn accepts(&self, table: &ParameterTable, value: &IndexValue) -> bool {
         match (self, value) {
             (ValueTest::String { mode, folded, exact }, IndexValue::String { folded: in_fold, exact: as_is }) => {
                 match mode {
@@ -105,6 +106,12 @@ impl ValueTest {
             }
             (ValueTest::Token { system, code }, IndexValue::Token { system: in_system, code: in_code, .. }) => {
                 token(system.as_deref(), code.as_deref(), in_system.as_deref(), in_code.as_deref())
+            }
+            (ValueTest::TokenText(start), IndexValue::Token { text, .. }) => {
+                text.as_ref().is_some_and(|text| fold(text).starts_with(start.as_str()))
+            }
+            (ValueTest::CodeText(start), IndexValue::Token { code, .. }) => {
+                code.as_ref().is_some_and(|code| fold(code).starts_with(start.as_str()))
             }
             (
                 ValueTest::IdentifierOfType { system, code, value },

@@ -5,6 +5,7 @@
 //! the includes; [`Search::matches`] decides the same for one resource in memory. Both back ends compare the index values
 //! that the parameters' extractors yield, and nothing else in the server matches resources.
 
+mod body;
 mod chain;
 mod criteria;
 mod escape;
@@ -20,6 +21,7 @@ mod table;
 mod terminology;
 mod values;
 
+pub use self::body::{BodyTest, Near};
 pub use self::criteria::compartment_types;
 pub use self::escape::escape;
 pub use self::generated::types;

@@ -8,9 +8,10 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
+use super::body::{BodyTest, Near, word_lists};
 use super::escape::{split, unescape};
 use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test};
-use super::table::{ParameterTable, is_in_tables};
+use super::table::{ParameterTable, is_in_bodies, is_in_tables};
 use super::terminology::{Answers, MODIFIERS, Question};
 use super::values::{Reader, date, modifiers};
 use crate::fhir::Handling;
@@ -48,6 +49,7 @@ pub(super) struct Parser<'a> {
     pub(super) steps: usize,
     /// How many `_include` and `_revinclude` came.
     pub(super) includes: usize,
+    pub(super) in_filter: bool,
     /// Result parameters that came already and may come once.
     pub(super) once: HashSet<String>,
     handling: Handling,
@@ -92,6 +94,7 @@ impl Search {
             passed_over: false,
             steps: 0,
             includes: 0,
+            in_filter: false,
             once: HashSet::new(),
             handling,
             answers,
@@ -213,12 +216,17 @@ impl Parser<'_> {
             }
             "_filter" if parsed.chain.is_none() && parsed.modifier.is_none() => return self.filter(name, value),
             "_list" if parsed.chain.is_none() && parsed.modifier.is_none() => return self.list(name, value),
-            "_query" | "_content" | "_text" | "_contained" | "_containedType" | "_score" => {
+            // What is searched are the resources, not what they contain: the default.
+            "_contained" if text == name && value == "false" => return None,
+            "_query" | "_contained" | "_containedType" | "_score" => {
                 let message = format!("the parameter {:?} is not supported", parsed.code);
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;
             }
             _ => {}
+        }
+        if let Some(definition) = self.definition(parsed.code).filter(|known| is_in_bodies(known)) {
+            return self.of_body(name, parsed, definition, value);
         }
         let definition = self.known(name, parsed.code)?;
         if let Some(chain) = parsed.chain {
@@ -288,12 +296,68 @@ impl Parser<'_> {
         let reader = Reader { table: self.table, definition, modifier, now: self.now };
         let tests: Result<Vec<_>, _> = split(value, ',').into_iter().map(|text| reader.read(text)).collect();
         match tests {
+            Ok(tests) if matches!(modifier, Some("text" | "code-text")) => {
+                self.body(name, code, BodyTest::Values(tests))
+            }
             Ok(tests) => Some(Criterion { code, negated: modifier == Some("not"), test: Test::Any(tests) }),
             Err(wrong) => {
                 self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
                 None
             }
         }
+    }
+
+    /// Those that no rows are kept for.
+    fn of_body(
+        &mut self,
+        name: &str,
+        parsed: &Name<'_>,
+        definition: &'static SearchParameter,
+        value: &str,
+    ) -> Option<Criterion> {
+        let code = definition.code;
+        let is_composite = definition.kind == Kind::Composite;
+        if parsed.chain.is_some()
+            || (parsed.modifier.is_some() && !(is_composite && parsed.modifier == Some("missing")))
+        {
+            let message = format!("{name}: {code} takes neither such a modifier nor a chain");
+            self.fail(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        let values = split(value, ',');
+        let test = match code {
+            "near" => values.into_iter().map(Near::parse).collect::<Result<Vec<_>, _>>().map(BodyTest::Near),
+            "_text" | "_content" => {
+                let lists = values.into_iter().map(|text| word_lists(&unescape(text))).collect::<Result<Vec<_>, _>>();
+                let narrative = code == "_text";
+                lists.map(|lists| BodyTest::Words { narrative, any: lists.into_iter().flatten().collect() })
+            }
+            _ if parsed.modifier.is_some() => match value {
+                "true" => Ok(BodyTest::Missing(true)),
+                "false" => Ok(BodyTest::Missing(false)),
+                _ => Err("true or false was expected".to_owned()),
+            },
+            _ => {
+                let reader = Reader { table: self.table, definition, modifier: None, now: self.now };
+                values.into_iter().map(|text| reader.read(text)).collect::<Result<Vec<_>, _>>().map(BodyTest::Values)
+            }
+        };
+        match test {
+            Ok(test) => self.body(name, code, test),
+            Err(wrong) => {
+                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
+                None
+            }
+        }
+    }
+
+    fn body(&mut self, name: &str, code: &'static str, test: BodyTest) -> Option<Criterion> {
+        if self.steps > 0 || self.in_filter {
+            let message = format!("{name}: this is not answered inside a chain, _has or _filter");
+            self.fail(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        Some(Criterion { code, negated: false, test: Test::Body(test) })
     }
 
     fn id(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> Option<Criterion> {

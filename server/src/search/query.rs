@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 use vesta_runtime::search::{Reference, SearchParameterType};
 
+use super::body::BodyTest;
 use crate::access::Boundary;
 
 /// A search over one type, or over several.
@@ -60,6 +61,8 @@ pub enum Test {
     OneOf(Vec<Criterion>),
     /// One of these holds, each for resources of its type: membership in a compartment.
     Typed(Vec<(&'static str, Criterion)>),
+    /// What no rows tell.
+    Body(BodyTest),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +85,10 @@ pub enum ValueTest {
     /// Any of these: an id alone stands for one of each type that the parameter may point to.
     Reference(Vec<Reference>),
     /// `:identifier`.
+    /// `:text`: the text beside a code starts so.
+    TokenText(String),
+    /// `:code-text`: the code starts so, case and accents apart.
+    CodeText(String),
     ReferenceIdentifier {
         system: Option<String>,
         value: String,
@@ -251,7 +258,7 @@ impl Test {
             }
             Test::All(parts) | Test::OneOf(parts) => parts.iter().for_each(|part| part.test.reached(found)),
             Test::Typed(parts) => parts.iter().for_each(|(_, part)| part.test.reached(found)),
-            Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) => {}
+            Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) | Test::Body(_) => {}
         }
     }
 
@@ -260,7 +267,7 @@ impl Test {
         match self {
             Test::Id(ids) => ids.len(),
             Test::LastUpdated(tests) => tests.len(),
-            Test::Missing(_) => 1,
+            Test::Missing(_) | Test::Body(_) => 1,
             Test::Any(tests) => tests.len(),
             Test::Chain(parts) | Test::Typed(parts) => parts.iter().map(|(_, part)| part.test.values()).sum(),
             Test::Referred { criterion, .. } => criterion.test.values(),

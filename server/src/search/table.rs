@@ -104,7 +104,7 @@ pub enum Rule {
 #[derive(Debug)]
 pub struct Parameter {
     pub definition: &'static SearchParameter,
-    /// In this site's database.
+    /// In this site's database; 0 where it has no rows.
     pub id: i32,
     pub systems: Systems,
     /// Those of a composite's parts.
@@ -114,10 +114,20 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// Whether a search can use it.
+    pub fn is_served(&self) -> bool {
+        self.is_in_tables() || is_in_bodies(self.definition) || matches!(self.definition.code, "_id" | "_lastUpdated")
+    }
+
     /// Whether it has rows in index tables: `_id` and `_lastUpdated` are columns of the resource itself.
     pub fn is_in_tables(&self) -> bool {
         is_in_tables(self.definition)
     }
+}
+
+/// Whether searches answer it by a look at the resources themselves.
+pub(super) fn is_in_bodies(definition: &SearchParameter) -> bool {
+    matches!(definition.code, "_text" | "_content" | "near") || has_two_ranges(definition)
 }
 
 pub(super) fn is_in_tables(definition: &SearchParameter) -> bool {
@@ -129,7 +139,7 @@ pub(super) fn is_in_tables(definition: &SearchParameter) -> bool {
 }
 
 /// A composite of two parts that are no equalities (the coordinates of a MolecularSequence) has no rows.
-fn has_two_ranges(definition: &SearchParameter) -> bool {
+pub(super) fn has_two_ranges(definition: &SearchParameter) -> bool {
     use SearchParameterType::{Reference, Token};
     definition.components.iter().filter(|component| !matches!(component.kind, Token | Reference)).count() > 1
 }

@@ -19,7 +19,7 @@ type Wrong = String;
 pub(super) fn modifiers(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::String => &["exact", "contains"],
-        Kind::Token => &["not", "of-type"],
+        Kind::Token => &["not", "of-type", "text", "code-text"],
         Kind::Reference => &["identifier", "[type]"],
         Kind::Uri => &["below", "above"],
         _ => &[],
@@ -89,6 +89,14 @@ impl Reader<'_> {
                         Ok(ValueTest::IdentifierOfType { system, code, value })
                     }
                     _ => Err("[type system]|[type code]|[value] was expected".to_owned()),
+                }
+            }
+            Kind::Token if matches!(modifier, Some("text" | "code-text")) => {
+                let folded = fold(&unescape(text));
+                match (folded.as_str(), modifier) {
+                    ("", _) => Err("text was expected, not white space alone".to_owned()),
+                    (_, Some("text")) => Ok(ValueTest::TokenText(folded)),
+                    _ => Ok(ValueTest::CodeText(folded)),
                 }
             }
             Kind::Token => token(text),

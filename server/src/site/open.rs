@@ -9,7 +9,7 @@ use super::{DataFolder, SiteError};
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config, SiteName};
 use crate::fhir::{PageSizes, Service, WriteRules};
-use crate::search::{ParameterTable, definitions, types};
+use crate::search::{ParameterTable, SearchLimits, definitions, types};
 use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
 
 /// Connections to PostgreSQL of one process, for all its sites.
@@ -74,9 +74,15 @@ pub async fn open_service(
             ..Limits::default()
         },
     };
+    let limits = SearchLimits {
+        chain_steps: config.limits.chain_steps,
+        values: config.limits.search_values,
+        includes: config.limits.includes,
+    };
     let mut made = None;
     let store = Store::open(options, |dictionary, _| {
-        let table = Arc::new(ParameterTable::new(&SCHEMA, types, dictionary.clone(), fhir_base));
+        let table = ParameterTable::new(&SCHEMA, types, dictionary.clone(), fhir_base);
+        let table = Arc::new(table.with_limits(limits));
         made = Some(table.clone());
         table as Arc<dyn Indexer>
     })

@@ -11,9 +11,8 @@ use crate::digest::{Package, SearchParameter, Specification};
 use crate::fhirpath::{Compiler, Types, Uses};
 use crate::links;
 
-/// Parameters of every resource that the server does not answer: what no extractor can give (`_text`, `_content`,
-/// `_query` are left out as such already), and where a resource came from.
-const NOT_SERVED: [&str; 1] = ["_source"];
+/// Parameters without an expression that the server answers by a look at the resources themselves.
+const LOOKED_AT: [&str; 3] = ["_text", "_content", "near"];
 
 /// A parameter of one base, `Patient` or `Resource`.
 struct Described {
@@ -32,7 +31,7 @@ impl<'a> Served<'a> {
     pub(super) fn of(specification: &'a Specification) -> Result<Served<'a>, EmitError> {
         let core = specification.core();
         let mut served = Served { types: Types::new(core), by_base: BTreeMap::new() };
-        for parameter in core.search_parameters.values().filter(|parameter| is_served(parameter, core)) {
+        for parameter in core.search_parameters.values().filter(|parameter| is_served(parameter)) {
             for base in &parameter.base {
                 let expression = served.expression(parameter, base)?;
                 let parts = parts(parameter, core);
@@ -50,11 +49,10 @@ impl<'a> Served<'a> {
 
     /// The parameters that guides define anew; where versions differ, the newest is described.
     fn add_guides(&mut self, specification: &Specification) {
-        let core = specification.core();
         let mut versions: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for guide in specification.guides() {
             let own = guide.search_parameters.iter().filter(|(_, one)| one.derived_from.is_none());
-            for (id, parameter) in own.filter(|(_, parameter)| is_served(parameter, core)) {
+            for (id, parameter) in own.filter(|(_, parameter)| is_served(parameter)) {
                 for base in &parameter.base {
                     if self.is_standard(base, &parameter.code, &versions) {
                         continue;
@@ -125,15 +123,9 @@ impl<'a> Served<'a> {
     }
 }
 
-/// Which parameters have index rows: the others have no expression, or are compositions of two ranges.
-fn is_served(parameter: &SearchParameter, core: &Package) -> bool {
-    let ranges = parameter.component.iter().filter(|component| {
-        let mut definitions = core.search_parameters.values();
-        let meant = definitions.find(|parameter| parameter.url == component.definition);
-        meant.is_some_and(|meant| !matches!(meant.kind.as_str(), "token" | "reference"))
-    });
-    let has_rows = parameter.kind != "special" && parameter.expression.is_some() && ranges.count() < 2;
-    has_rows && !NOT_SERVED.contains(&parameter.code.as_str())
+/// Which parameters the server answers: a server test parses each of them.
+fn is_served(parameter: &SearchParameter) -> bool {
+    LOOKED_AT.contains(&parameter.code.as_str()) || (parameter.kind != "special" && parameter.expression.is_some())
 }
 
 /// Of a composite, what its values are made of: ` by code$value-quantity`.

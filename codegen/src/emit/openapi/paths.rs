@@ -8,7 +8,8 @@ pub(super) const SYSTEM: &str = "System";
 pub(super) const ANY_TYPE: &str = "Any type";
 
 /// What a search answers with and how much of it.
-const OF_RESULTS: [&str; 7] = ["_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements"];
+const OF_RESULTS: [&str; 9] =
+    ["_filter", "_list", "_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements"];
 const OF_FORMAT: [&str; 2] = ["_format", "_pretty"];
 
 /// An operation under construction.
@@ -58,7 +59,7 @@ fn with(names: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
 /// What concerns all types.
 pub(super) fn system() -> Map<String, Value> {
     let search =
-        with(&["_type", "_id", "_lastUpdated", "_profile", "_security", "_tag"], &with(&OF_RESULTS, &OF_FORMAT));
+        with(&["_type", "_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"], &with(&OF_RESULTS, &OF_FORMAT));
     let history = ["_since", "_at", "_count", "_total", "_format", "_pretty"];
     let mut metadata = Operation::new(SYSTEM, "capabilities", "What this server does", "http.html#capabilities")
         .about("Needs no token.")
@@ -156,6 +157,15 @@ pub(super) fn of_any_type() -> Map<String, Value> {
                 .about("Its history stays.")
                 .parameters(&["type", "id", "If-Match"])
                 .answers(&[("200", "Deleted"), ("204", "Nothing")]),
+        },
+        "/{type}/{id}/{member}": {
+            "get": Operation::new(ANY_TYPE, "searchCompartment", "Search a compartment", "search.html#searchcontexts")
+                .about(
+                    "What is in the compartment of a Patient, Encounter, Practitioner, RelatedPerson or Device, with the \
+                     parameters of a search.",
+                )
+                .parameters(&with(&["type", "id", "member", "_type"], &with(&OF_RESULTS, &OF_FORMAT)))
+                .answers(&[("200", "Searchset")]),
         },
         "/{type}/{id}/_history": {
             "get": Operation::new(ANY_TYPE, "historyInstance", "The versions of a resource", "http.html#history")

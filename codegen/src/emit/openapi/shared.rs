@@ -36,10 +36,17 @@ pub(super) fn parameters(types: &[&str]) -> Map<String, Value> {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$" }),
         ),
         path("version", "`meta.versionId`", text()),
+        path("member", "A resource type, or `*` for all that the compartment has.", text()),
+        query(
+            "_filter",
+            "`name co \"pet\" and birthdate ge 2014`: comparisons, and `and`, `or`, `not` over them. [Filter](https://hl7.org/fhir/R4/search_filter.html)",
+            text(),
+        ),
+        query("_list", "The id of a List: what its entries name. [List](https://hl7.org/fhir/R4/search.html#list)", text()),
         query("_type", "The types to search, with commas between them; all without it.", text()),
         query(
             "_sort",
-            "Dates, strings, uris, `_id` and `_lastUpdated`; `-` before it for descending; several with commas. [Sorting](https://hl7.org/fhir/R4/search.html#sort)",
+            "Dates, strings, uris, numbers, quantities, `_id` and `_lastUpdated`; `-` before it for descending; several with commas. [Sorting](https://hl7.org/fhir/R4/search.html#sort)",
             text(),
         ),
         query(
@@ -49,7 +56,7 @@ pub(super) fn parameters(types: &[&str]) -> Map<String, Value> {
         ),
         query(
             "_include",
-            "`Observation:subject`, `Observation:subject:Patient`: what the matches refer to. [Including](https://hl7.org/fhir/R4/search.html#include)",
+            "`Observation:subject`, `Observation:subject:Patient`, `*`: what the matches refer to; as `_include:iterate` also what is included does. [Including](https://hl7.org/fhir/R4/search.html#include)",
             texts(),
         ),
         query(

@@ -50,7 +50,7 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     }
     let mut parameters = inputs.search.clone();
     parameters.push(("_sort".to_owned(), "-date".to_owned()));
-    let (search, issues) = parse_search(&request, resource_type, &parameters, &granted)?;
+    let (search, issues) = parse_search(&request, resource_type, &parameters, &granted).await?;
     let mut groups: Vec<Group> = Vec::new();
     let mut by_coding: HashMap<(String, String), usize> = HashMap::new();
     let (mut walked, mut position): (usize, Option<Position>) = (0, None);

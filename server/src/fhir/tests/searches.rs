@@ -307,3 +307,48 @@ async fn a_list_is_searched_by_its_entries() {
     assert!(entries(&find(&fixture, "Observation", &[("_list", "nothing")]).await).is_empty());
     assert!(entries(&find(&fixture, "Patient", &[("_list", "l")]).await).is_empty());
 }
+
+/// What has no rows is looked at: <https://hl7.org/fhir/R4/search.html#content>, <https://hl7.org/fhir/R4/location.html#search>
+#[tokio::test]
+async fn words_distances_and_composites_of_two_ranges_are_found_in_the_resources() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    let place = |id: &str, latitude: f64, longitude: f64| {
+        json!({ "resourceType": "Location", "id": id, "position": { "latitude": latitude, "longitude": longitude },
+            "text": { "status": "generated", "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">Clinic <b>{id}</b></div>") } })
+    };
+    fixture.put(place("paris", 48.8566, 2.3522)).await;
+    fixture.put(place("london", 51.5074, -0.1278)).await;
+    fixture.put(json!({ "resourceType": "Location", "id": "nowhere", "description": "a Clinic by the sea" })).await;
+    let window = |id: &str, start: u32, end: u32| {
+        json!({ "resourceType": "MolecularSequence", "id": id, "coordinateSystem": 0,
+            "referenceSeq": { "chromosome": { "coding": [{ "code": "1" }] }, "windowStart": start, "windowEnd": end } })
+    };
+    fixture.put(window("w1", 100, 200)).await;
+    fixture.put(window("w2", 300, 400)).await;
+    for (of, query, expected) in [
+        ("Location", ("near", "48.9|2.3|20|km"), vec!["paris"]),
+        ("Location", ("near", "48.9|2.3|400|km"), vec!["london", "paris"]),
+        ("Location", ("near", "0|0"), vec![]),
+        ("Location", ("_text", "clinic"), vec!["london", "paris"]),
+        ("Location", ("_text", "clinic London"), vec!["london"]),
+        ("Location", ("_content", "clinic"), vec!["london", "nowhere", "paris"]),
+        ("Location", ("_content", "sea OR paris"), vec!["nowhere", "paris"]),
+        ("MolecularSequence", ("chromosome-window-coordinate", "1$lt250$gt150"), vec!["w1"]),
+        ("MolecularSequence", ("chromosome-window-coordinate", "1$gt0$gt0"), vec!["w1", "w2"]),
+        ("MolecularSequence", ("chromosome-window-coordinate:missing", "true"), vec![]),
+    ] {
+        for count in ["1", "50"] {
+            let mut asked = pairs(&[query, ("_count", count), ("_total", "accurate")]);
+            let mut ids = Vec::new();
+            loop {
+                let bundle = body_of(search::search(&fixture.request(), of, &asked).await.unwrap());
+                assert_eq!(bundle["total"].to_string(), expected.len().to_string(), "{query:?}");
+                ids.extend(entries(&bundle).iter().map(|entry| entry.rsplit('/').next().unwrap().to_owned()));
+                let Some(next) = link(&bundle, "next") else { break };
+                asked = parameters_of(&next);
+            }
+            ids.sort();
+            assert_eq!(ids, expected, "{of}?{query:?} by {count}");
+        }
+    }
+}

@@ -109,6 +109,8 @@ impl Planner<'_> {
             Test::LastUpdated(tests) => {
                 instants(tests, &self.resource_column(Resource::LastUpdated, key)).unwrap_or_else(never)
             }
+            // Looked at when the row is found: see `walk`.
+            Test::Body(_) => Expr::cust("1 = 1"),
             Test::All(parts) => parts
                 .iter()
                 .map(|part| self.criterion(types, part, key, within))
@@ -214,6 +216,8 @@ impl Planner<'_> {
                 let hash = hash(Meaning::IdentifierOfType, &[system, code, value]);
                 vec![(IndexTable::IndexToken, RowCondition::Hash(hash))]
             }
+            // No rows: see `BodyTest`.
+            ValueTest::TokenText(_) | ValueTest::CodeText(_) => Vec::new(),
             ValueTest::ReferenceIdentifier { system, value } => {
                 let hash = match system {
                     Some(system) => hash(Meaning::Identifier, &[system, value]),

@@ -18,6 +18,7 @@ mod order;
 mod record;
 mod referrers;
 mod row;
+mod walk;
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement, UnionType};

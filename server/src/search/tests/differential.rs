@@ -109,8 +109,8 @@ pub(super) async fn compare(fixture: &Fixture, resources: &[Value], values_each:
             for value in found.flatten().step_by(3).take(values_each) {
                 pairs.extend(queries(code, &value));
             }
-            let mut sortable =
-                matches!(parameter.definition.kind, SearchParameterType::Date | SearchParameterType::String);
+            use SearchParameterType::{Date, Number, Quantity, String as Text, Uri};
+            let mut sortable = matches!(parameter.definition.kind, Date | Number | Quantity | Text | Uri);
             for pair in pairs {
                 let (search, _) =
                     Search::parse(table, Some(name), std::slice::from_ref(&pair), Handling::Strict, now())

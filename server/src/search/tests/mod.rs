@@ -3,6 +3,8 @@
 
 mod cases;
 mod differential;
+mod documented;
+mod filters;
 mod oracle;
 mod paging;
 mod parameters;
@@ -24,9 +26,7 @@ use super::*;
 use crate::access::Boundary;
 use crate::clock::Clock;
 use crate::fhir::Handling;
-use crate::store::{
-    Body, Content, Database, Found, Indexer, Limits, Operation, Options, PostgresPool, Store, Unit, index,
-};
+use crate::store::{Body, Content, Database, Indexer, Limits, Operation, Options, PostgresPool, Store, Unit, index};
 
 pub(super) const BASE: &str = "https://example.org/apis/default/fhir";
 
@@ -146,17 +146,20 @@ impl Fixture {
         count: usize,
         position: Option<Position>,
     ) -> Page {
-        let plan = self.planner().page(search, Access { boundary, scopes: &[] }, count, position);
-        let found: Vec<Found> = self
-            .store
-            .page(&plan.statement, plan.sort_columns)
+        let access = Access { boundary, scopes: &[] };
+        self.planner()
+            .find(search, access, count, position, &self.store)
             .await
-            .unwrap_or_else(|error| panic!("{error}: {:?}", plan.statement));
-        plan.page(found)
+            .unwrap_or_else(|error| panic!("{error}: {search:?}"))
     }
 
     pub(super) async fn count(&self, search: &Search, boundary: &Boundary) -> i64 {
-        let statement = self.planner().count(search, Access { boundary, scopes: &[] });
+        let access = Access { boundary, scopes: &[] };
+        if search.looks_at_bodies() {
+            let counted = self.planner().look_and_count(search, access, &self.store).await.expect("counted");
+            return counted.expect("few") as i64;
+        }
+        let statement = self.planner().count(search, access);
         self.store.count(&statement).await.unwrap_or_else(|error| panic!("{error}: {statement:?}"))
     }
 }

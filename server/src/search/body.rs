@@ -1,0 +1,220 @@
+//! What is decided on the resource itself, because no rows are kept for it: texts beside codes, words of the narrative,
+//! distances, and composites of two ranges. A search walks what its other criteria find, and looks at each.
+
+use std::collections::HashSet;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde_json::Value;
+use vesta_runtime::decimal;
+use vesta_runtime::search::{canonical, fold, values};
+
+use super::escape::{split, unescape};
+use super::query::{Search, Test, ValueTest};
+use super::table::ParameterTable;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum BodyTest {
+    /// One of the parameter's values passes one of these.
+    Values(Vec<ValueTest>),
+    Missing(bool),
+    /// Within the distance of one of these places.
+    Near(Vec<Near>),
+    /// All words of one of these lists stand in the narrative, or anywhere.
+    Words {
+        narrative: bool,
+        any: Vec<Vec<String>>,
+    },
+}
+
+/// A circle on the earth: degrees and metres.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    latitude: f64,
+    longitude: f64,
+    metres: f64,
+}
+
+/// What is taken where no distance is given, which the standard leaves to the server.
+const DEFAULT_METRES: f64 = 50_000.0;
+/// The mean radius of the earth.
+const EARTH_METRES: f64 = 6_371_008.8;
+
+impl Near {
+    /// `[latitude]|[longitude]|[distance]|[units]`: <https://hl7.org/fhir/R4/location.html#search>
+    pub(super) fn parse(text: &str) -> Result<Near, String> {
+        let expected = || {
+            "[latitude]|[longitude]|[distance]|[units] was expected, like -83.69|42.25|11.2|km, with a unit of UCUM"
+                .to_owned()
+        };
+        let parts: Vec<String> = split(text, '|').into_iter().map(unescape).collect();
+        let number = |text: &str| decimal::value(text).and_then(|value| value.to_f64());
+        let (latitude, longitude, rest) = match parts.as_slice() {
+            [latitude, longitude, rest @ ..] => (number(latitude), number(longitude), rest),
+            _ => return Err(expected()),
+        };
+        let metres = match rest {
+            [] => DEFAULT_METRES,
+            [distance, unit @ ..] if unit.len() < 2 => {
+                let unit = unit.first().filter(|unit| !unit.is_empty()).map_or("km", String::as_str);
+                let distance = decimal::value(distance).ok_or_else(expected)?;
+                match canonical(distance, distance, unit) {
+                    Some((metres, _, unit)) if unit == "m" && metres >= Decimal::ZERO => {
+                        metres.to_f64().ok_or_else(expected)?
+                    }
+                    _ => return Err(expected()),
+                }
+            }
+            _ => return Err(expected()),
+        };
+        match (latitude, longitude) {
+            (Some(latitude), Some(longitude)) if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
+                Ok(Near { latitude, longitude, metres })
+            }
+            _ => Err(expected()),
+        }
+    }
+
+    /// By the great circle.
+    fn reaches(&self, latitude: f64, longitude: f64) -> bool {
+        let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
+        let (here, there) = (self.latitude.to_radians().cos(), latitude.to_radians().cos());
+        let chord = half(self.latitude, latitude) + here * there * half(self.longitude, longitude);
+        2.0 * EARTH_METRES * chord.sqrt().min(1.0).asin() <= self.metres
+    }
+}
+
+/// Words, all of which must be there; `OR` between two lists of them. <https://hl7.org/fhir/R4/search.html#content>
+pub(super) fn word_lists(text: &str) -> Result<Vec<Vec<String>>, String> {
+    let mut lists = vec![Vec::new()];
+    for part in text.split_whitespace() {
+        match part {
+            "OR" => lists.push(Vec::new()),
+            "AND" => {}
+            _ => lists[..].last_mut().into_iter().for_each(|list| list.extend(words(part))),
+        }
+    }
+    if lists.iter().any(Vec::is_empty) {
+        return Err("words were expected, perhaps with OR between them".to_owned());
+    }
+    Ok(lists)
+}
+
+fn words(text: &str) -> Vec<String> {
+    let folded = fold(text);
+    folded.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The text of XHTML, without its tags and with the entities of XML as they read.
+fn narrative(div: &str) -> String {
+    let mut text = String::with_capacity(div.len());
+    let mut inside = false;
+    for letter in div.chars() {
+        match letter {
+            '<' => inside = true,
+            '>' => {
+                inside = false;
+                text.push(' ');
+            }
+            letter if !inside => text.push(letter),
+            _ => {}
+        }
+    }
+    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
+        .iter()
+        .fold(text, |text, (entity, plain)| text.replace(entity, plain))
+}
+
+fn every_word(value: &Value, found: &mut HashSet<String>) {
+    match value {
+        Value::String(text) => found.extend(words(&narrative(text))),
+        Value::Number(number) => found.extend(words(&number.to_string())),
+        Value::Array(items) => items.iter().for_each(|item| every_word(item, found)),
+        Value::Object(object) => object.values().for_each(|item| every_word(item, found)),
+        _ => {}
+    }
+}
+
+impl BodyTest {
+    /// `code` is the parameter's.
+    pub(super) fn accepts(&self, table: &ParameterTable, resource: &Value, code: &str) -> bool {
+        let found = || {
+            let (entry, node) = table.root(resource)?;
+            Some(values(table.parameter(entry.name, code)?.definition, node))
+        };
+        match self {
+            BodyTest::Values(tests) => {
+                found().unwrap_or_default().iter().any(|value| tests.iter().any(|test| test.accepts(table, value)))
+            }
+            BodyTest::Missing(missing) => found().unwrap_or_default().is_empty() == *missing,
+            BodyTest::Near(any) => {
+                let position = resource.get("position");
+                let degrees = |name: &str| match position?.get(name)? {
+                    Value::Number(number) => number.as_str().parse::<f64>().ok(),
+                    _ => None,
+                };
+                let place = degrees("latitude").zip(degrees("longitude"));
+                place.is_some_and(|(latitude, longitude)| any.iter().any(|near| near.reaches(latitude, longitude)))
+            }
+            BodyTest::Words { narrative: true, any } => {
+                let div = resource.get("text").and_then(|text| text.get("div")?.as_str()).unwrap_or_default();
+                let found: HashSet<String> = words(&narrative(div)).into_iter().collect();
+                any.iter().any(|all| all.iter().all(|word| found.contains(word)))
+            }
+            BodyTest::Words { narrative: false, any } => {
+                let mut found = HashSet::new();
+                every_word(resource, &mut found);
+                any.iter().any(|all| all.iter().all(|word| found.contains(word)))
+            }
+        }
+    }
+}
+
+impl Search {
+    /// Whether some of its criteria are decided on the resources themselves.
+    pub fn looks_at_bodies(&self) -> bool {
+        self.criteria.iter().any(|criterion| matches!(criterion.test, Test::Body(_)))
+    }
+
+    /// Whether a resource that its other criteria found meets these.
+    pub(super) fn accepts_body(&self, table: &ParameterTable, body: &[u8]) -> bool {
+        let of_bodies = self.criteria.iter().filter_map(|criterion| match &criterion.test {
+            Test::Body(test) => Some((criterion.code, test)),
+            _ => None,
+        });
+        vesta_runtime::json::parse(body)
+            .is_ok_and(|resource| of_bodies.into_iter().all(|(code, test)| test.accepts(table, &resource, code)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_along_the_great_circle() {
+        let paris = |distance: &str| Near::parse(&format!("48.8566|2.3522|{distance}")).expect("a place");
+        // London lies 344 km away.
+        for (distance, expected) in
+            [("340|km", false), ("348|km", true), ("348", true), ("210|[mi_i]", false), ("348000|m", true)]
+        {
+            assert_eq!(paris(distance).reaches(51.5074, -0.1278), expected, "{distance}");
+        }
+        assert!(Near::parse("0|179.9|50|km").expect("a place").reaches(0.0, -179.9));
+        for wrong in ["", "1", "91|0", "0|181", "a|b", "0|0|x", "0|0|1|kg", "0|0|-1|km", "0|0|1|km|x"] {
+            assert!(Near::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn words_are_those_that_a_reader_sees() {
+        let div = r#"<div xmlns="http://www.w3.org/1999/xhtml"><p class="hidden">Müller &amp; Söhne</p>x</div>"#;
+        assert_eq!(words(&narrative(div)), ["muller", "sohne", "x"]);
+        assert_eq!(
+            word_lists("bone OR liver Métastases"),
+            Ok(vec![vec!["bone".to_owned()], vec!["liver".to_owned(), "metastases".to_owned()]])
+        );
+        assert!(word_lists("bone OR").is_err());
+        assert!(word_lists(" ").is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Pages of searches that look at the resources themselves: what the other criteria find is walked in bites, and each
+//! resource is asked. A page then looks at a bounded number of resources, and its link goes on from there.
+
+use super::{Access, Page, Plan, Planner, Position};
+use crate::search::query::Search;
+use crate::store::{Found, Store, StoreError};
+
+/// As many resources are read at once.
+const BITE: usize = 250;
+/// As many are looked at for one page, or for a total.
+const MOST_LOOKED_AT: usize = 5_000;
+
+impl Position {
+    fn at(found: &Found, forward: bool) -> Position {
+        Position { values: found.sort.clone(), key: found.stored.key, forward }
+    }
+}
+
+async fn read(store: &Store, plan: &Plan<'_>) -> Result<Vec<Found>, StoreError> {
+    store.page(&plan.statement, plan.sort_columns).await
+}
+
+impl Planner<'_> {
+    /// A page of `count` resources.
+    pub async fn find(
+        &self,
+        search: &Search,
+        access: Access<'_>,
+        count: usize,
+        position: Option<Position>,
+        store: &Store,
+    ) -> Result<Page, StoreError> {
+        if !search.looks_at_bodies() {
+            let plan = self.page(search, access, count, position);
+            return Ok(plan.page(read(store, &plan).await?));
+        }
+        let forward = position.as_ref().is_none_or(|position| position.forward);
+        // One more than asked for tells whether there is a next page.
+        let (mut kept, rest) = self.look(search, access, count + 1, position.clone(), store).await?;
+        let beyond = if kept.len() > count {
+            kept.truncate(count);
+            kept.last().map(|last| Position::at(last, forward))
+        } else {
+            rest
+        };
+        if !forward {
+            kept.reverse();
+        }
+        // Where this page began lies the other direction, if anything is there at all.
+        let back = |found: Option<&Found>| {
+            let from = position.clone()?;
+            Some(found.map_or(Position { forward: !forward, ..from }, |found| Position::at(found, !forward)))
+        };
+        Ok(if forward {
+            Page { previous: back(kept.first()), next: beyond, found: kept }
+        } else {
+            Page { next: back(kept.last()), previous: beyond, found: kept }
+        })
+    }
+
+    /// How many match; none where more would have to be looked at than is bearable.
+    pub async fn look_and_count(
+        &self,
+        search: &Search,
+        access: Access<'_>,
+        store: &Store,
+    ) -> Result<Option<u64>, StoreError> {
+        let unordered = Search { sort: Vec::new(), ..search.clone() };
+        let (kept, rest) = self.look(&unordered, access, usize::MAX, None, store).await?;
+        Ok(rest.is_none().then_some(kept.len() as u64))
+    }
+
+    /// The first `most` that match, in the direction of the position, and where to go on from if not all were looked at.
+    async fn look(
+        &self,
+        search: &Search,
+        access: Access<'_>,
+        most: usize,
+        position: Option<Position>,
+        store: &Store,
+    ) -> Result<(Vec<Found>, Option<Position>), StoreError> {
+        let forward = position.as_ref().is_none_or(|position| position.forward);
+        let (mut kept, mut at, mut looked_at) = (Vec::new(), position, 0);
+        loop {
+            let plan = self.page(search, access, BITE, at);
+            let mut page = plan.page(read(store, &plan).await?);
+            if !forward {
+                page.found.reverse();
+            }
+            looked_at += page.found.len().max(1);
+            for found in page.found {
+                if search.accepts_body(self.table, &found.stored.body) {
+                    kept.push(found);
+                    if kept.len() == most {
+                        return Ok((kept, None));
+                    }
+                }
+            }
+            let rest = if forward { page.next } else { page.previous };
+            if rest.is_none() || looked_at >= MOST_LOOKED_AT {
+                return Ok((kept, rest));
+            }
+            at = rest;
+        }
+    }
+}
