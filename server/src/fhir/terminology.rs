@@ -1,6 +1,7 @@
 //! Terminology as the interactions ask for it: what a question draws on, and what a refusal becomes.
 
 use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 
 use super::boundary;
 use super::outcome::{Error, Issue, IssueType, Kind};
@@ -75,9 +76,9 @@ pub(super) fn sentence(text: &str) -> String {
 pub(super) async fn answers(request: &Request<'_>, questions: Vec<Question>) -> Result<Answers, Error> {
     let mut answers = Answers::default();
     for question in questions {
-        if !answers.0.contains_key(&question) {
-            let codes = codes(request, &question).await?;
-            answers.0.insert(question, codes);
+        if let Entry::Vacant(unanswered) = answers.0.entry(question) {
+            let codes = codes(request, unanswered.key()).await?;
+            unanswered.insert(codes);
         }
     }
     Ok(answers)
