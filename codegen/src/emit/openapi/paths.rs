@@ -58,8 +58,10 @@ fn with(names: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
 
 /// What concerns all types.
 pub(super) fn system() -> Map<String, Value> {
-    let search =
-        with(&["_type", "_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"], &with(&OF_RESULTS, &OF_FORMAT));
+    let search = with(
+        &["_type", "_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"],
+        &with(&OF_RESULTS, &OF_FORMAT),
+    );
     let history = ["_since", "_at", "_count", "_total", "_format", "_pretty"];
     let mut metadata = Operation::new(SYSTEM, "capabilities", "What this server does", "http.html#capabilities")
         .about("Needs no token.")

@@ -42,7 +42,11 @@ pub(super) fn parameters(types: &[&str]) -> Map<String, Value> {
             "`name co \"pet\" and birthdate ge 2014`: comparisons, and `and`, `or`, `not` over them. [Filter](https://hl7.org/fhir/R4/search_filter.html)",
             text(),
         ),
-        query("_list", "The id of a List: what its entries name. [List](https://hl7.org/fhir/R4/search.html#list)", text()),
+        query(
+            "_list",
+            "The id of a List: what its entries name. [List](https://hl7.org/fhir/R4/search.html#list)",
+            text(),
+        ),
         query("_type", "The types to search, with commas between them; all without it.", text()),
         query(
             "_sort",
