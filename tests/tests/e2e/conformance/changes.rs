@@ -36,6 +36,13 @@ pub(super) fn greater_instead_of_greater_or_equal(asked: &mut Asked) {
     }
 }
 
+pub(super) fn all_instead_of_any(asked: &mut Asked) {
+    if let Some(value) = asked.value("status").map(|value| value.clone()).filter(|value| value.contains(',')) {
+        asked.drop("status");
+        asked.parameters.extend(value.split(',').map(|one| ("status".to_owned(), one.to_owned())));
+    }
+}
+
 pub(super) fn ignore_systems(asked: &mut Asked) {
     for name in ["category", "code"] {
         if let Some(value) = asked.value(name)
@@ -113,6 +120,14 @@ pub(super) fn no_practitioner(asked: &Asked, reply: &mut Reply, _: &Upstream) {
     if asked.path.starts_with("Practitioner/") {
         reply.refuse(404);
     }
+}
+
+pub(super) fn no_interpretation(_: &Asked, reply: &mut Reply, _: &Upstream) {
+    reply.resources(|resource| {
+        if let Some(members) = resource.as_object_mut() {
+            members.shift_remove("interpretation");
+        }
+    });
 }
 
 pub(super) fn one_too_many(_: &Asked, reply: &mut Reply, _: &Upstream) {
@@ -241,6 +256,12 @@ pub(super) fn whole_resources_unmarked(_: &Asked, reply: &mut Reply, _: &Upstrea
             meta.shift_remove("tag");
         }
     });
+}
+
+pub(super) fn no_binaries(asked: &Asked, reply: &mut Reply, _: &Upstream) {
+    if asked.path.starts_with("Binary/") {
+        reply.refuse(404);
+    }
 }
 
 pub(super) fn accept_everything(_: &Asked, reply: &mut Reply, _: &Upstream) {

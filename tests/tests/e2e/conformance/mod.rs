@@ -1,5 +1,5 @@
-//! The conformance kit against this server: faults that a proxy puts into the server's answers are each caught by the
-//! test that should.
+//! The conformance kit against this server: every suite passes on the demo data with nothing skipped, and faults that a
+//! proxy puts into the server's answers are each caught by the test that should.
 
 mod changes;
 mod faults;
@@ -53,4 +53,22 @@ fn load(world: &World) {
     let output = vesta(world.data(), world.database.url(), &["import", path]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     world.start(|_| ());
+}
+
+on_both_databases! {
+    fn every_suite_passes_and_nothing_is_skipped(world) {
+        load(world);
+        let client = world.client("user/*.rs");
+        let server = Server::new(&client.base, client.token);
+        let report = vesta_conformance::report::Report {
+            server: server.base.clone(),
+            title: String::new(),
+            started: jiff::Timestamp::UNIX_EPOCH,
+            took: std::time::Duration::ZERO,
+            tested: kit().run(&server, Options { workers: 4, ..Options::default() }),
+        };
+        let shortcomings = report.shortcomings();
+        assert!(report.counts().passed > 4_000 && report.is_good(true), "{} of {}:\n{}", shortcomings.len(),
+            report.tested.len(), shortcomings[..shortcomings.len().min(40)].join("\n"));
+    }
 }
