@@ -11,9 +11,10 @@ use crate::time::day;
 pub(crate) const PHYSICIAN: Code = snomed("59058001", "General physician");
 pub(crate) const NURSE: Code = snomed("224535009", "Registered nurse");
 pub(crate) const CARDIOLOGIST: Code = snomed("17561000", "Cardiologist");
+const PATIENT: Code = snomed("116154003", "Patient");
 pub(crate) const CAREGIVER: Code = snomed("133932002", "Caregiver");
 
-/// A team; the role of a member may be unknown, and is required.
+/// A team, of which the patient is one; the role of a member may be unknown, and is required.
 pub(crate) fn team(
     chart: &mut Chart,
     visit: &Visit,
@@ -25,7 +26,8 @@ pub(crate) fn team(
         let role = role.map_or_else(|| absent("unknown", "Unknown"), |role| concept(&role));
         json!({ "role": [role], "member": reference(member) })
     };
-    let participants: Vec<Value> = members.iter().map(participant).collect();
+    let mut participants: Vec<Value> = members.iter().map(participant).collect();
+    participants.push(json!({ "role": [concept(&PATIENT)], "member": chart.subject() }));
     let body = json!({
         "status": status,
         "name": name,
