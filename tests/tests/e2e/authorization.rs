@@ -94,8 +94,45 @@ const LEDGER: &[Row] = &[
     send("POST", "/Composition/$document", "Composition/$document?id={composition}", no_parameters, Denied),
     get("/Composition/{id}/$document", "Composition/{composition}/$document", Denied),
     send("POST", "/Composition/{id}/$document", "Composition/{composition}/$document", no_parameters, Denied),
+    get("/ValueSet/$expand", "ValueSet/$expand?{genders}", Nothing),
+    send("POST", "/ValueSet/$expand", "ValueSet/$expand?{genders}", no_parameters, Nothing),
+    get("/ValueSet/{id}/$expand", "ValueSet/nowhere/$expand", Denied),
+    send("POST", "/ValueSet/{id}/$expand", "ValueSet/nowhere/$expand", no_parameters, Denied),
+    get("/ValueSet/$validate-code", "ValueSet/$validate-code?{genders}&{male}", Nothing),
+    send("POST", "/ValueSet/$validate-code", "ValueSet/$validate-code?{genders}&{male}", no_parameters, Nothing),
+    get("/ValueSet/{id}/$validate-code", "ValueSet/nowhere/$validate-code?{male}", Denied),
+    send("POST", "/ValueSet/{id}/$validate-code", "ValueSet/nowhere/$validate-code?{male}", no_parameters, Denied),
+    get("/CodeSystem/$validate-code", "CodeSystem/$validate-code?{gender}&code=male", Nothing),
+    send("POST", "/CodeSystem/$validate-code", "CodeSystem/$validate-code?{gender}&code=male", no_parameters, Nothing),
+    get("/CodeSystem/{id}/$validate-code", "CodeSystem/nowhere/$validate-code?code=male", Denied),
+    send(
+        "POST",
+        "/CodeSystem/{id}/$validate-code",
+        "CodeSystem/nowhere/$validate-code?code=male",
+        no_parameters,
+        Denied,
+    ),
+    get("/CodeSystem/$lookup", "CodeSystem/$lookup?{male}", Nothing),
+    send("POST", "/CodeSystem/$lookup", "CodeSystem/$lookup?{male}", no_parameters, Nothing),
+    get("/CodeSystem/$subsumes", "CodeSystem/$subsumes?{a_and_b}&{system}", Nothing),
+    send("POST", "/CodeSystem/$subsumes", "CodeSystem/$subsumes?{a_and_b}&{system}", no_parameters, Nothing),
+    get("/CodeSystem/{id}/$subsumes", "CodeSystem/nowhere/$subsumes?{a_and_b}", Denied),
+    send("POST", "/CodeSystem/{id}/$subsumes", "CodeSystem/nowhere/$subsumes?{a_and_b}", no_parameters, Denied),
+    get("/ConceptMap/$translate", "ConceptMap/$translate?{male}", Nothing),
+    send("POST", "/ConceptMap/$translate", "ConceptMap/$translate?{male}", no_parameters, Nothing),
+    get("/ConceptMap/{id}/$translate", "ConceptMap/nowhere/$translate?{male}", Denied),
+    send("POST", "/ConceptMap/{id}/$translate", "ConceptMap/nowhere/$translate?{male}", no_parameters, Denied),
     get("/DocumentReference/$docref", "DocumentReference/$docref?patient={patient}", Denied),
     send("POST", "/DocumentReference/$docref", "DocumentReference/$docref?patient={patient}", no_parameters, Denied),
+];
+
+/// Queries of the rows about terminology, on what every site has.
+const TERMS: [(&str, &str); 5] = [
+    ("{genders}", "url=http://hl7.org/fhir/ValueSet/administrative-gender"),
+    ("{gender}", "url=http://hl7.org/fhir/administrative-gender"),
+    ("{male}", "{system}&code=male"),
+    ("{a_and_b}", "codeA=male&codeB=female"),
+    ("{system}", "system=http://hl7.org/fhir/administrative-gender"),
 ];
 
 /// Routes that ask for no token: they tell how to get one, and whether the server lives.
@@ -145,7 +182,10 @@ fn form(records: &Records) -> Value {
 
 fn ask(client: &Client, row: &Row, records: &Records) -> Answer {
     let path = row.path.replace("{patient}", &records.patient).replace("{observation}", &records.observation);
-    let path = path.replace("{encounter}", &records.encounter).replace("{composition}", &records.composition);
+    let mut path = path.replace("{encounter}", &records.encounter).replace("{composition}", &records.composition);
+    for (name, query) in TERMS {
+        path = path.replace(name, query);
+    }
     let (kind, body) = match row.body.map(|body| body(records)) {
         Some(Value::String(form)) => ("application/x-www-form-urlencoded", Some(form.into_bytes())),
         Some(resource) => ("application/fhir+json", Some(resource.to_string().into_bytes())),

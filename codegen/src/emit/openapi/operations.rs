@@ -9,7 +9,7 @@ use crate::digest::{self, OperationParameter, Specification};
 use crate::emit::EmitError;
 
 /// What the server offers (a test of the server holds this to its own list), and how it differs from the definition.
-const OFFERED: [Offered; 9] = [
+const OFFERED: [Offered; 15] = [
     Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
     Offered { affects_state: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-add") },
     Offered { affects_state: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete") },
@@ -22,6 +22,12 @@ const OFFERED: [Offered; 9] = [
     Offered::of("http://hl7.org/fhir/OperationDefinition/Encounter-everything"),
     Offered::of("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
     Offered::of("http://hl7.org/fhir/OperationDefinition/Composition-document"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
+    Offered::of("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
     Offered::of("http://hl7.org/fhir/us/core/OperationDefinition/docref"),
 ];
 

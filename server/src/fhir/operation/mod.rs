@@ -14,6 +14,7 @@ mod labels;
 mod lastn;
 mod meta;
 mod summary;
+mod terminology;
 mod validate;
 
 use futures_util::future::BoxFuture;
@@ -145,6 +146,24 @@ pub(super) const OFFERED: &[Offered] = &[
             Box::pin(document::document(request, invocation))
         })
     },
+    offered("http://hl7.org/fhir/OperationDefinition/ValueSet-expand", |request, invocation| {
+        Box::pin(terminology::expand(request, invocation))
+    }),
+    offered("http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code", |request, invocation| {
+        Box::pin(terminology::of_value_set(request, invocation))
+    }),
+    offered("http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code", |request, invocation| {
+        Box::pin(terminology::of_code_system(request, invocation))
+    }),
+    offered("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup", |request, invocation| {
+        Box::pin(terminology::lookup(request, invocation))
+    }),
+    offered("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes", |request, invocation| {
+        Box::pin(terminology::subsumes(request, invocation))
+    }),
+    offered("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate", |request, invocation| {
+        Box::pin(terminology::translate(request, invocation))
+    }),
     offered("http://hl7.org/fhir/us/core/OperationDefinition/docref", |request, invocation| {
         Box::pin(docref::docref(request, invocation))
     }),

@@ -12,6 +12,7 @@ mod read_and_write;
 mod searches;
 mod synthea;
 mod terminology;
+mod terminology_operations;
 
 use std::sync::Arc;
 
