@@ -212,8 +212,9 @@ fn covered(guide: Guide<'_>, resources: &[Value]) -> Outcome<usize> {
 /// many tests that are.
 fn served(copy: &Path, guides: &Guides, resources: &[Value]) -> Outcome<usize> {
     println!("building Vesta with the guide");
-    // A test is named along with it, so that cargo chooses the features of the dependencies as for `cargo test`.
-    let arguments = ["build", "--workspace", "--locked", "--quiet", "--bin", PROGRAM, "--test", "specification"];
+    // A test is named along with it, so that cargo chooses the features of the dependencies as for `cargo test`; one that
+    // needs little itself.
+    let arguments = ["build", "--workspace", "--locked", "--quiet", "--bin", PROGRAM, "--test", "profiles"];
     let mut command = workspace::cargo(&arguments);
     if std::env::var_os("CARGO_TARGET_DIR").is_none() {
         command.env("CARGO_TARGET_DIR", workspace::root().join("target"));
