@@ -38,7 +38,7 @@ pub use lookup::{Looked, Subsumption};
 pub use packaged::{Packaged, Summary};
 pub use posted::Posted;
 pub use site::{Root, Terminology};
-pub use translate::{Asked, Match, translate};
+pub use translate::{Asked, Match, Translated, translate};
 pub use value_set::ValueSet;
 
 #[cfg(test)]
