@@ -27,11 +27,11 @@ fn parameter(reference: &'static ReferenceOr<Parameter>) -> &'static Parameter {
     components.parameters[name].as_item().expect("in place")
 }
 
-/// What the server answers: all that has index rows (`is_served` in the server's own table).
+/// What the server answers: what an expression finds, and what it looks for in the resources themselves (`is_served` in
+/// the server's own table).
 fn is_served(parameter: &&&SearchParameter) -> bool {
-    use SearchParameterType::{Reference, Special, Token};
-    let ranges = parameter.components.iter().filter(|part| !matches!(part.kind, Reference | Token)).count();
-    parameter.kind != Special && ranges < 2 && parameter.code != "_source"
+    let is_looked_for = matches!(parameter.code, "_text" | "_content" | "near");
+    is_looked_for || (parameter.kind != SearchParameterType::Special && !parameter.expression.is_empty())
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn each_type_has_the_search_parameters_that_are_served() {
         assert_eq!(of_search.iter().copied().collect::<BTreeSet<_>>(), served, "{name}");
         assert_eq!(of_search.len(), served.len(), "{name} lists each once");
     }
-    for not_served in ["_text", "_content", "_query", "_source", "near", "_has", "_filter"] {
+    for not_served in ["_query", "_contained", "_containedType"] {
         let all = operations().flat_map(|(_, _, operation)| &operation.parameters);
         assert!(!all.map(parameter).any(|one| one.parameter_data_ref().name == not_served), "{not_served}");
     }
@@ -86,6 +86,7 @@ fn the_paths_are_those_of_the_standard() {
     get /{type}/{id}: read
     get /{type}/{id}/_history: historyInstance
     get /{type}/{id}/_history/{version}: vread
+    get /{type}/{id}/{member}: searchCompartment
     patch /{each type}: conditionalPatch{each type}
     patch /{type}/{id}: patch
     post /: bundle
@@ -98,7 +99,7 @@ fn the_paths_are_those_of_the_standard() {
     let ids: BTreeSet<_> = operations().map(|(_, _, operation)| &operation.operation_id).collect();
     assert_eq!(ids.len(), operations().count(), "operationIds are unique");
     let named = DOCUMENT.paths.paths.keys().filter(|path| !path.contains('$')).count();
-    assert_eq!(named, types.len() + 9);
+    assert_eq!(named, types.len() + 10);
 }
 
 /// Each is invoked where its OperationDefinition says, and by GET unless it changes what is stored.

@@ -1,6 +1,5 @@
 //! What the guides want to be seen, and what is seen of it.
 
-mod demo;
 mod lists;
 mod removal;
 

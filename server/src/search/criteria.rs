@@ -49,6 +49,11 @@ impl Parser<'_> {
             self.ignore(name, IssueKind::NotSupported, message);
             return None;
         }
+        // By its search parameter a List names no Parameters.
+        let item = self.table.parameter("List", "item")?.definition;
+        if !self.search.types.iter().any(|of| item.targets.is_empty() || item.targets.contains(of)) {
+            return Some(Criterion { code: "_id", negated: false, test: Test::Id(Vec::new()) });
+        }
         let ids: Vec<&str> = value.split(',').map(|id| id.strip_prefix("List/").unwrap_or(id)).collect();
         self.has(name, "List:item:_id", &ids.join(","))
     }

@@ -2,7 +2,7 @@
 //!
 //! A path for each resource type, since each has its own search parameters; what all types have alike
 //! (`/{type}/{id}` …) stands once. Parameters, answers and schemas are shared components, so that the document stays
-//! readable. It says what the server does, no more: parameters that are not served (`_text`, `near` …) are left out.
+//! readable. It says what the server does, no more: parameters that are not served (`_query`) are left out.
 //! Resources are not described again as schemas: their definitions are linked.
 //! <https://spec.openapis.org/oas/v3.0.3>, <https://hl7.org/fhir/R4/http.html>
 

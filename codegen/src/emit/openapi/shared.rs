@@ -235,7 +235,10 @@ pub(super) fn schemas() -> Value {
         ("number", "A number, with a prefix `eq ne gt lt ge le sa eb ap` if need be."),
         ("date", "A date or time in any precision, with a prefix `eq ne gt lt ge le sa eb ap` if need be."),
         ("string", "The beginning of the text, whatever its case and accents. Modifiers: `:exact`, `:contains`."),
-        ("token", "`code`, `system|code`, `|code` or `system|`. Modifiers: `:not`, `:of-type`."),
+        (
+            "token",
+            "`code`, `system|code`, `|code` or `system|`. Modifiers: `:not`, `:of-type`, `:text`, `:code-text`, `:in`, `:not-in`, `:above`, `:below`.",
+        ),
         (
             "reference",
             "`id`, `Type/id` or an absolute URL; `subject:Patient` for one type, `subject.name` for a property of the target. Modifier: `:identifier`.",
@@ -243,6 +246,7 @@ pub(super) fn schemas() -> Value {
         ("composite", "The values of its parts with `$` between them."),
         ("quantity", "`number|system|code` or a number, with a prefix `eq ne gt lt ge le sa eb ap` if need be."),
         ("uri", "The whole URI. Modifiers: `:below`, `:above`."),
+        ("special", "As its definition says."),
     ] {
         let description = format!("{form} Every parameter takes `:missing`. Repeated: all hold; with commas: any.");
         schemas[format!("search-{kind}")] = json!({

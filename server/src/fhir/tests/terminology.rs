@@ -47,10 +47,13 @@ async fn filled() -> Fixture {
     fixture
 }
 
+/// A type, the parameters of its search, and the ids found.
+type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+
 #[tokio::test]
 async fn tokens_are_found_by_value_set_and_by_hierarchy() {
     let fixture = filled().await;
-    let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+    let cases: &[Case] = &[
         ("Observation", &[("code:in", "http://e.org/vs/all")], &["dog", "fish", "mammal"]),
         ("Observation", &[("code:in", "ValueSet/dogs")], &["dog"]),
         ("Observation", &[("code:in", "http://e.org/vs/dogs,http://e.org/vs/all")], &["dog", "fish", "mammal"]),

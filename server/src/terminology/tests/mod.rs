@@ -161,7 +161,7 @@ fn concept_maps_translate_as_their_groups_say() {
         };
         let map = library.concept_map(&Canonical::parse(case["map"].as_str().unwrap())).unwrap();
         let Some(matches) = check(&case, translate(&library, [map], &asked)) else { continue };
-        let concept = |one: &translate::Translated| {
+        let concept = |one: &Translated| {
             format!("{}#{}", one.system.as_ref().map(ToString::to_string).unwrap_or_default(), one.code)
         };
         let one = |found: &Match| {
