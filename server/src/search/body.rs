@@ -176,6 +176,12 @@ impl Search {
         self.criteria.iter().any(|criterion| matches!(criterion.test, Test::Body(_)))
     }
 
+    /// The criteria that rows decide.
+    pub(super) fn without_bodies(&self) -> Search {
+        let of_rows = self.criteria.iter().filter(|criterion| !matches!(criterion.test, Test::Body(_)));
+        Search { criteria: of_rows.cloned().collect(), ..self.clone() }
+    }
+
     /// Whether a resource that its other criteria found meets these.
     pub(super) fn accepts_body(&self, table: &ParameterTable, body: &[u8]) -> bool {
         let of_bodies = self.criteria.iter().filter_map(|criterion| match &criterion.test {

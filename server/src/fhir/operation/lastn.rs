@@ -55,8 +55,8 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     let mut by_coding: HashMap<(String, String), usize> = HashMap::new();
     let (mut walked, mut position): (usize, Option<Position>) = (0, None);
     loop {
-        let plan = service.planner().page(&search, Access { boundary: &granted, scopes: &[] }, PAGE, position);
-        let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
+        let access = Access { boundary: &granted, scopes: &[] };
+        let page = service.planner().find(&search, access, PAGE, position, &service.store).await?;
         walked += page.found.len();
         for found in page.found {
             collect(found.stored, most, &mut groups, &mut by_coding)?;

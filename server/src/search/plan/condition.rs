@@ -109,8 +109,8 @@ impl Planner<'_> {
             Test::LastUpdated(tests) => {
                 instants(tests, &self.resource_column(Resource::LastUpdated, key)).unwrap_or_else(never)
             }
-            // Looked at when the row is found: see `walk`.
-            Test::Body(_) => Expr::cust("1 = 1"),
+            // `walk` takes them out and looks at what the others find: who does not must find nothing by them.
+            Test::Body(_) => never(),
             Test::All(parts) => parts
                 .iter()
                 .map(|part| self.criterion(types, part, key, within))

@@ -81,8 +81,9 @@ impl Planner<'_> {
     ) -> Result<(Vec<Found>, Option<Position>), StoreError> {
         let forward = position.as_ref().is_none_or(|position| position.forward);
         let (mut kept, mut at, mut looked_at) = (Vec::new(), position, 0);
+        let others = search.without_bodies();
         loop {
-            let plan = self.page(search, access, BITE, at);
+            let plan = self.page(&others, access, BITE, at);
             let mut page = plan.page(read(store, &plan).await?);
             if !forward {
                 page.found.reverse();
