@@ -8,7 +8,7 @@ mod proxy;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vesta_conformance::client::Server;
 use vesta_conformance::data::Data;
 use vesta_conformance::guide::Guides;
@@ -16,7 +16,7 @@ use vesta_conformance::run::{Options, Run, Tested};
 use vesta_conformance::schema::Schema;
 use vesta_conformance::suite::{self, Suite};
 
-use crate::harness::{World, shared, vesta};
+use crate::harness::{World, shared};
 
 /// What a run needs and what does not change.
 struct Kit {
@@ -43,16 +43,15 @@ impl Kit {
     }
 }
 
-/// Imports the clinic into a world that holds nothing yet.
+/// Puts the clinic into a world that holds nothing yet.
 fn load(world: &World) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let lines: Vec<String> = vesta_demo::clinic(vesta_demo::SEED).map(|resource: Value| resource.to_string()).collect();
-    std::fs::write(folder.path().join("clinic.ndjson"), lines.join("\n")).expect("the file is written");
-    world.stop();
-    let path = folder.path().to_str().expect("a name in UTF-8");
-    let output = vesta(world.data(), world.database.url(), &["import", path]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    world.start(|_| ());
+    let entry = |resource: Value| {
+        let url = format!("{}/{}", resource["resourceType"].as_str()?, resource["id"].as_str()?);
+        Some(json!({ "resource": resource, "request": { "method": "PUT", "url": url } }))
+    };
+    let entries: Option<Vec<Value>> = vesta_demo::clinic(vesta_demo::SEED).map(entry).collect();
+    let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries.expect("each has an id") });
+    world.client("user/*.cruds").post("", &bundle).expect(200);
 }
 
 on_both_databases! {
