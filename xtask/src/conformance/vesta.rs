@@ -74,6 +74,8 @@ pub(crate) fn start(binary: &Path, resources: &[serde_json::Value], database: Op
     };
     let port = postgres::free_port()?;
     let address = format!("http://localhost:{port}");
+    // Known before anything is loaded: at another address references would be indexed anew while the tests begin.
+    std::fs::write(folder.path().join("vesta.toml"), format!("[sites.default]\npublic_url = \"{address}\"\n"))?;
     let mut import = vesta(&["import"]);
     import.arg(&file);
     workspace::output(import)?;
