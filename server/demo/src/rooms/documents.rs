@@ -34,7 +34,7 @@ pub(crate) struct Note<'a> {
     pub(crate) text: &'a [&'a str],
 }
 
-/// Writes a note of the visit; returns the addresses of the DocumentReference and of what it is an index to.
+/// Writes a note of the visit; returns the address of the DocumentReference.
 pub(crate) fn note(chart: &mut Chart, visit: &Visit, note: &Note<'_>) -> String {
     let content = note.format.write(note.kind.display, note.text);
     let mut attachment = json!({ "contentType": note.format.media_type(), "title": note.kind.display });

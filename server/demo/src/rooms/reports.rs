@@ -115,17 +115,20 @@ pub(crate) fn report(chart: &mut Chart, visit: &Visit, report: &Report<'_>) -> S
 
 /// A strip of an electrocardiogram, drawn.
 pub(crate) fn strip(chart: &mut Chart, visit: &Visit, by: &str) -> String {
-    // One beat: P, Q, R, S, T.
-    const BEAT: [(i64, i64); 11] =
-        [(0, 60), (12, 60), (16, 54), (20, 60), (26, 60), (28, 66), (31, 12), (34, 76), (37, 60), (50, 50), (58, 60)];
+    // One beat: Q, R, S, T. Fibrillating atria have no P wave; the line trembles instead.
+    const BEAT: [(i64, i64); 8] = [(0, 60), (26, 60), (28, 66), (31, 12), (34, 76), (37, 60), (50, 50), (58, 60)];
     let mut start = 0;
     let mut points = String::new();
     while start < 520 {
         for (x, y) in BEAT {
             points.push_str(&format!("{},{y} ", start + x));
         }
-        // Fibrillating atria: no two beats are as far apart.
-        start += chart.random.between(62, 104);
+        // No two beats are as far apart.
+        let next = start + chart.random.between(62, 104);
+        for x in (start + 62..next).step_by(4) {
+            points.push_str(&format!("{x},{} ", 60 + chart.random.between(-2, 2)));
+        }
+        start = next;
     }
     let drawing = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 520 100\" width=\"1040\" height=\"200\">\
