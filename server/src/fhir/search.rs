@@ -19,7 +19,7 @@ use super::terminology::answers;
 use crate::access::{Boundary, Permission};
 use crate::search::{
     Access, Answers, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Rule, Search, SearchError,
-    Total, compartment_types,
+    Test, Total, compartment_types,
 };
 use crate::store::{Found, Stored};
 
@@ -401,7 +401,9 @@ impl SearchSet<'_> {
         const SHAPE: [&str; 6] = ["_count", "_total", "_summary", "_elements", "_include", "_revinclude"];
         let used = self.search.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let deciding = used.filter(|(name, _)| !SHAPE.contains(&name.split(':').next().unwrap_or(name)));
-        format!("{}?{}", self.search.types.join(","), query::write(deciding))
+        // What `reach` looks up before the search changes what is walked, and so the keys of the order.
+        let walked = self.search.criteria.iter().filter(|one| matches!(one.test, Test::Referred { .. })).count();
+        format!("{}?{}#{walked}", self.search.types.join(","), query::write(deciding))
     }
 
     fn seal(&self, position: &Position) -> String {

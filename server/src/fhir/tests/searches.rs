@@ -195,6 +195,9 @@ async fn has_finds_what_others_refer_to() {
     assert_eq!(entries(&find(&fixture, "Patient", &[asked]).await), ["match Patient/q"]);
     let both = [asked, ("name", "doe")];
     assert!(entries(&find(&fixture, "Patient", &both).await).is_empty());
+    let paged = [("_has:Observation:subject:date", "ge2024"), ("_count", "1")];
+    let next = parameters_of(&link(&find(&fixture, "Patient", &paged).await, "next").unwrap());
+    assert!(search::search(&fixture.request(), "Patient", &next).await.is_ok());
     let many: Vec<Value> = (0..600)
         .map(|at| {
             let id = format!("m{at}");
@@ -206,6 +209,9 @@ async fn has_finds_what_others_refer_to() {
     let bundle = find(&fixture, "Patient", &[asked]).await;
     assert_eq!(entries(&bundle), ["match Patient/q"]);
     assert_eq!(link(&bundle, "self").unwrap(), format!("{BASE}/Patient?_has%3AObservation%3Asubject%3Adate=ge2024-02"));
+    // Another walk has another order: a link of the one before is refused, and does not begin anew.
+    let refused = search::search(&fixture.request(), "Patient", &next).await.expect_err("another walk");
+    assert_eq!(refused.kind, Kind::Invalid, "{refused}");
 }
 
 /// "Retrieve … all the resources in the compartment": <https://hl7.org/fhir/R4/search.html#searchcontexts>. A patient who

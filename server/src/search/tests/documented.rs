@@ -6,17 +6,6 @@ use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
 use super::*;
 
-fn generated_table() -> ParameterTable {
-    let types = types(vesta_guides::GUIDES);
-    let entries = definitions(&types, BASE)
-        .into_iter()
-        .zip(1..)
-        .map(|(definition, id)| crate::store::ParameterEntry::new(id, definition, true))
-        .collect();
-    let dictionary = Arc::new(crate::store::Dictionary::new(entries, [7; 16]));
-    ParameterTable::new(&SCHEMA, types, dictionary, BASE)
-}
-
 /// A value of the parameter's type.
 fn value(kind: Kind) -> &'static str {
     match kind {
@@ -37,7 +26,7 @@ fn example(definition: &SearchParameter) -> String {
 
 #[test]
 fn every_documented_parameter_is_taken_and_every_one_taken_is_documented() {
-    let table = generated_table();
+    let table = table_of(types(vesta_guides::GUIDES));
     let document: Value = serde_json::from_str(vesta_api::FHIR_OPENAPI).expect("JSON");
     let results =
         ["_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_format", "_pretty"];

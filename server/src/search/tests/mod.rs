@@ -187,7 +187,10 @@ pub(super) fn corpus() -> Vec<Value> {
 
 /// The table without a store, for what needs memory only.
 pub(super) fn table() -> ParameterTable {
-    let types = parameters::types();
+    table_of(parameters::types())
+}
+
+fn table_of(types: Vec<TypeEntry>) -> ParameterTable {
     let entries = definitions(&types, BASE)
         .into_iter()
         .zip(1..)

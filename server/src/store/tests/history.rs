@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::*;
-use super::{Fixture, OBSERVATION, PATIENT, on_both};
+use super::{Fixture, OBSERVATION, PATIENT, on_both, whole_history};
 
 on_both!(an_instance_history_is_newest_first_with_its_methods, a_history_pages_stably_while_others_write);
 
@@ -14,7 +14,7 @@ async fn an_instance_history_is_newest_first_with_its_methods(fixture: Fixture) 
     fixture.update(PATIENT, "a", json!({"n": 4})).await;
     fixture.create(PATIENT, "b", json!({})).await;
     let scope = HistoryScope::Instance { resource_type: PATIENT, id: "a".to_owned() };
-    let query = HistoryQuery { scope, since: None, at: None, before: None, as_of: None, counted: false, count: 10 };
+    let query = whole_history(scope, 10);
     let page = fixture.store.history(&query).await.expect("history");
     let entries: Vec<_> =
         page.entries.iter().map(|entry| (entry.stored.version, entry.method, entry.stored.deleted)).collect();
@@ -38,8 +38,7 @@ async fn a_history_pages_stably_while_others_write(fixture: Fixture) {
         fixture.create(PATIENT, &format!("p{n}"), json!({})).await;
     }
     for scope in [HistoryScope::Type(OBSERVATION), HistoryScope::System] {
-        let mut query =
-            HistoryQuery { scope, since: None, at: None, before: None, as_of: None, counted: false, count: 5 };
+        let mut query = whole_history(scope, 5);
         let whole = HistoryQuery { count: 1_000, ..query.clone() };
         let expected: Vec<i64> = sequences(&fixture.store.history(&whole).await.expect("history"));
         let mut seen = Vec::new();

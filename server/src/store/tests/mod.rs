@@ -195,3 +195,8 @@ pub(super) fn audit_entry(request_id: &str) -> AuditEntry {
         request_id: request_id.to_owned(),
     }
 }
+
+/// The newest versions of a history, as they stand.
+pub(super) fn whole_history(scope: HistoryScope, count: usize) -> HistoryQuery {
+    HistoryQuery { scope, since: None, at: None, before: None, as_of: None, counted: false, count }
+}

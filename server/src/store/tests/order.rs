@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::super::schema::{Resource, ResourceHistory, select_stored};
 use super::super::*;
-use super::{Fixture, OBSERVATION, PATIENT, content, definitions, on_both, open};
+use super::{Fixture, OBSERVATION, PATIENT, content, definitions, on_both, open, whole_history};
 
 on_both!(a_read_as_of_a_place_shows_what_was_current_there, every_visible_place_stays_complete_while_others_write);
 
@@ -91,15 +91,7 @@ async fn every_visible_place_stays_complete_while_others_write(fixture: Fixture)
         assert_eq!(&as_of(&fixture.store, visible.sequence).await, seen, "nothing was added below {visible:?}");
     }
     // What came after a look carries a later time: a `_since` of it misses nothing.
-    let query = HistoryQuery {
-        scope: HistoryScope::System,
-        since: None,
-        at: None,
-        before: None,
-        as_of: None,
-        counted: false,
-        count: 100_000,
-    };
+    let query = whole_history(HistoryScope::System, 100_000);
     let history = fixture.store.history(&query).await.expect("history");
     for (visible, _) in &looks {
         let missed = history
@@ -134,15 +126,7 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
         let during = store.visible().await.expect("visible");
         assert!(during.sequence < number, "{during:?}");
         assert!(during.time < stamps.stamp, "{during:?}");
-        let query = HistoryQuery {
-            scope: HistoryScope::System,
-            since: None,
-            at: None,
-            before: None,
-            as_of: None,
-            counted: false,
-            count: 9,
-        };
+        let query = whole_history(HistoryScope::System, 9);
         assert_eq!(store.history(&query).await.expect("history").entries.len(), 1);
         // A read of what is committed is not held back.
         assert!(store.read(PATIENT, "b").await.expect("read").is_some());

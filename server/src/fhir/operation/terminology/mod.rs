@@ -71,6 +71,18 @@ impl Subject {
         Ok(Some(Subject::Named(canonical)))
     }
 
+    /// The value set that an operation on value sets cannot do without.
+    async fn value_set_of(
+        request: &Request<'_>,
+        invocation: &Invocation<'_>,
+        granted: &Boundary,
+    ) -> Result<Subject, Error> {
+        let parameters = ["valueSet", "valueSetVersion"];
+        let subject = Subject::of(request, invocation, Definitions::ValueSet, granted, parameters).await?;
+        let text = "Name the value set: its id in the path, `url`, or `valueSet`.";
+        subject.ok_or_else(|| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Required, text)))
+    }
+
     fn root(&self, kind: Definitions) -> Root {
         match self {
             Subject::Named(canonical) => Root::Url(kind, canonical.url.clone()),

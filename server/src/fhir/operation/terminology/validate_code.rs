@@ -23,10 +23,7 @@ pub(in crate::fhir::operation) async fn of_value_set(
         let text = "`system` is missing: a code means something within its code system only.";
         return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Required, text)));
     }
-    let subject = Subject::of(&request, &invocation, Definitions::ValueSet, &granted, ["valueSet", "valueSetVersion"]);
-    let required = "Name the value set: its id in the path, `url`, or `valueSet`.";
-    let subject =
-        subject.await?.ok_or_else(|| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Required, required)))?;
+    let subject = Subject::value_set_of(&request, &invocation, &granted).await?;
     let library = request.service.gather(&[subject.root(Definitions::ValueSet)], Some(&granted)).await?;
     let set = subject.value_set(&library)?;
     let versions = Versions { default: versions(&codes), ..Versions::default() };
