@@ -54,7 +54,7 @@ struct Args {
     #[arg(long, default_value = env!("CARGO_BIN_EXE_vesta"))]
     binary: PathBuf,
     /// Where the JSON goes
-    #[arg(long, default_value = "target/bench.json")]
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench.json"))]
     json: PathBuf,
     /// Serve poem's static answer (the benchmark starts itself so)
     #[arg(long, hide = true)]

@@ -99,18 +99,22 @@ pub(crate) fn nine_types() -> Scenario {
     const BLOCK: usize = 200;
     let mut requests = Vec::new();
     for block in 0..8 {
-        let resources: Vec<(String, String)> =
-            (0..BLOCK).flat_map(|number| resources(block * BLOCK + number)).collect();
-        let send = |method, with_body: bool| {
-            resources.iter().map(move |(path, body)| Request {
-                method,
-                path: format!("{FHIR}/{path}"),
-                body: with_body.then(|| body.clone()),
-            })
+        let of_block: Vec<_> = (0..BLOCK).map(|number| resources(block * BLOCK + number)).collect();
+        // Type by type: what refers to others comes after all of them, and is deleted before them.
+        let types = of_block[0].len();
+        let resources: Vec<&(String, String)> =
+            (0..types).flat_map(|position| of_block.iter().map(move |all| &all[position])).collect();
+        let request = |method, with_body: bool, (path, body): &(String, String)| Request {
+            method,
+            path: format!("{FHIR}/{path}"),
+            body: with_body.then(|| body.clone()),
         };
+        let send = |method, with_body: bool| resources.iter().map(move |resource| request(method, with_body, resource));
         // The phases of a block are far enough apart that a connection never overtakes another.
-        requests.extend(send("PUT", true).chain(send("GET", false)).collect::<Vec<_>>());
-        requests.extend(send("PUT", true).chain(send("DELETE", false)).collect::<Vec<_>>());
+        requests.extend(send("PUT", true));
+        requests.extend(send("GET", false));
+        requests.extend(send("PUT", true));
+        requests.extend(send("DELETE", false).rev());
     }
     Scenario { name: "put, read, put, delete over nine types", limit: Limit::None, requests }
 }
