@@ -77,6 +77,8 @@ pub struct Limits {
     pub includes: usize,
     pub bundle_entries: usize,
     pub connections: usize,
+    /// FHIR requests that are worked on at once, of all clients and sites.
+    pub concurrent_requests: usize,
     pub open_sites: usize,
     /// For a request's head to arrive; on HTTP/1.1 also how long a connection may be idle.
     pub header_timeout: Duration,
@@ -129,6 +131,7 @@ impl Default for Config {
                 includes: 32,
                 bundle_entries: 20_000,
                 connections: 10_000,
+                concurrent_requests: 1024,
                 open_sites: 256,
                 header_timeout: Duration::from_secs(30),
                 request_timeout: Duration::from_secs(120),

@@ -170,6 +170,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         show: |config| config.limits.connections.to_string(),
     },
     Setting {
+        name: "limits.concurrent_requests",
+        expected: "expected a number of requests from 1 to 1000000",
+        secret: false,
+        set: |config, raw| raw.integer(1..=1_000_000).map(|value| config.limits.concurrent_requests = value),
+        show: |config| config.limits.concurrent_requests.to_string(),
+    },
+    Setting {
         name: "limits.open_sites",
         expected: "expected a number of sites from 1 to 100000",
         secret: false,
