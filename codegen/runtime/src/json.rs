@@ -281,6 +281,8 @@ impl Visitor<'_> for NumberText {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn refused(text: &str) -> JsonError {
@@ -349,6 +351,54 @@ mod tests {
         for text in ["{\"name\": \"Secret\" x}", "{\"name\": \"Secret", "{\"a\":\"Secret\",\"a\":\"Secret\"}", "Secret"]
         {
             assert!(!refused(text).to_string().contains("Secret"), "{}", refused(text));
+        }
+    }
+
+    fn tree() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,24})?".prop_map(|text| Value::Number(text.parse().unwrap())),
+            "\\PC{0,12}".prop_map(Value::String),
+        ];
+        leaf.prop_recursive(6, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
+                prop::collection::hash_map("\\PC{1,8}", inner, 0..6)
+                    .prop_map(|properties| Value::Object(properties.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_to_the_byte(tree in tree()) {
+            let text = serde_json::to_vec(&tree).unwrap();
+            prop_assert_eq!(serde_json::to_vec(&parse(&text).unwrap()).unwrap(), text);
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(
+            tree in tree(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            length in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = serde_json::to_vec(&tree).unwrap();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            bytes.truncate(length.index(bytes.len() + 1));
+            let _ = parse_properties(&bytes, |name| name.len() > 3);
+            if let Ok(value) = parse(&bytes) {
+                let printed = serde_json::to_vec(&value).unwrap();
+                prop_assert_eq!(parse(&printed).unwrap(), value);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[\\[\\]{}:,\"\\\\ u0-9.eE+-]{0,60}|\\PC{0,40}") {
+            let _ = parse(text.as_bytes());
         }
     }
 }
