@@ -39,6 +39,8 @@ impl PostgresPool {
         options
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
+            // Else each statement costs a round trip more. A connection that the database lost was idle for longer.
+            .test_before_acquire_if_idle_for(Duration::from_secs(1))
             .statement_timeout(statement_time)
             .sqlx_logging(false);
         let connection = sea_orm::Database::connect(options).await?;
