@@ -38,7 +38,7 @@ struct Args {
     seconds: u32,
     #[arg(long, default_value_t = 32)]
     connections: u32,
-    /// A PostgreSQL to use instead of SQLite: its tables are made anew
+    /// An empty database of a PostgreSQL, to use instead of SQLite
     #[arg(long)]
     database: Option<String>,
     /// Measure creates once more when this many resources are there (500000, say): more are imported for it

@@ -31,10 +31,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Concurrency<E> {
             let request_id = request.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
             let issue = Issue::error(
                 IssueType::Throttled,
-                format!(
-                    "{} requests are being answered, and more are not taken at once: send it again later",
-                    self.limit
-                ),
+                format!("no more than {} requests are answered at once: send it again after a while", self.limit),
             );
             let refusal = Refusal::from(Error::from_issue(Kind::Unavailable, issue));
             let mut response = refusal.into_response(&request_id);
