@@ -123,8 +123,9 @@ fn resources(number: usize) -> Vec<(String, String)> {
     let id = format!("bench-nine-{number}");
     let coding = r#"{"coding":[{"system":"http://example.org/code","code":"a"}],"text":"a"}"#;
     let claim = format!(
-        r#""status":"active","type":{coding},"use":"claim","patient":{{"reference":"Patient/{id}"}},"created":"2024-05-06","provider":{{"reference":"Practitioner/{id}"}},"insurance":[{{"sequence":1,"focal":true,"coverage":{{"display":"none"}}}}]"#
+        r#""status":"active","type":{coding},"use":"claim","patient":{{"reference":"Patient/{id}"}},"created":"2024-05-06","provider":{{"reference":"Practitioner/{id}"}}"#
     );
+    let insurance = r#""focal":true,"coverage":{"display":"none"}"#;
     let all = [
         (
             "Patient",
@@ -151,8 +152,11 @@ fn resources(number: usize) -> Vec<(String, String)> {
                 r#""status":"active","intent":"order","medicationCodeableConcept":{coding},"subject":{{"reference":"Patient/{id}"}},"authoredOn":"2024-05-06""#
             ),
         ),
-        ("Claim", format!(r#"{claim},"priority":{coding}"#)),
-        ("ExplanationOfBenefit", format!(r#"{claim},"insurer":{{"display":"none"}},"outcome":"complete""#)),
+        ("Claim", format!(r#"{claim},"priority":{coding},"insurance":[{{"sequence":1,{insurance}}}]"#)),
+        (
+            "ExplanationOfBenefit",
+            format!(r#"{claim},"insurer":{{"display":"none"}},"outcome":"complete","insurance":[{{{insurance}}}]"#),
+        ),
     ];
     let resource = |(resource_type, content): (&str, String)| {
         let body = format!(r#"{{"resourceType":"{resource_type}","id":"{id}",{content}}}"#);
