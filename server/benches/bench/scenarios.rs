@@ -102,19 +102,19 @@ pub(crate) fn nine_types() -> Scenario {
         let of_block: Vec<_> = (0..BLOCK).map(|number| resources(block * BLOCK + number)).collect();
         // Type by type: what refers to others comes after all of them, and is deleted before them.
         let types = of_block[0].len();
-        let resources: Vec<&(String, String)> =
-            (0..types).flat_map(|position| of_block.iter().map(move |all| &all[position])).collect();
+        let of_type = |position: usize| of_block.iter().map(move |all| &all[position]);
         let request = |method, with_body: bool, (path, body): &(String, String)| Request {
             method,
             path: format!("{FHIR}/{path}"),
             body: with_body.then(|| body.clone()),
         };
-        let send = |method, with_body: bool| resources.iter().map(move |resource| request(method, with_body, resource));
+        let send =
+            |method, with_body: bool| (0..types).flat_map(of_type).map(move |one| request(method, with_body, one));
         // The phases of a block are far enough apart that a connection never overtakes another.
         requests.extend(send("PUT", true));
         requests.extend(send("GET", false));
         requests.extend(send("PUT", true));
-        requests.extend(send("DELETE", false).rev());
+        requests.extend((0..types).rev().flat_map(of_type).map(|one| request("DELETE", false, one)));
     }
     Scenario { name: "put, read, put, delete over nine types", limit: Limit::None, requests }
 }
