@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, IF_MODIFIED_SINCE};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use poem::{Endpoint, Request, Response};
+use tokio::sync::Semaphore;
 
 use super::answer::{self, Form, Refusal};
 use super::entry::{RequestId, Template};
@@ -17,7 +18,7 @@ use super::{body, forwarded, interact, negotiate};
 use crate::access::{AccessContext, TokenError};
 use crate::audit;
 use crate::config::{Config, SearchHandling};
-use crate::fhir::{Error, Handling, Kind, Preferences, parse_query};
+use crate::fhir::{Error, Handling, Issue, IssueType, Kind, Preferences, parse_query};
 use crate::site::{Site, SiteError, Sites};
 
 /// What an interaction is given of the request, beside its path.
@@ -36,11 +37,15 @@ pub(super) struct Call<'a> {
 
 pub(super) struct FhirApi {
     sites: Arc<Sites>,
+    /// One for each request that may be worked on at once. Who finds none is refused and does not wait: a server that
+    /// is asked too much must say so.
+    permits: Semaphore,
 }
 
 impl FhirApi {
     pub(super) fn new(sites: Arc<Sites>) -> FhirApi {
-        FhirApi { sites }
+        let permits = Semaphore::new(sites.config().limits.concurrent_requests);
+        FhirApi { sites, permits }
     }
 
     async fn answer(
@@ -57,6 +62,7 @@ impl FhirApi {
         }
         let interaction = route(request.method(), path).map_err(refuse_route)?;
         template.0 = interaction.template();
+        let _permit = self.permits.try_acquire().map_err(|_| refuse_crowd(config.limits.concurrent_requests))?;
         let site = self.sites.get(site).await.map_err(refuse_site)?;
         if let Some(found) = interact::operation(&interaction, &site) {
             let found = found.ok_or_else(|| {
@@ -153,6 +159,11 @@ fn refuse_route(refused: NoRoute) -> Refusal {
         ),
         NoRoute::Method { allow } => Refusal::method(allow),
     }
+}
+
+fn refuse_crowd(limit: usize) -> Refusal {
+    let message = format!("no more than {limit} requests are answered at once: send it again after a while");
+    Error::from_issue(Kind::Unavailable, Issue::error(IssueType::Throttled, message)).into()
 }
 
 fn refuse_site(error: SiteError) -> Refusal {

@@ -3,7 +3,6 @@
 
 mod answer;
 mod body;
-mod concurrency;
 mod documents;
 mod drain;
 mod entry;
@@ -98,12 +97,8 @@ impl Server {
 /// Everything that is served.
 pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static {
     telemetry::metrics();
+    let fhir = Arc::new(fhir::FhirApi::new(sites.clone()));
     let config = sites.config();
-    let fhir = Arc::new(concurrency::Concurrency::limited(
-        fhir::FhirApi::new(sites.clone()),
-        config.limits.concurrent_requests,
-        entry::Template("/apis/{site}/fhir"),
-    ));
     let strict_transport =
         !config.http && config.sites.values().any(|site| site.public_url.as_ref().is_some_and(is_remote));
     let (ids, timeout) = (sites.ids().clone(), config.limits.request_timeout);

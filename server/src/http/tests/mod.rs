@@ -4,6 +4,7 @@ mod connections;
 
 use std::sync::Arc;
 
+use futures_util::{FutureExt, stream};
 use http::{Method, Uri};
 use jiff::SignedDuration;
 use poem::{Endpoint, Request, Response};
@@ -57,18 +58,24 @@ impl House {
     }
 
     async fn send(&self, token: Option<&str>, sent: &Sent<'_>) -> Response {
-        let (method, path) = sent.line.split_once(' ').unwrap();
+        super::endpoint(self.sites.clone()).get_response(sent.request(token)).await
+    }
+}
+
+impl Sent<'_> {
+    fn request(&self, token: Option<&str>) -> Request {
+        let (method, path) = self.line.split_once(' ').unwrap();
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/apis/default/fhir/{path}") };
         let method: Method = method.parse().unwrap();
         let mut request = Request::builder().method(method).uri(path.parse::<Uri>().unwrap());
-        for header in sent.headers {
+        for header in self.headers {
             let (name, value) = header.split_once(": ").unwrap();
             request = request.header(name, value);
         }
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        super::endpoint(self.sites.clone()).get_response(request.body(sent.body.to_vec())).await
+        request.body(self.body.to_vec())
     }
 }
 
@@ -333,4 +340,32 @@ async fn the_clients_request_id_comes_back_and_stands_in_the_outcome() {
     assert_eq!(response.header("x-request-id"), Some("mine-1"));
     let body: Value = serde_json::from_slice(&response.into_body().into_vec().await.unwrap()).unwrap();
     assert_eq!(body["id"], "mine-1");
+}
+
+/// "503 … The server MAY send a Retry-After header field": <https://www.rfc-editor.org/rfc/rfc9110#section-15.6.4>
+#[tokio::test]
+async fn a_request_too_many_is_refused_at_once_and_taken_when_another_ends() {
+    let house = House::new(|config| config.limits.concurrent_requests = 1);
+    let token = house.token("user/*.cruds", None);
+    let endpoint = crate::http::endpoint(house.sites.clone());
+    let ask = async |line| endpoint.get_response(Sent { line, headers: &[], body: b"" }.request(Some(&token))).await;
+
+    assert_eq!(ask("GET metadata").await.status(), 200, "the site is open");
+    let mut slow = Sent { line: "POST Patient", headers: &[JSON], body: b"" }.request(Some(&token));
+    slow.set_body(poem::Body::from_bytes_stream(stream::pending::<std::io::Result<bytes::Bytes>>()));
+    let mut slow = Box::pin(endpoint.get_response(slow));
+    assert!((&mut slow).now_or_never().is_none(), "it waits for a body that never comes");
+
+    insta::assert_snapshot!(told(ask("GET metadata").await).await, @r"
+    503 Service Unavailable
+      content-type: application/fhir+json; fhirVersion=4.0
+      retry-after: 1
+      throttled: no more than 1 requests are answered at once: send it again after a while
+    ");
+    // Supervisors are always answered.
+    assert_eq!(ask("GET /health/live").await.status(), 200);
+    assert_eq!(ask("GET /health/ready").await.status(), 200);
+    drop(slow);
+    assert_eq!(ask("GET Patient").await.status(), 200);
+    assert_eq!(ask("GET metadata").await.status(), 200);
 }
