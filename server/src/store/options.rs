@@ -39,7 +39,8 @@ impl PostgresPool {
         options
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
-            // Else each statement costs a round trip more. A connection that the database lost was idle for longer.
+            // sqlx asks whether a connection lives when it is given back: to ask again before each statement would
+            // only cost a round trip.
             .test_before_acquire_if_idle_for(Duration::from_secs(1))
             .statement_timeout(statement_time)
             .sqlx_logging(false);
