@@ -54,7 +54,7 @@ struct Args {
     #[arg(long, default_value = env!("CARGO_BIN_EXE_vesta"))]
     binary: PathBuf,
     /// Where the JSON goes
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench.json"))]
+    #[arg(long, default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/bench.json"))]
     json: PathBuf,
     /// Serve poem's static answer (the benchmark starts itself so)
     #[arg(long, hide = true)]
@@ -109,6 +109,10 @@ fn run(args: &Args) -> Outcome<bool> {
         report.fact("anonymous memory idle", memory as f64 / 1e6, "MB");
     }
     if fresh {
+        let stored = server.get("/apis/default/fhir/?_summary=count", &server.token("system/*.cruds")?)?;
+        if stored["total"] != 0 {
+            return Err("the database has records already: give an empty one with --database".into());
+        }
         drop(server);
         let imported = import(args, &data, &files, &folder, &mut report);
         report.step("import", imported);
