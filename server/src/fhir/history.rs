@@ -16,7 +16,7 @@ use super::page::{Beside, BundleWriter, Response};
 use super::service::{PageSizes, Request, Type, not_found};
 use super::{boundary, query};
 use crate::access::{Boundary, Permission};
-use crate::store::{self, HistoryEntry, HistoryQuery, HistoryScope};
+use crate::store::{self, HistoryEntry, HistoryQuery, HistoryScope, Visible};
 
 /// How many versions are looked at for one page of what a boundary lets through.
 const MAXIMUM_WALK: usize = 5000;
@@ -141,9 +141,10 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<
 }
 
 /// `before` and `as_of` of a page.
-fn position(bytes: &[u8]) -> Option<(i64, i64)> {
-    let (before, as_of) = bytes.split_at_checked(8)?;
-    Some((i64::from_be_bytes(before.try_into().ok()?), i64::from_be_bytes(as_of.try_into().ok()?)))
+fn position(bytes: &[u8]) -> Option<(i64, Visible)> {
+    let (numbers, []) = bytes.as_chunks::<8>() else { return None };
+    let [before, sequence, time] = <[[u8; 8]; 3]>::try_from(numbers).ok()?.map(i64::from_be_bytes);
+    Some((before, Visible { sequence, time: Timestamp::from_microsecond(time).ok()? }))
 }
 
 async fn page(
@@ -218,7 +219,7 @@ async fn page(
         links.push(("first", link(None)));
     }
     if let (true, Some(before), Some(as_of)) = (has_more, asked.before, asked.as_of) {
-        let position = [before.to_be_bytes(), as_of.to_be_bytes()].concat();
+        let position = [before, as_of.sequence, as_of.time.as_microsecond()].map(i64::to_be_bytes).concat();
         links.push(("next", link(Some(service.cursors.seal(&bound_to, &position)))));
     }
     let shown_total = u64::try_from(shown.len()).ok();

@@ -1,11 +1,15 @@
 //! Histories: current and superseded versions together, newest first by the commit sequence.
 //! <https://hl7.org/fhir/R4/http.html#history>
+//!
+//! Who follows the changes goes on with `_since` from the latest `lastUpdated` seen. So a history ends where the
+//! sequence and the time are both complete: by the sequence alone it could show a change and not yet another one that
+//! was stamped earlier and numbered later.
 
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, IntoColumnRef, Order, Query, SelectStatement};
 
 use super::columns::{Columns, stored};
 use super::error::StoreError;
-use super::record::{HistoryEntry, HistoryPage, HistoryQuery, HistoryScope, Method};
+use super::record::{HistoryEntry, HistoryPage, HistoryQuery, HistoryScope, Method, Visible};
 use super::schema::{Names, Resource, ResourceHistory, select_stored};
 use super::site_store::Store;
 
@@ -37,13 +41,14 @@ pub(super) struct Bounds {
     pub(super) resource_type: Option<u16>,
     pub(super) since: Option<i64>,
     pub(super) at: Option<(i64, i64)>,
-    pub(super) as_of: i64,
+    pub(super) as_of: Visible,
     pub(super) before: Option<i64>,
 }
 
 impl<C: IntoColumnRef + Copy> Side<C> {
     fn restrict(&self, statement: &mut SelectStatement, bounds: &Bounds) {
-        statement.and_where(Expr::col(self.sequence).lte(bounds.as_of));
+        statement.and_where(Expr::col(self.sequence).lte(bounds.as_of.sequence));
+        statement.and_where(Expr::col(self.last_updated).lte(bounds.as_of.time.as_microsecond()));
         if let Some(before) = bounds.before {
             statement.and_where(Expr::col(self.sequence).lt(before));
         }
@@ -97,8 +102,11 @@ impl Store {
             HistoryScope::Type(of) => resource_type = Some(*of),
             HistoryScope::System => {}
         }
-        let visible = self.visible().await?.sequence;
-        let as_of = query.as_of.map_or(visible, |as_of| Ord::min(as_of, visible));
+        let visible = self.visible().await?;
+        let as_of = query.as_of.map_or(visible, |as_of| Visible {
+            sequence: Ord::min(as_of.sequence, visible.sequence),
+            time: Ord::min(as_of.time, visible.time),
+        });
         let since = query.since.map(|since| since.as_microsecond());
         let bounds = Bounds { key, resource_type, since, at: query.at, as_of, before: query.before };
 

@@ -101,7 +101,7 @@ pub struct HistoryQuery {
     /// Page on below this sequence (exclusive): the `sequence` of the last entry of the page before.
     pub before: Option<i64>,
     /// The bound of the first page, so that later pages show the same history: [`HistoryPage::as_of`].
-    pub as_of: Option<i64>,
+    pub as_of: Option<Visible>,
     /// Whether to count them all.
     pub counted: bool,
     pub count: usize,
@@ -114,8 +114,8 @@ pub struct HistoryPage {
     /// How many versions there are in all, deletions included; of an instance, where counting is cheap, and where it
     /// is asked for.
     pub total: Option<i64>,
-    /// The commit sequence number up to which this history looks.
-    pub as_of: i64,
+    /// Up to where this history looks.
+    pub as_of: Visible,
     pub has_more: bool,
 }
 

@@ -5,7 +5,11 @@ use serde_json::json;
 use super::super::*;
 use super::{Fixture, OBSERVATION, PATIENT, on_both, whole_history};
 
-on_both!(an_instance_history_is_newest_first_with_its_methods, a_history_pages_stably_while_others_write);
+on_both!(
+    an_instance_history_is_newest_first_with_its_methods,
+    a_history_pages_stably_while_others_write,
+    versions_of_one_transaction_are_in_the_history_at_once
+);
 
 async fn an_instance_history_is_newest_first_with_its_methods(fixture: Fixture) {
     fixture.create(PATIENT, "a", json!({})).await;
@@ -56,6 +60,19 @@ async fn a_history_pages_stably_while_others_write(fixture: Fixture) {
         }
         assert_eq!(seen, expected);
     }
+}
+
+/// Each version is stamped later than the one before it: in one transaction later than the transaction's own stamp.
+async fn versions_of_one_transaction_are_in_the_history_at_once(fixture: Fixture) {
+    let update = |number: usize| {
+        let content = fixture.content(OBSERVATION, "o", json!({ "n": number }));
+        Operation::update(OBSERVATION, "o", content, None)
+    };
+    fixture.store.write(Unit::new((0..5).map(update).collect())).await.expect("written");
+    let query = whole_history(HistoryScope::System, 9);
+    let entries = fixture.store.history(&query).await.expect("history").entries;
+    assert_eq!(entries.iter().map(|entry| entry.stored.version).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
+    assert!(entries.is_sorted_by(|newer, older| newer.stored.last_updated > older.stored.last_updated));
 }
 
 fn sequences(page: &HistoryPage) -> Vec<i64> {

@@ -135,6 +135,35 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
     assert!(other.visible().await.expect("visible").sequence > number);
 }
 
+/// "_since: only include resource versions that were created at or after the given instant in time": who goes on from
+/// the latest `lastUpdated` seen misses nothing. <https://hl7.org/fhir/R4/http.html#history>
+#[tokio::test]
+async fn a_history_shows_no_change_before_one_that_was_stamped_earlier() {
+    let Some(fixture) = Fixture::postgres("order_stamps").await else { return };
+    let store = &fixture.store;
+    fixture.create(PATIENT, "a", json!({})).await;
+    fixture.create(PATIENT, "numbered-first", json!({})).await;
+    let unfinished = write::Transaction::begin(&store.context).await.expect("begun");
+    let order = write::Order::Postgres(store.postgres.clone().expect("on PostgreSQL"));
+    write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &unfinished, false).await.expect("registered");
+    // A long transaction that was stamped before that one, and numbered after the unfinished one had begun.
+    fixture.create(PATIENT, "stamped-first", json!({})).await;
+    let update = format!(
+        "UPDATE {table} SET last_updated = (SELECT last_updated FROM {table} WHERE id = 'numbered-first') - 1 \
+         WHERE id = 'stamped-first'",
+        table = store.names().quoted("resource")
+    );
+    store.context.connection.execute_unprepared(&update).await.expect("stamped");
+
+    let shown = async || {
+        let page = store.history(&whole_history(HistoryScope::System, 9)).await.expect("history");
+        page.entries.into_iter().map(|entry| entry.stored.id).collect::<Vec<_>>()
+    };
+    assert_eq!(shown().await, ["a"]);
+    unfinished.commit().await.expect("ended");
+    assert_eq!(shown().await, ["stamped-first", "numbered-first", "a"]);
+}
+
 /// The disk fills up: writes are refused as unavailable, reads go on, and writes recover by themselves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_unavailable_and_recovers() {

@@ -21,8 +21,14 @@ async fn no_statement_scans_a_table(fixture: Fixture) {
         Box::new(reindex::next(&names, Some(&[1, 2]), 5, 10, false)),
         Box::new(audit::select(&names, Some((0, 5)), 10)),
     ];
-    let bounds =
-        |key, resource_type| Bounds { key, resource_type, since: Some(0), at: None, as_of: 40, before: Some(30) };
+    let bounds = |key, resource_type| Bounds {
+        key,
+        resource_type,
+        since: Some(0),
+        at: None,
+        as_of: Visible { sequence: 40, time: jiff::Timestamp::MAX },
+        before: Some(30),
+    };
     for (key, resource_type) in [(Some(5), None), (None, Some(OBSERVATION)), (None, None)] {
         statements.push(Box::new(history::current(&names, &bounds(key, resource_type), 20)));
         statements.push(Box::new(history::superseded(&names, &bounds(key, resource_type), 20)));

@@ -388,8 +388,9 @@ fn supersede(
         // Later than the version before it, even where that was stamped by a process whose transaction began later.
         Some(Current { stored, .. }) => {
             let floor = stored.last_updated.as_microsecond() + 1;
-            let at = super::super::columns::timestamp(stamps.stamp.as_microsecond().max(floor))?;
-            (stored.key, stored.version + 1, at)
+            // What comes after it in this transaction is not stamped earlier, and the last stamp is the latest.
+            stamps.stamp = super::super::columns::timestamp(stamps.stamp.as_microsecond().max(floor))?;
+            (stored.key, stored.version + 1, stamps.stamp)
         }
         None => (sequence, 1, stamps.stamp),
     };

@@ -158,7 +158,7 @@ pub(in super::super) async fn last_commit(
 /// The numbers and the stamp of one transaction.
 pub(in super::super) struct Stamps<'a> {
     order: &'a Order,
-    /// Never earlier than this.
+    /// Of the next version; never earlier than that of the one before.
     pub(in super::super) stamp: Timestamp,
     next: i64,
     drawn: std::collections::VecDeque<i64>,
