@@ -2,7 +2,8 @@
 -- wrk -s requests.lua URL -- FILE TOKEN
 -- At the end one line of JSON: what was answered, how many errors, and the latencies in microseconds.
 
-local requests, next_request = {}, 1
+-- wrk asks once before it starts, to see whether one call gives one request, and does not send that.
+local requests, next_request = {}, 0
 
 function init(arguments)
   local token = arguments[2]
@@ -20,7 +21,7 @@ function init(arguments)
 end
 
 function request()
-  local text = requests[next_request]
+  local text = requests[math.max(next_request, 1)]
   next_request = next_request % #requests + 1
   return text
 end
