@@ -47,3 +47,7 @@ pub(crate) fn described(mistakes: &[Mistake], field: &str, hint: &str) -> Option
     let ids: Vec<String> = mistake.into_iter().chain(hint).collect();
     (!ids.is_empty()).then(|| ids.join(" "))
 }
+
+pub(crate) fn password_hint(shortest: usize) -> String {
+    format!("At least {shortest} characters. The person should change it after signing in for the first time.")
+}

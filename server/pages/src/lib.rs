@@ -13,20 +13,37 @@
 //! origin there.) Forms are sent by POST as `application/x-www-form-urlencoded`, each with the field `csrf`; the other
 //! fields are named at each view struct.
 
+mod account;
+mod apps;
+mod clients;
 mod consent;
 mod form;
 mod frame;
+mod landing;
+mod list;
 mod login;
 mod message;
+mod picker;
+mod qr;
 mod time;
+mod users;
 pub mod words;
 
+pub use account::{Account, RecoveryCodes, SecondFactorState, SetUpSecondFactor};
+pub use apps::{Apps, Granted};
 pub use askama::{Error, Template};
+pub use clients::{
+    Client, ClientGrant, ClientRow, ClientState, ClientToken, Clients, TokenFacts, TokenState, TokenTool,
+};
 pub use consent::{App, Consent, Record};
 pub use form::{Form, Mistake};
 pub use frame::{Frame, Link, Person};
+pub use landing::{Demo, DemoUser, Entry, Landing};
+pub use list::Pager;
 pub use login::{Login, Reason, SecondFactor};
 pub use message::{Confirm, Message};
+pub use picker::{Encounter, EncounterPicker, Launchable, Launcher, Patient, PatientPicker};
+pub use users::{NewUser, Role, User, UserRow, UserState, Users};
 
 /// The one stylesheet. Serve it as `text/css; charset=utf-8` at a path that has its hash, and name that in [`Frame`].
 pub const STYLESHEET: &str = include_str!("../assets/style.css");
