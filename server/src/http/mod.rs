@@ -89,7 +89,9 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let endpoint = Arc::new(endpoint(self.sites.clone()));
         let limits = self.sites.config().limits.clone();
+        let upkeep = tokio::spawn(telemetry::upkeep());
         listener::serve(self.listener, self.tls, endpoint, &limits, stop).await;
+        upkeep.abort();
         self.sites.close().await;
     }
 }

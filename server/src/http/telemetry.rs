@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{self, IsTerminal};
 use std::panic;
 use std::sync::OnceLock;
@@ -18,9 +19,12 @@ use crate::store::Waiting;
 const DURATION: &str = "vesta_http_request_duration_seconds";
 const REQUESTS: &str = "vesta_http_requests_total";
 
+const UPKEEP: Duration = Duration::from_secs(5);
+
 thread_local! {
     /// What the last panic of this thread was: set by the hook, taken by whoever catches it.
     static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };
+    static COUNTED: RefCell<HashMap<(&'static str, &'static str, &'static str), Counted>> = RefCell::default();
 }
 
 /// Panics go to the log like all else. A message that was put together at run time can hold a patient's data (the text
@@ -74,11 +78,35 @@ pub(super) fn metrics() -> &'static PrometheusHandle {
     })
 }
 
+/// Keeps the metrics small for as long as the server runs: each request leaves a sample, which would otherwise stay
+/// until somebody asks for `/metrics`.
+pub(super) async fn upkeep() {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics().run_upkeep();
+    }
+}
+
+/// The metrics of one kind of request.
+#[derive(Clone)]
+struct Counted {
+    requests: metrics::Counter,
+    durations: metrics::Histogram,
+}
+
 /// Counts an answered request. `route` is a template, never a path.
 pub(super) fn count_request(method: &'static str, route: &'static str, status: u16, took: Duration) {
     let status = status_label(status);
-    metrics::counter!(REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
-    metrics::histogram!(DURATION, "method" => method, "route" => route).record(took.as_secs_f64());
+    // To look metrics up by their labels costs more than all else that is counted here; there are a few hundred kinds.
+    let counted = COUNTED.with_borrow_mut(|known| {
+        let made = || Counted {
+            requests: metrics::counter!(REQUESTS, "method" => method, "route" => route, "status" => status),
+            durations: metrics::histogram!(DURATION, "method" => method, "route" => route),
+        };
+        known.entry((method, route, status)).or_insert_with(made).clone()
+    });
+    counted.requests.increment(1);
+    counted.durations.record(took.as_secs_f64());
 }
 
 /// What waits for a site's writer at the moment; none: it has stopped.
