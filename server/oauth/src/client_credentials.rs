@@ -1,0 +1,78 @@
+//! Backend services: a client on its own, for what it was approved for beforehand.
+//! <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html>
+
+use crate::client::{AuthMethod, Client, KeyFetcher};
+use crate::engine::Engine;
+use crate::error::{ErrorCode, OAuthError};
+use crate::parameters::Parameters;
+use crate::scope::Level;
+use crate::scopes::{self, Named};
+use crate::secret;
+use crate::storage::Storage;
+use crate::token::{NewToken, TokenResponse, server_error};
+
+impl<S: Storage, F: KeyFetcher> Engine<S, F> {
+    pub(crate) async fn client_credentials(
+        &self,
+        client: &Client,
+        form: &Parameters,
+    ) -> Result<TokenResponse, OAuthError> {
+        if client.auth_method != AuthMethod::PrivateKeyJwt {
+            return Err(OAuthError::new(
+                ErrorCode::UnauthorizedClient,
+                "client_credentials is for clients with private_key_jwt",
+            ));
+        }
+        if !self.settings.system_scopes {
+            return Err(OAuthError::new(
+                ErrorCode::UnauthorizedClient,
+                "system scopes are switched off on this server (apis.system_scopes)",
+            ));
+        }
+        let mut granted: Vec<String> = Vec::new();
+        for scope in form.needed("scope")?.split_ascii_whitespace() {
+            let is_system = match scopes::read(scope)? {
+                Named::Resource(scope) => scope.level == Level::System,
+                Named::Other(other) => other.starts_with("system/"),
+            };
+            if !is_system {
+                return Err(OAuthError::invalid_scope(
+                    "the client_credentials grant is for system/ scopes: nobody is logged in",
+                ));
+            }
+            if !scopes::covers(client.scopes(), scope) {
+                let shown = scope.split('?').next().unwrap_or_default();
+                return Err(OAuthError::invalid_scope(format!("the client is not registered for the scope {shown}")));
+            }
+            if !granted.iter().any(|had| had == scope) {
+                granted.push(scope.to_owned());
+            }
+        }
+        let scope = granted.join(" ");
+        let lifetime = self.settings.system_token_lifetime;
+        let token = NewToken {
+            issuer: &self.settings.issuer,
+            audience: &self.settings.fhir_base,
+            subject: &client.id,
+            client_id: &client.id,
+            scope: &scope,
+            patient: None,
+            encounter: None,
+            fhir_user: None,
+            grant: None,
+            now: self.now(),
+            lifetime,
+            id: secret::new_id(&self.random),
+        };
+        // "A refresh token SHALL NOT be issued".
+        Ok(TokenResponse {
+            access_token: self.keys.access().issue(&token).map_err(server_error)?,
+            token_type: "Bearer",
+            expires_in: lifetime.as_secs(),
+            scope,
+            refresh_token: None,
+            id_token: None,
+            context: Default::default(),
+        })
+    }
+}
