@@ -5,6 +5,7 @@
 mod bench;
 mod codegen;
 mod conformance;
+mod debian;
 mod fhirpath_report;
 mod interrupt;
 mod postgres;

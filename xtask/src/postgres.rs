@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::debian::{self, is_root};
 use crate::{Outcome, workspace};
 
 /// Who owns the cluster's files inside it; there is no password, since it listens on the loopback address only.
@@ -138,30 +139,15 @@ fn find() -> Option<PathBuf> {
         .find(|folder| ["initdb", "postgres", "pg_isready"].iter().all(|program| folder.join(program).is_file()))
 }
 
-/// Installs PostgreSQL where that is ours to do: on Debian and its children, as root.
+/// Installs PostgreSQL where that is ours to do.
 fn install() -> Outcome {
-    if !Path::new("/etc/debian_version").exists() || !is_root()? {
-        return Err("PostgreSQL 13 or newer is needed for the tests: install the package that has `initdb` and \
-                    `postgres` (Debian: `apt-get install postgresql`, Fedora: `dnf install postgresql-server`, macOS: \
-                    `brew install postgresql`) and put their folder on the PATH"
-            .into());
-    }
-    println!("installing PostgreSQL (apt-get install postgresql)");
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        // Run level 1 keeps the package from starting a server of its own.
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1").stdin(Stdio::null());
-        workspace::output(command)
-    };
-    apt(&["update", "--quiet"])?;
-    apt(&["install", "--yes", "--quiet", "--no-install-recommends", "postgresql"])?;
-    Ok(())
-}
-
-fn is_root() -> Outcome<bool> {
-    let mut command = Command::new("id");
-    command.arg("-u");
-    Ok(workspace::output(command)?.trim() == "0")
+    debian::install(
+        "PostgreSQL",
+        &["postgresql"],
+        "PostgreSQL 13 or newer is needed for the tests: install the package that has `initdb` and `postgres` (Debian: \
+         `apt-get install postgresql`, Fedora: `dnf install postgresql-server`, macOS: `brew install postgresql`) and put \
+         their folder on the PATH",
+    )
 }
 
 struct User {

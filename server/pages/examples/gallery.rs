@@ -17,5 +17,12 @@ fn main() -> io::Result<()> {
     for (name, html) in fixtures::pages() {
         fs::write(folder.join(format!("{name}.html")), html)?;
     }
+    let folder = folder.join("sample-app");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("app.js"), vesta_pages::sample_app::SCRIPT)?;
+    fs::write(folder.join("app.css"), vesta_pages::sample_app::STYLESHEET)?;
+    for (name, html) in fixtures::sample_app() {
+        fs::write(folder.join(format!("{name}.html")), html)?;
+    }
     Ok(())
 }

@@ -25,6 +25,7 @@ mod login;
 mod message;
 mod picker;
 mod qr;
+pub mod sample_app;
 mod time;
 mod users;
 pub mod words;

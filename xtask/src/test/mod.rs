@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change lands, phase by phase.
 
+mod browser;
 mod cargo_test;
 mod guide;
 
@@ -31,6 +32,8 @@ enum Phase {
     Clippy,
     /// Unit, end-to-end and documentation tests pass on both databases
     Test,
+    /// Pages work in a browser, for everyone: axe, phones, keyboard; and the sample app does
+    Browser,
     /// A made-up guide is added to a copy: everything follows from its package, and its removal leaves nothing
     Guide,
     /// Licences, advisories and bans, where cargo-deny is installed
@@ -39,7 +42,8 @@ enum Phase {
 
 impl Phase {
     // The quick ones first: who forgot `cargo fmt` hears of it at once.
-    const ALL: [Self; 7] = [Self::Fmt, Self::Codegen, Self::Tidy, Self::Clippy, Self::Test, Self::Guide, Self::Deny];
+    const ALL: [Self; 8] =
+        [Self::Fmt, Self::Codegen, Self::Tidy, Self::Clippy, Self::Test, Self::Browser, Self::Guide, Self::Deny];
 
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -60,6 +64,7 @@ impl Phase {
                 let postgres = postgres::start()?;
                 cargo_test::run(&postgres.url, args.filter.as_deref())
             }
+            Self::Browser => browser::run(args.filter.as_deref()),
             Self::Guide => guide::run(),
             Self::Deny if !workspace::has_cargo_command("deny") => Ok("skipped: cargo-deny is not installed".into()),
             Self::Deny => workspace::run(workspace::cargo(&["deny", "check"])).map(|()| String::new()),

@@ -5,7 +5,7 @@ mod fixtures;
 mod hostile;
 mod wellformed;
 
-use fixtures::pages;
+use fixtures::{pages, sample_app};
 
 #[test]
 fn pages_say_what_they_should() {
@@ -20,9 +20,17 @@ fn pages_say_what_they_should() {
 
 #[test]
 fn pages_are_well_formed() {
-    for (name, html) in pages() {
+    for (name, html) in pages().into_iter().chain(sample_app()) {
         if let Err(error) = wellformed::check(&html) {
             panic!("{name}: {error}");
         }
+    }
+}
+
+/// Every page works without JavaScript, and its policy allows none.
+#[test]
+fn pages_have_no_script() {
+    for (name, html) in pages() {
+        assert!(!html.contains("<script"), "{name}");
     }
 }

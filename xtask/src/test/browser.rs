@@ -1,0 +1,75 @@
+//! The pages in a real browser: what `tests/browser` looks at, in headless Chromium.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::{Outcome, debian, workspace};
+
+const SOURCES: &str = "tests/browser";
+
+/// Writes the gallery of pages, installs what package-lock.json says below `target`, and runs the tests there.
+pub(super) fn run(filter: Option<&str>) -> Outcome<String> {
+    let (chromium, npm) = programs()?;
+    let root = workspace::root();
+    let folder = root.join("target/browser");
+    fs::create_dir_all(&folder)?;
+    let mut tests = 0;
+    for file in workspace::files()?.iter().filter(|file| file.starts_with(SOURCES)) {
+        tests += usize::from(file.to_string_lossy().ends_with(".test.mjs"));
+        fs::copy(root.join(file), folder.join(file.file_name().unwrap_or_default()))?;
+    }
+    install(&npm, &folder)?;
+
+    let gallery = folder.join("gallery");
+    let write = ["run", "--quiet", "--package", "vesta-pages", "--example", "gallery", "--"];
+    let mut command = workspace::cargo(&write);
+    command.arg(&gallery);
+    workspace::run(command)?;
+
+    let mut node = Command::new("node");
+    node.arg("--test").current_dir(&folder).stdin(Stdio::null());
+    if let Some(filter) = filter {
+        node.args(["--test-name-pattern", filter]);
+    }
+    node.env("VESTA_CHROMIUM", &chromium).env("VESTA_GALLERY", &gallery);
+    workspace::run(node)?;
+    Ok(format!("{tests} files of tests"))
+}
+
+/// Only when the lock file is another than the one that was installed.
+fn install(npm: &Path, folder: &Path) -> Outcome {
+    let locked = fs::read(folder.join("package-lock.json"))?;
+    let installed = folder.join("node_modules/installed-lock.json");
+    if fs::read(&installed).is_ok_and(|installed| installed == locked) {
+        return Ok(());
+    }
+    let mut command = Command::new(npm);
+    command.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder).stdin(Stdio::null());
+    workspace::output(command)?;
+    fs::write(installed, locked)?;
+    Ok(())
+}
+
+/// Chromium and npm: found, or installed.
+fn programs() -> Outcome<(PathBuf, PathBuf)> {
+    let found = || {
+        let chromium = ["chromium", "chromium-browser", "google-chrome", "chrome"].into_iter().find_map(on_path);
+        chromium.zip(on_path("npm").filter(|_| on_path("node").is_some()))
+    };
+    if let Some(found) = found() {
+        return Ok(found);
+    }
+    debian::install(
+        "Chromium and Node.js",
+        &["chromium", "nodejs", "npm"],
+        "Chromium, and Node.js 20 or newer with npm, are needed for the tests of the pages: install them and put them on \
+         the PATH",
+    )?;
+    Ok(found().ok_or("Chromium and Node.js were installed, but `chromium`, `node` and `npm` are not on the PATH")?)
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|program| program.is_file())
+}
