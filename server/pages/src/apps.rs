@@ -28,13 +28,13 @@ pub struct Granted {
     /// The patient whom a member of the staff had chosen.
     pub patient: Option<String>,
     pub scopes: Vec<Scope>,
-    /// `openid`, `fhirUser`, `offline_access` …
+    /// Those that say nothing of records: `openid`, `fhirUser`, `offline_access` …
     pub other: Vec<String>,
 }
 
 impl Granted {
     pub(crate) fn sentences(&self, reader: Reader) -> Vec<String> {
         let records = self.scopes.iter().map(|scope| scope.words(reader));
-        records.chain(self.other.iter().filter_map(|scope| words::identity(scope)).map(str::to_owned)).collect()
+        records.chain(self.other.iter().filter_map(|scope| words::other(scope, reader))).collect()
     }
 }

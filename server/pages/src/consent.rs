@@ -43,7 +43,8 @@ pub struct Consent {
     pub record: Record,
     /// The scopes on records that are asked for.
     pub scopes: Vec<Scope>,
-    /// Those about the person: `openid`, `fhirUser`, `profile` …
+    /// Those that say nothing of records: `openid`, `fhirUser`, `system/Patient.$export` … Where an app was started
+    /// (`launch/patient`) is not asked for, and may be among them.
     pub identity: Vec<String>,
     /// `offline_access` is asked for, and would end at this day if it is not used before.
     pub offline_until: Option<Date>,
@@ -87,8 +88,9 @@ impl Consent {
 
     /// The switches under their headings.
     pub(crate) fn groups(&self) -> Vec<(Group, Vec<Switch>)> {
+        let operations: Vec<Scope> = self.identity.iter().filter_map(|text| Scope::operation(text)).collect();
         let mut groups: Vec<(Group, Vec<Switch>)> = Vec::new();
-        for scope in &self.scopes {
+        for scope in self.scopes.iter().chain(&operations) {
             let switch = Switch::new(scope, self.reader(), true);
             match groups.iter_mut().find(|(group, _)| *group == scope.group()) {
                 Some((_, switches)) => switches.push(switch),
@@ -100,7 +102,8 @@ impl Consent {
     }
 
     /// What is shared about the person: the scope, and its words.
-    pub(crate) fn shared(&self) -> Vec<(&str, &str)> {
-        self.identity.iter().map(|scope| (scope.as_str(), words::identity(scope).unwrap_or(scope))).collect()
+    pub(crate) fn shared(&self) -> Vec<(&str, String)> {
+        let others = self.identity.iter().filter(|scope| Scope::operation(scope).is_none());
+        others.filter_map(|scope| Some((scope.as_str(), words::other(scope, self.reader())?))).collect()
     }
 }

@@ -35,6 +35,9 @@ pub enum Access {
 /// A scope on records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
+    /// As it was asked for, which is how it is granted: SMART 1's `patient/Patient.read`, a value that is
+    /// percent-encoded. None for one that nobody has asked for by itself.
+    pub text: Option<String>,
     pub level: Level,
     /// None for `*`.
     pub resource_type: Option<String>,
@@ -53,8 +56,11 @@ pub enum Reader {
 }
 
 impl fmt::Display for Scope {
-    /// As the scope is written, with the letters of SMART 2.
+    /// As it was asked for, else with the letters of SMART 2.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = &self.text {
+            return formatter.write_str(text);
+        }
         let level = match self.level {
             Level::Patient => "patient",
             Level::User => "user",
@@ -106,6 +112,25 @@ impl Permissions {
 }
 
 impl Scope {
+    /// The scope of an operation, as OpenEMR's clients ask for it: `system/Patient.$export`.
+    pub fn operation(text: &str) -> Option<Self> {
+        let (level, rest) = text.split_once('/')?;
+        let (resource_type, name) = rest.split_once(".$")?;
+        let level = match level {
+            "patient" => Level::Patient,
+            "user" => Level::User,
+            "system" => Level::System,
+            _ => return None,
+        };
+        Some(Self {
+            text: Some(text.to_owned()),
+            level,
+            resource_type: (resource_type != "*").then(|| resource_type.to_owned()),
+            access: Access::Operation(name.to_owned()),
+            constraint: Vec::new(),
+        })
+    }
+
     /// The sentence: "See your lab results".
     pub fn words(&self, reader: Reader) -> String {
         let what = self.what(reader);
@@ -142,22 +167,23 @@ impl Scope {
     /// categories under a type.
     pub fn narrower(&self) -> Vec<Self> {
         let Access::Permissions(permissions) = &self.access else { return Vec::new() };
+        let unasked = Self { text: None, ..self.clone() };
         let mut narrower = Vec::new();
         if permissions.changes() && permissions.looks() {
-            narrower.push(Self { access: Access::Permissions(permissions.looking()), ..self.clone() });
+            narrower.push(Self { access: Access::Permissions(permissions.looking()), ..unasked.clone() });
         }
         if !self.constraint.is_empty() {
             return narrower;
         }
         match self.resource_type.as_deref() {
             None => narrower.extend(
-                OFFERED_TYPES.iter().map(|name| Self { resource_type: Some((*name).to_owned()), ..self.clone() }),
+                OFFERED_TYPES.iter().map(|name| Self { resource_type: Some((*name).to_owned()), ..unasked.clone() }),
             ),
             Some(name) => {
                 let parts = PARTS.iter().filter(|part| part.resource_type == name && part.offered);
                 narrower.extend(parts.map(|part| {
                     let category = ("category".to_owned(), format!("{}|{}", part.system, part.code));
-                    Self { constraint: vec![category], ..self.clone() }
+                    Self { constraint: vec![category], ..unasked.clone() }
                 }));
             }
         }
@@ -230,9 +256,17 @@ impl Scope {
     }
 }
 
-/// What a scope says that is about the person who signs in (`openid`, `profile` …).
-pub fn identity(scope: &str) -> Option<&'static str> {
-    SPECIAL.iter().find(|(known, _)| *known == scope).map(|(_, words)| *words)
+/// What a scope says that is not of records (`openid`, `profile`, `api:fhir` …); one that is unknown says what it is.
+/// None for those that say where an app was started, or for how long it has access: a page says these in its own place.
+pub fn other(scope: &str, reader: Reader) -> Option<String> {
+    if matches!(scope, "launch" | "offline_access" | "online_access") || scope.starts_with("launch/") {
+        return None;
+    }
+    if let Some(operation) = Scope::operation(scope) {
+        return Some(operation.words(reader));
+    }
+    let known = SPECIAL.iter().find(|(known, _)| *known == scope);
+    Some(known.map_or_else(|| scope.to_owned(), |(_, words)| (*words).to_owned()))
 }
 
 fn entry(name: &str) -> Option<&'static (&'static str, Group, Of, &'static str)> {

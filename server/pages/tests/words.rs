@@ -4,7 +4,7 @@
 mod scope;
 
 use scope::scope;
-use vesta_pages::words::Reader;
+use vesta_pages::words::{Reader, Scope, other};
 
 fn said(scopes: &[&str], reader: Reader) -> String {
     let said = |text: &&str| format!("{text}\n    [{}] {}\n", scope(text).group().title(), scope(text).words(reader));
@@ -128,8 +128,30 @@ fn narrower_scopes_are_parts_of_the_wider_one() {
 }
 
 #[test]
-fn a_scope_is_written_as_it_is_read() {
+fn a_scope_is_written_as_it_was_asked_for_and_one_of_ours_in_the_letters_of_smart_2() {
     for text in US_CORE {
-        assert_eq!(scope(text).to_string(), text);
+        assert_eq!(Scope { text: None, ..scope(text) }.to_string(), text);
     }
+    let of_smart_1 = Scope { text: Some("patient/Condition.read".into()), ..scope("patient/Condition.rs") };
+    assert_eq!(of_smart_1.to_string(), "patient/Condition.read");
+    assert!(of_smart_1.narrower()[0].to_string().starts_with("patient/Condition.rs?category="));
+}
+
+#[test]
+fn what_says_nothing_of_records_in_words() {
+    let scopes = [
+        "openid",
+        "fhirUser",
+        "profile",
+        "email",
+        "launch",
+        "launch/patient",
+        "offline_access",
+        "online_access",
+        "api:fhir",
+        "system/Patient.$export",
+        "smart/orchestrate_launch",
+    ];
+    let said = |scope: &&str| format!("{scope}: {:?}\n", other(scope, Reader::Staff));
+    insta::assert_snapshot!(scopes.iter().map(said).collect::<String>());
 }

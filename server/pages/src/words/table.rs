@@ -231,4 +231,8 @@ pub(super) const SPECIAL: &[(&str, &str)] = &[
     ("phone", "See your phone number"),
     ("phone_verified", "See whether your phone number is confirmed"),
     ("address", "See your address"),
+    // OpenEMR's names for its APIs.
+    ("api:fhir", "Use this server's FHIR API"),
+    ("api:oemr", "Use this server's standard API"),
+    ("api:port", "Use this server's patient portal API"),
 ];
