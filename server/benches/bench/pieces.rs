@@ -25,6 +25,7 @@ pub(crate) fn tokens(report: &mut Report) -> Outcome {
                 client_id: "bench",
                 scope: "launch/patient openid patient/Patient.rs patient/Observation.rs",
                 patient: Some("bench-patient-1"),
+                fhir_user: None,
                 now: Timestamp::UNIX_EPOCH,
                 lifetime: SignedDuration::from_hours(1),
                 id: format!("token-{number}"),

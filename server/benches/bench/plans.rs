@@ -107,7 +107,7 @@ impl Plans {
     }
 }
 
-const ALL: Access<'static> = Access { boundary: &Boundary::Unrestricted, scopes: &[] };
+const ALL: Access<'static> = Access { boundary: &Boundary::Unrestricted };
 
 impl Drop for Plans {
     fn drop(&mut self) {

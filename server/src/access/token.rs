@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 
-use super::scope::ScopeError;
+use super::ScopeError;
 
 /// The `typ` of an access token: RFC 9068, 2.1.
 pub(super) const TOKEN_TYPE: &str = "at+jwt";
@@ -27,6 +27,9 @@ pub struct Claims {
     pub scope: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient: Option<String>,
+    /// The user's own resource: `Practitioner/1`, or its URL.
+    #[serde(rename = "fhirUser", default, skip_serializing_if = "Option::is_none")]
+    pub fhir_user: Option<String>,
 }
 
 /// What a new token shall say.
@@ -38,6 +41,8 @@ pub struct NewToken<'a> {
     pub client_id: &'a str,
     pub scope: &'a str,
     pub patient: Option<&'a str>,
+    /// The user's own resource, which `openid fhirUser` covers.
+    pub fhir_user: Option<&'a str>,
     pub now: Timestamp,
     pub lifetime: SignedDuration,
     pub id: String,
@@ -95,6 +100,7 @@ impl SigningKey {
             jti: token.id.clone(),
             scope: token.scope.to_owned(),
             patient: token.patient.map(str::to_owned),
+            fhir_user: token.fhir_user.map(str::to_owned),
         };
         let mut header = Header::new(ALGORITHM);
         header.typ = Some(TOKEN_TYPE.to_owned());

@@ -7,14 +7,27 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use jsonwebtoken::Validation;
 use jsonwebtoken::errors::ErrorKind;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::token::{ALGORITHM, Claims, SigningKey, TOKEN_TYPE, TokenError};
 use super::{AccessContext, Level, parse_scopes};
 use crate::clock::Clock;
 
-/// How many verified tokens a site remembers.
+/// How many verified tokens a site remembers, of the usual size.
 const REMEMBERED: usize = 10_000;
+/// And how much memory they may take, about, in bytes: tokens with long scopes crowd others out.
+const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+
+/// Weighs what is remembered of a token.
+#[derive(Clone)]
+struct Weigher;
+
+impl Weighter<[u8; 32], Arc<Verified>> for Weigher {
+    fn weight(&self, _: &[u8; 32], verified: &Arc<Verified>) -> u64 {
+        (verified.context.weight() + size_of::<Verified>()) as u64
+    }
+}
 
 /// How far the clock of another process that issues tokens may be ahead, in seconds.
 const CLOCK_SKEW: i64 = 60;
@@ -25,7 +38,7 @@ pub struct Verifier {
     validation: Validation,
     system_scopes: bool,
     clock: Clock,
-    verified: Cache<[u8; 32], Arc<Verified>>,
+    verified: Cache<[u8; 32], Arc<Verified>, Weigher>,
     revoked: RwLock<HashMap<String, i64>>,
     /// Whether `revoked` has any: spares the lock on nearly every site.
     any_revoked: AtomicBool,
@@ -69,7 +82,7 @@ impl Verifier {
             validation,
             system_scopes,
             clock,
-            verified: Cache::new(REMEMBERED),
+            verified: Cache::with_weighter(REMEMBERED, MOST_MEMORY, Weigher),
             revoked: RwLock::default(),
             any_revoked: AtomicBool::new(false),
             looks: Looks::default(),
@@ -131,8 +144,15 @@ impl Verifier {
         if has(Level::System) && !self.system_scopes {
             return Err(TokenError::SystemScopes);
         }
-        let context =
-            AccessContext { subject: claims.sub, client_id: claims.client_id, patient: claims.patient, scopes };
+        let asked = |wanted| claims.scope.split_ascii_whitespace().any(|scope| scope == wanted);
+        let context = AccessContext {
+            fhir_user: claims.fhir_user.filter(|_| asked("openid") && asked("fhirUser")),
+            subject: claims.sub,
+            client_id: claims.client_id,
+            patient: claims.patient,
+            scopes,
+            ..AccessContext::default()
+        };
         Ok(Verified { context: Arc::new(context), token_id: claims.jti, expires: claims.exp })
     }
 

@@ -89,6 +89,7 @@ pub(super) fn sign(
         client_id: "vesta-token-create",
         scope: request.scope,
         patient: request.patient,
+        fhir_user: None,
         now: clock.now(),
         lifetime: request.lifetime,
         id: ids.next(),

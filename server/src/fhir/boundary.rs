@@ -1,5 +1,6 @@
-//! The patient boundary on single resources: what is read, what is about to be written, and what stood there before.
-//! A search has it in its plan; the table of rules is the same.
+//! What a token grants, on single resources: what is read, what is about to be written, and what stood there before.
+//! A search has it in its plan; the table of rules is the same, and so are the index values that constraints of scopes
+//! are compared with.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use serde_json::Value;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::preferences::Handling;
 use super::service::{Request, Type, not_found};
-use crate::access::Boundary;
-use crate::search::{Access, ParameterTable, Rule, Search};
+use crate::access::{Boundary, Part};
+use crate::search::{Access, ParameterTable, Rule, Search, meets};
 use crate::store::{Check, Refusal, Stored, index};
 
 /// The resources of one transaction, by `Type/id`: a Provenance may target what is written beside it.
@@ -30,15 +31,37 @@ pub(super) async fn check_new(
     resource: &Value,
     beside: &Beside,
 ) -> Result<(), Error> {
-    let Boundary::Patient(patient) = boundary else { return Ok(()) };
-    if !is_inside(request, resource_type, patient, resource, Purpose::Write, beside).await? {
-        return Err(Error::new(
-            Kind::Forbidden,
-            "The resource is not about the patient of this token: with patient scopes only that patient's records are written.",
-        ));
-    }
-    check_attachments(request, resource_type, boundary, resource, beside).await
+    let patient = match boundary {
+        Boundary::Unrestricted => return Ok(()),
+        Boundary::Patient(patient) => {
+            if !is_of_patient(request, resource_type, (patient, &[]), resource, Purpose::Write, beside).await? {
+                return Err(Error::new(Kind::Forbidden, OTHER_WRITTEN));
+            }
+            patient
+        }
+        Boundary::Parts(parts) => {
+            let mut within = None;
+            for part in parts.iter() {
+                if !is_in_part(request, resource_type, part, resource, Purpose::Write, beside).await? {
+                    continue;
+                }
+                match &part.patient {
+                    None => return Ok(()),
+                    patient => within = patient.as_ref(),
+                }
+            }
+            within.ok_or_else(|| Error::new(Kind::Forbidden, OUTSIDE))?
+        }
+    };
+    check_attachments(request, resource_type, patient, resource, beside).await
 }
+
+const OTHER_WRITTEN: &str =
+    "The resource is not about the patient of this token: with patient scopes only that patient's records are written.";
+const OTHER_CHANGED: &str =
+    "The resource is not about the patient of this token: with patient scopes only that patient's records are changed.";
+const OUTSIDE: &str = "The resource is not of the part of its type that the token's scopes grant: what is written meets \
+                       what stands behind `?` in one of them, before the write and after it.";
 
 /// What a record names as its attachment is read with it (`is_attached`), so a token names only what it reaches
 /// already, or makes beside it. What does not exist is refused in the same words: whoever came to store it under that
@@ -46,12 +69,13 @@ pub(super) async fn check_new(
 async fn check_attachments(
     request: &Request<'_>,
     resource_type: Type,
-    boundary: &Boundary,
+    patient: &str,
     resource: &Value,
     beside: &Beside,
 ) -> Result<(), Error> {
     let Ok(binary) = request.service.resource_type("Binary") else { return Ok(()) };
     let (mut reached, mut issues) = (HashSet::new(), Vec::new());
+    let boundary = &request.access.attachments(request.asked(), patient);
     for (place, url) in attachments(resource_type.name, resource) {
         let Some(id) = local_binary(request.service.parameters.base(), url) else { continue };
         if reached.contains(id) {
@@ -103,26 +127,36 @@ pub(super) fn local_binary<'a>(base: &str, url: &'a str) -> Option<&'a str> {
 
 /// What stands before a change must lie inside the boundary too: checked by the writer, with the lock held.
 pub(super) fn check_before(request: &Request<'_>, resource_type: Type, boundary: &Boundary) -> Option<Check> {
-    let Boundary::Patient(patient) = boundary else { return None };
-    let (table, patient) = (Arc::clone(&request.service.parameters), patient.clone());
+    if *boundary == Boundary::Unrestricted {
+        return None;
+    }
+    let (table, boundary) = (Arc::clone(&request.service.parameters), boundary.clone());
     Some(Arc::new(move |before: Option<&Stored>| {
         let Some(stored) = before.filter(|stored| !stored.deleted) else { return Ok(()) };
-        let inside = match rule(&table, resource_type) {
-            Rule::Compartment | Rule::Binary => vesta_runtime::json::parse(&stored.body)
-                .is_ok_and(|resource| in_compartment(&table, resource_type, &patient, &resource)),
-            // Directories are for reading. A Provenance is written once: whether the targets that it had are inside
-            // would need a look at others with the lock held.
-            Rule::Directory | Rule::Provenance | Rule::Nothing => false,
-        };
-        if inside { Ok(()) } else { Err(outside()) }
+        let is_inside = vesta_runtime::json::parse(&stored.body)
+            .is_ok_and(|resource| holds(&table, resource_type, &boundary, &resource));
+        let text = if matches!(boundary, Boundary::Parts(_)) { OUTSIDE } else { OTHER_CHANGED };
+        if is_inside { Ok(()) } else { Err(Box::new(Error::new(Kind::Forbidden, text)) as Refusal) }
     }))
 }
 
-fn outside() -> Refusal {
-    Box::new(Error::new(
-        Kind::Forbidden,
-        "The resource is not about the patient of this token: with patient scopes only that patient's records are changed.",
-    ))
+/// Whether a record lies inside by what it says itself: as a change needs it, with a lock held.
+fn holds(table: &ParameterTable, resource_type: Type, boundary: &Boundary, resource: &Value) -> bool {
+    let of_patient = |patient: &str| match rule(table, resource_type) {
+        Rule::Compartment | Rule::Binary => in_compartment(table, resource_type, patient, resource),
+        // Directories are for reading. A Provenance is written once: whether the targets that it had are inside
+        // would need a look at others with the lock held.
+        Rule::Directory | Rule::Provenance | Rule::Nothing => false,
+    };
+    match boundary {
+        Boundary::Unrestricted => true,
+        Boundary::Patient(patient) => of_patient(patient),
+        Boundary::Parts(parts) => parts.iter().any(|part| {
+            part.types.contains(&resource_type.name)
+                && meets(table, resource, &part.criteria)
+                && part.patient.as_deref().is_none_or(of_patient)
+        }),
+    }
 }
 
 /// A stored version may be shown. What lies outside answers as if it did not exist.
@@ -142,7 +176,9 @@ pub(super) async fn is_readable(
     boundary: &Boundary,
     stored: &Stored,
 ) -> Result<bool, Error> {
-    let Boundary::Patient(patient) = boundary else { return Ok(true) };
+    if *boundary == Boundary::Unrestricted {
+        return Ok(true);
+    }
     let mut before = None;
     if stored.deleted {
         before = request.service.store.read_version(resource_type.number, &stored.id, stored.version - 1).await?;
@@ -153,7 +189,49 @@ pub(super) async fn is_readable(
     }
     let body = before.as_ref().map_or(&stored.body, |before| &before.body);
     let Ok(resource) = vesta_runtime::json::parse(body) else { return Ok(false) };
-    is_inside(request, resource_type, patient, &resource, Purpose::Read, &Beside::new()).await
+    is_shown(request, resource_type, boundary, &resource).await
+}
+
+/// Whether a resource as it is may be shown.
+pub(super) async fn is_shown(
+    request: &Request<'_>,
+    resource_type: Type,
+    boundary: &Boundary,
+    resource: &Value,
+) -> Result<bool, Error> {
+    let (purpose, beside) = (Purpose::Read, &Beside::new());
+    match boundary {
+        Boundary::Unrestricted => Ok(true),
+        Boundary::Patient(patient) => {
+            is_of_patient(request, resource_type, (patient, &[]), resource, purpose, beside).await
+        }
+        Boundary::Parts(parts) => {
+            for part in parts.iter() {
+                if is_in_part(request, resource_type, part, resource, purpose, beside).await? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+    }
+}
+
+async fn is_in_part(
+    request: &Request<'_>,
+    resource_type: Type,
+    part: &Part,
+    resource: &Value,
+    purpose: Purpose,
+    beside: &Beside,
+) -> Result<bool, Error> {
+    let is_met =
+        part.types.contains(&resource_type.name) && meets(&request.service.parameters, resource, &part.criteria);
+    match &part.patient {
+        Some(patient) if is_met => {
+            is_of_patient(request, resource_type, (patient, &part.narrowed), resource, purpose, beside).await
+        }
+        _ => Ok(is_met),
+    }
 }
 
 fn rule(table: &ParameterTable, resource_type: Type) -> Rule {
@@ -168,10 +246,13 @@ fn in_compartment(table: &ParameterTable, resource_type: Type, patient: &str, re
         .any(|row| row.patient == patient && row.bits & entry.boundary.mask != 0)
 }
 
-async fn is_inside(
+/// The patient whose boundary it is, and the types of which less than that is reached: see [`Part::narrowed`].
+type Own<'a> = (&'a str, &'a [(&'static str, Boundary)]);
+
+async fn is_of_patient(
     request: &Request<'_>,
     resource_type: Type,
-    patient: &str,
+    own @ (patient, _): Own<'_>,
     resource: &Value,
     purpose: Purpose,
     beside: &Beside,
@@ -186,7 +267,7 @@ async fn is_inside(
             let targets = resource.get("target").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
             let mut all = !targets.is_empty();
             for target in targets {
-                let inside = target_is_inside(request, patient, target, beside).await?;
+                let inside = target_is_inside(request, own, target, beside).await?;
                 if inside && purpose == Purpose::Read {
                     return Ok(true);
                 }
@@ -196,8 +277,8 @@ async fn is_inside(
         }
         Rule::Binary if in_compartment(table, resource_type, patient, resource) => Ok(true),
         Rule::Binary => match resource.get("securityContext") {
-            Some(context) => target_is_inside(request, patient, context, beside).await,
-            None if purpose == Purpose::Read => is_attached(request, resource_type, patient, resource).await,
+            Some(context) => target_is_inside(request, own, context, beside).await,
+            None if purpose == Purpose::Read => is_attached(request, resource_type, own, resource).await,
             None => Ok(false),
         },
     }
@@ -207,7 +288,7 @@ async fn is_inside(
 async fn is_attached(
     request: &Request<'_>,
     resource_type: Type,
-    patient: &str,
+    (patient, narrowed): Own<'_>,
     resource: &Value,
 ) -> Result<bool, Error> {
     let service = request.service;
@@ -215,15 +296,21 @@ async fn is_attached(
     let query = [("_id".to_owned(), id.to_owned())];
     let now = service.clock.now();
     let (search, _) = Search::parse(&service.parameters, Some(resource_type.name), &query, Handling::Strict, now)?;
-    let boundary = Boundary::Patient(patient.to_owned());
-    let plan = service.planner().page(&search, Access { boundary: &boundary, scopes: &[] }, 1, None);
+    let boundary = match narrowed {
+        [] => Boundary::Patient(patient.to_owned()),
+        narrowed => {
+            let (types, patient) = (vec![resource_type.name], Some(patient.to_owned()));
+            Boundary::Parts([Part { types, patient, criteria: Vec::new(), narrowed: narrowed.to_vec() }].into())
+        }
+    };
+    let plan = service.planner().page(&search, Access { boundary: &boundary }, 1, None);
     Ok(!service.store.page(&plan.statement, plan.sort_columns).await?.is_empty())
 }
 
-/// Whether a Reference leads to a record in the patient's compartment.
+/// Whether a Reference leads to a record in the patient's compartment, of what is reached of its type.
 async fn target_is_inside(
     request: &Request<'_>,
-    patient: &str,
+    (patient, narrowed): Own<'_>,
     reference: &Value,
     beside: &Beside,
 ) -> Result<bool, Error> {
@@ -236,11 +323,16 @@ async fn target_is_inside(
     if rule(&service.parameters, target) != Rule::Compartment {
         return Ok(false);
     }
+    let is_inside = |resource: &Value| {
+        in_compartment(&service.parameters, target, patient, resource)
+            && narrowed
+                .iter()
+                .filter(|(of, _)| *of == target.name)
+                .all(|(_, reached)| holds(&service.parameters, target, reached, resource))
+    };
     if let Some(resource) = beside.get(&format!("{name}/{id}")) {
-        return Ok(in_compartment(&service.parameters, target, patient, resource));
+        return Ok(is_inside(resource));
     }
     let Some(stored) = service.store.read(target.number, id).await? else { return Ok(false) };
-    Ok(!stored.deleted
-        && vesta_runtime::json::parse(&stored.body)
-            .is_ok_and(|resource| in_compartment(&service.parameters, target, patient, &resource)))
+    Ok(!stored.deleted && vesta_runtime::json::parse(&stored.body).is_ok_and(|resource| is_inside(&resource)))
 }

@@ -87,7 +87,7 @@ impl Condition {
                 format!("{} shapes the results of a search, and is no condition: leave it out.", query::shown(name));
             return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text)));
         }
-        reach::restrict(request, &mut search, &granted)?;
+        reach::restrict(request, &mut search)?;
         Ok(Condition { resource_type, search, granted })
     }
 
@@ -99,7 +99,7 @@ impl Condition {
         reader: Reader<'_>,
         most: usize,
     ) -> Result<Vec<Stored>, StoreError> {
-        let access = Access { boundary: &self.granted, scopes: &[] };
+        let access = Access { boundary: &self.granted };
         let plan = service.planner().page(&self.search, access, most, None);
         let found = reader.page(&plan.statement, plan.sort_columns).await?;
         let found: Vec<Stored> = plan.page(found).found.into_iter().map(|found| found.stored).collect();

@@ -59,7 +59,7 @@ pub(super) async fn create_resource(
         }
     };
     let written = service.store.write(unit.audited(audit)).await?;
-    write::single(request, resource_type, written)
+    write::single(request, resource_type, written).await
 }
 
 /// Looks for matches inside the write transaction, so that two of the same conditional creates make one resource.

@@ -40,7 +40,7 @@ pub async fn delete(
             Unit::resolving(Arc::new(Unreferenced { service: Arc::clone(request.service), resource_type, operation }))
         };
         let written = request.service.store.write(unit.audited(audit)).await?;
-        write::single(request, resource_type, written)
+        write::single(request, resource_type, written).await
     })
     .await
 }

@@ -1,29 +1,23 @@
 //! Where a search's chains and `_has` lead: only to what the token covers, and from the few to the many.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use vesta_runtime::search::{IndexValue, values};
 
 use super::outcome::{Error, Kind};
 use super::service::{Request, Service};
-use crate::access::{Boundary, Permission};
+use crate::access::Boundary;
 use crate::search::{Access, Criterion, Search, Test};
 
 /// Up to so many resources that `_has` asks for are looked up before the search: it then knows the ids it is to find.
 const LOOKED_UP: usize = 500;
 
-/// What a chain leads to is told of by what is found, so the token must cover it. Where it covers less of that than of
-/// the types searched, chains keep to the lesser.
-pub(super) fn restrict(request: &Request<'_>, search: &mut Search, granted: &Boundary) -> Result<(), Error> {
+/// What a chain leads to is told of by what is found, so the token must cover it: at each step the chain keeps to what
+/// the token reaches of that type.
+pub(super) fn restrict(request: &Request<'_>, search: &mut Search) -> Result<(), Error> {
     for name in search.reached() {
-        let access = request.access;
-        let boundary = access
-            .grant(name, Permission::Search)
-            .or_else(|refused| access.grant(name, Permission::Read).map_err(|_| refused))?;
-        if boundary != Boundary::Unrestricted && *granted == Boundary::Unrestricted {
-            search.beyond = Some(boundary);
-        }
+        search.beyond.insert(name, request.reach(name)?);
     }
     Ok(())
 }
@@ -32,13 +26,13 @@ pub(super) fn restrict(request: &Request<'_>, search: &mut Search, granted: &Bou
 /// they are, instead of a look at every resource of the type. <https://hl7.org/fhir/R4/search.html#has>
 pub(super) async fn shorten(service: &Service, search: &mut Search, granted: &Boundary) -> Result<(), Error> {
     let [of] = search.types[..] else { return Ok(()) };
-    let boundary = search.beyond.clone().unwrap_or_else(|| granted.clone());
+    let beyond = &search.beyond;
     for criterion in &mut search.criteria {
         if criterion.negated {
             continue;
         }
         let Test::Referred { source, code, criterion: inner } = &criterion.test else { continue };
-        if let Some(ids) = Box::pin(referred(service, (source, code), inner, of, &boundary)).await? {
+        if let Some(ids) = Box::pin(referred(service, (source, code), inner, of, (granted, beyond))).await? {
             *criterion = Criterion { code: "_id", negated: false, test: Test::Id(ids) };
         }
     }
@@ -51,11 +45,13 @@ async fn referred(
     (source, code): (&'static str, &'static str),
     criterion: &Criterion,
     of: &'static str,
-    boundary: &Boundary,
+    (granted, beyond): (&Boundary, &BTreeMap<&'static str, Boundary>),
 ) -> Result<Option<Vec<String>>, Error> {
+    let boundary = beyond.get(source).unwrap_or(granted);
     let mut search = Search::of(vec![source], vec![criterion.clone()]);
+    search.beyond = beyond.clone();
     shorten(service, &mut search, boundary).await?;
-    let plan = service.planner().page(&search, Access { boundary, scopes: &[] }, LOOKED_UP, None);
+    let plan = service.planner().page(&search, Access { boundary }, LOOKED_UP, None);
     let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
     if page.next.is_some() {
         return Ok(None);

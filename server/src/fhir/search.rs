@@ -18,8 +18,8 @@ use super::summary::Subset;
 use super::terminology::answers;
 use crate::access::{Boundary, Permission};
 use crate::search::{
-    Access, Answers, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Rule, Search, SearchError,
-    Test, Total, compartment_types,
+    Access, Answers, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search, SearchError, Test,
+    Total, compartment_types,
 };
 use crate::store::{Found, Stored};
 
@@ -32,7 +32,7 @@ pub async fn search(
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Search)?;
-        let (search, issues) = parse_search(request, resource_type, parameters, &granted).await?;
+        let (search, issues) = parse_search(request, resource_type, parameters).await?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let path = format!("{}/{}", request.service.base_url, resource_type.name);
         let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
@@ -81,7 +81,7 @@ pub async fn compartment(
         let granted = request.grant(resource_type, Permission::Search)?;
         let (mut search, issues) = parse(request, Some(resource_type), parameters).await?;
         search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
-        reach::restrict(request, &mut search, &granted)?;
+        reach::restrict(request, &mut search)?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
         set.answer().await
@@ -108,18 +108,12 @@ async fn across(
     path: String,
 ) -> Result<Answer, Error> {
     let mut issues = told(issues);
-    let mut granted = Boundary::Unrestricted;
-    let (mut types, mut beyond) = (Vec::new(), 0_usize);
+    let (mut types, mut grants) = (Vec::new(), Vec::new());
     for name in &search.types {
-        match request.access.grant(name, Permission::Search) {
+        match request.granted(name, Permission::Search) {
             Ok(boundary) => {
-                // One boundary holds for the whole plan: the narrower of two.
-                if boundary != Boundary::Unrestricted {
-                    granted = boundary;
-                } else if !is_directory(request, name) {
-                    beyond += 1;
-                }
                 types.push(*name);
+                grants.push((*name, boundary));
             }
             Err(error) if names_types => return Err(error.into()),
             Err(_) => {}
@@ -137,22 +131,11 @@ async fn across(
             types.len()
         )));
     }
-    if granted != Boundary::Unrestricted && beyond > 0 {
-        issues.push(Issue::information(format!(
-            "A search over several types keeps to the patient of the token in all of them, though the token reaches \
-             further in {beyond} of them: search those one by one, as [type]?…, to find all that it reaches."
-        )));
-    }
+    let granted = Boundary::over(grants);
     search.types = types;
-    reach::restrict(request, &mut search, &granted)?;
+    reach::restrict(request, &mut search)?;
     let subset = Subset::parse(None, &search.used)?;
     SearchSet { request, search, granted, subset, path, issues }.answer().await
-}
-
-/// Whether a patient scope shows all of the type, so that the boundary takes nothing away.
-fn is_directory(request: &Request<'_>, resource_type: &str) -> bool {
-    let entry = request.service.parameters.entry(resource_type);
-    entry.is_some_and(|entry| entry.boundary.rule == Rule::Directory)
 }
 
 /// The search of a type, as an operation has it beside its own parameters.
@@ -160,10 +143,9 @@ pub(super) async fn parse_search(
     request: &Request<'_>,
     resource_type: Type,
     parameters: &[(String, String)],
-    granted: &Boundary,
 ) -> Result<(Search, Vec<crate::search::Issue>), Error> {
     let (mut search, issues) = parse(request, Some(resource_type), parameters).await?;
-    reach::restrict(request, &mut search, granted)?;
+    reach::restrict(request, &mut search)?;
     Ok((search, issues))
 }
 
@@ -231,7 +213,7 @@ struct SearchSet<'a> {
 
 impl SearchSet<'_> {
     fn access(&self) -> Access<'_> {
-        Access { boundary: &self.granted, scopes: &[] }
+        Access { boundary: &self.granted }
     }
 
     async fn answer(mut self) -> Result<Answer, Error> {
@@ -331,16 +313,12 @@ impl SearchSet<'_> {
             .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
         let mut boundaries: BTreeMap<&'static str, Option<Boundary>> = BTreeMap::new();
         for name in includes.types() {
-            boundaries.entry(name).or_insert_with(|| {
-                let access = self.request.access;
-                let granted = access.grant(name, Permission::Search).or_else(|_| access.grant(name, Permission::Read));
-                granted.ok()
-            });
+            boundaries.entry(name).or_insert_with(|| self.request.reach(name).ok());
         }
         refused.extend(boundaries.iter().filter(|(_, boundary)| boundary.is_none()).map(|(name, _)| name));
         let statement = includes.statement(&planner, |name| {
             let boundary = boundaries.get(name)?.as_ref()?;
-            Some(Access { boundary, scopes: &[] })
+            Some(Access { boundary })
         });
         match statement {
             Some(statement) => Ok(service.store.page(&statement, 0).await?),

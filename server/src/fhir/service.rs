@@ -10,7 +10,7 @@ use vesta_runtime::schema::{Schema, TypeDefinition};
 use super::cursor::Cursors;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::preferences::Preferences;
-use crate::access::{AccessContext, AccessError, Boundary, Permission};
+use crate::access::{AccessContext, AccessError, Asked, Boundary, Permission};
 use crate::clock::{Clock, Ids};
 use crate::search::ParameterTable;
 use crate::store::{Body, Content, Store, StoreError, index};
@@ -186,7 +186,21 @@ impl Request<'_> {
 
     /// Whether the token covers the interaction, and what of the type.
     pub(super) fn grant(&self, resource_type: Type, permission: Permission) -> Result<Boundary, Error> {
-        self.access.grant(resource_type.name, permission).map_err(Error::from)
+        self.granted(resource_type.name, permission).map_err(Error::from)
+    }
+
+    /// The same by the type's name.
+    pub(super) fn granted(&self, resource_type: &str, permission: Permission) -> Result<Boundary, AccessError> {
+        self.access.grant(self.asked(), resource_type, permission)
+    }
+
+    /// What of a type the token may search or read: it may come along with other resources, and tell of them.
+    pub(super) fn reach(&self, resource_type: &str) -> Result<Boundary, AccessError> {
+        self.access.reach(self.asked(), resource_type)
+    }
+
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked { parameters: &self.service.parameters, now: self.service.clock.now() }
     }
 }
 

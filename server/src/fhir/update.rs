@@ -71,7 +71,7 @@ pub(super) async fn update_resource(
     let mut operation = Operation::update(resource_type.number, id, content, if_match);
     operation.check = check_before(request, resource_type, &granted, &resource);
     let written = service.store.write(Unit::new(vec![operation]).audited(audit)).await?;
-    write::single(request, resource_type, written)
+    write::single(request, resource_type, written).await
 }
 
 pub(super) async fn update_matching(
@@ -90,7 +90,7 @@ pub(super) async fn update_matching(
     // Which id it comes to is known inside the write only.
     let audit = audit::entry(request, Interaction::Update, Some(resource_type), None, AuditOutcome::Success);
     let written = service.store.write(Unit::resolving(Arc::new(work)).audited(audit)).await?;
-    write::single(request, resource_type, written)
+    write::single(request, resource_type, written).await
 }
 
 /// A conditional update, which looks for its match inside the write transaction.

@@ -1,10 +1,11 @@
 //! The answer to a write, the same for create, update and delete.
 
 use super::answer::{Answer, AnswerKind, Body};
+use super::boundary;
 use super::outcome::{Error, Issue, Kind, outcome_bytes};
 use super::preferences::Return;
 use super::service::{Request, Type};
-use crate::access::Permission;
+use crate::access::{Boundary, Permission};
 use crate::store::{Effect, Written};
 
 /// By <https://hl7.org/fhir/R4/http.html#return> the whole resource is returned, unless the client prefers otherwise
@@ -50,11 +51,27 @@ pub(super) fn answer(request: &Request<'_>, resource_type: Type, written: Writte
     }
 }
 
+/// Whether the token may read what is there now, where that is asked for: it may write more than it may read. What
+/// cannot be told is no: the write is done.
+pub(super) async fn may_read(request: &Request<'_>, resource_type: Type, written: &Written) -> bool {
+    if request.preferences.returning.unwrap_or_default() != Return::Representation {
+        return false;
+    }
+    let Ok(granted) = request.grant(resource_type, Permission::Read) else { return false };
+    if granted == Boundary::Unrestricted {
+        return true;
+    }
+    let Ok(resource) = vesta_runtime::json::parse(&written.body) else { return false };
+    boundary::is_shown(request, resource_type, &granted, &resource).await.unwrap_or(false)
+}
+
 /// The answer to a unit of one operation.
-pub(super) fn single(request: &Request<'_>, resource_type: Type, written: Vec<Written>) -> Result<Answer, Error> {
-    let may_read = request.grant(resource_type, Permission::Read).is_ok();
+pub(super) async fn single(request: &Request<'_>, resource_type: Type, written: Vec<Written>) -> Result<Answer, Error> {
     match written.into_iter().next() {
-        Some(written) => Ok(answer(request, resource_type, written, may_read)),
+        Some(written) => {
+            let may_read = may_read(request, resource_type, &written).await;
+            Ok(answer(request, resource_type, written, may_read))
+        }
         None => Err(Error::new(Kind::Internal, "The store did not tell what it wrote.")),
     }
 }

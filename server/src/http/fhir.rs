@@ -1,7 +1,7 @@
 //! Requests under `/apis/{site}/fhir`: the site, the route, the token, the formats; then the interaction in `fhir`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -130,8 +130,7 @@ impl FhirApi {
 }
 
 /// Who asks for what is public.
-static ANONYMOUS: AccessContext =
-    AccessContext { subject: String::new(), client_id: String::new(), patient: None, scopes: Vec::new() };
+static ANONYMOUS: LazyLock<AccessContext> = LazyLock::new(AccessContext::default);
 
 impl Endpoint for FhirApi {
     type Output = Response;

@@ -27,6 +27,11 @@ impl Around for Alone {
     }
 }
 
+/// Whether a resource meets all of these, which follow no references.
+pub fn meets(table: &ParameterTable, resource: &Value, criteria: &[Criterion]) -> bool {
+    criteria.iter().all(|criterion| accepts(table, resource, criterion, &Alone))
+}
+
 impl Search {
     /// Whether the resource is among the results. What follows references needs other resources, which are not here: it
     /// accepts nothing, and [`Search::reached`] tells.

@@ -25,7 +25,7 @@ pub use self::body::{BodyTest, Near};
 pub use self::criteria::compartment_types;
 pub use self::escape::escape;
 pub use self::generated::types;
-pub use self::matching::Around;
+pub use self::matching::{Around, meets};
 pub use self::paths::Systems;
 pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position, Record};
 pub use self::query::{
@@ -36,4 +36,4 @@ pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, Typ
 pub use self::terminology::{Answers, Question};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

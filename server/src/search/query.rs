@@ -1,6 +1,6 @@
 //! A parsed search: what both back ends work on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 use vesta_runtime::search::{Reference, SearchParameterType};
@@ -25,8 +25,8 @@ pub struct Search {
     pub elements: Vec<String>,
     pub includes: Vec<Include>,
     pub cursor: Option<String>,
-    /// What may be seen of the types that chains lead to, where it is less than of the types searched.
-    pub beyond: Option<Boundary>,
+    /// What may be seen of the types that chains lead to; of those that are not here, what may be of the types searched.
+    pub beyond: BTreeMap<&'static str, Boundary>,
     /// The parameters that were used, as they came (without the cursor): the `self` link.
     pub used: Vec<(String, String)>,
 }
@@ -301,7 +301,7 @@ impl Search {
             elements: Vec::new(),
             includes: Vec::new(),
             cursor: None,
-            beyond: None,
+            beyond: BTreeMap::new(),
             used: Vec::new(),
         }
     }

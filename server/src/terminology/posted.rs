@@ -49,7 +49,7 @@ impl Posted<'_> {
         let query = [(parameter.to_owned(), value)];
         let parsed = Search::parse(self.parameters, Some(kind.as_str()), &query, Handling::Strict, self.clock.now());
         let (search, _) = parsed.map_err(|error| TerminologyError::NotIndexed(error.to_string()))?;
-        let plan = self.planner.page(&search, Access { boundary, scopes: &[] }, MOST_FOUND, None);
+        let plan = self.planner.page(&search, Access { boundary }, MOST_FOUND, None);
         let found = self.store.page(&plan.statement, plan.sort_columns).await?;
         let page = plan.page(found);
         if page.next.is_some() {

@@ -39,6 +39,7 @@ impl House {
             client_id: "an-app",
             scope: "openid patient/*.rs",
             patient: Some("42"),
+            fhir_user: None,
             now: Timestamp::from_second(NOW).unwrap(),
             lifetime: SignedDuration::from_mins(5),
             id: "token-1".to_owned(),

@@ -17,7 +17,6 @@ use super::links::Targets;
 use super::matches::{Identity, Matches, identities, look_up};
 use super::plan::{Change, all, plan};
 use super::respond::{self, Outcome};
-use crate::access::Permission;
 use crate::fhir::answer::Answer;
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::boundary::{self, Beside};
@@ -67,7 +66,7 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>
     for (change, written) in transaction.changes.iter().zip(written) {
         let answer = match written.into_iter().next() {
             Some(written) if change.condition.is_none() || change.method != Method::Delete => {
-                let may_read = request.grant(change.resource_type, Permission::Read).is_ok();
+                let may_read = write::may_read(&request, change.resource_type, &written).await;
                 write::answer(&request, change.resource_type, written, may_read)
             }
             first => delete::answer(&request, first.as_slice()),
@@ -407,6 +406,13 @@ impl Transaction {
         }
         let deletes =
             prepared.operations.iter().filter(|(_, operation)| matches!(operation.action, Action::Delete { .. }));
+        // What may not be deleted at all is refused for that reason, which comes first.
+        for (_, operation) in deletes.clone() {
+            if let Some(check) = &operation.check {
+                let before = view.read(operation.resource_type, &operation.id).await?;
+                check(before.as_ref()).map_err(StoreError::Refused)?;
+            }
+        }
         let deleted: Vec<Deleted> = deletes
             .map(|(position, operation)| {
                 let change = &self.changes[*position];

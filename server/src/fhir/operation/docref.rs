@@ -37,8 +37,7 @@ pub(super) async fn docref(request: Request<'_>, invocation: Invocation<'_>) -> 
     let inputs = &invocation.inputs;
     let id = inputs.text("patient").unwrap_or_default();
     let patients = service.resource_type("Patient")?;
-    let of_patient =
-        request.grant(patients, Permission::Read).or_else(|_| request.grant(patients, Permission::Search))?;
+    let of_patient = request.reach(patients.name)?;
     let patient = service.store.read(patients.number, id).await?.ok_or_else(not_found)?;
     boundary::check_read(&request, patients, &of_patient, &patient).await?;
     if patient.deleted {
@@ -110,7 +109,7 @@ async fn stored(
         let (search, _) =
             Search::parse(&service.parameters, Some("DocumentReference"), &parameters, Handling::Strict, now)?;
         let most = if start.is_none() && end.is_none() && profiles.is_empty() { 1 } else { MOST_DOCUMENTS };
-        let plan = service.planner().page(&search, Access { boundary: granted, scopes: &[] }, most, None);
+        let plan = service.planner().page(&search, Access { boundary: granted }, most, None);
         let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
         if page.next.is_some() && most > 1 {
             let text = format!("More than {MOST_DOCUMENTS} documents are in scope: narrow it by `start` and `end`.");

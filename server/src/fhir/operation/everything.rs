@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use vesta_runtime::date::DateTime;
 
 use super::Invocation;
-use super::gather::{attached, grant, parse, provenance, read_all, references, write};
+use super::gather::{attached, parse, provenance, read_all, references, write};
 use crate::access::{Boundary, Permission};
 use crate::fhir::answer::Answer;
 use crate::fhir::boundary;
@@ -52,9 +52,7 @@ impl Asked {
                 Error::new(Kind::Invalid, "`_type` names what is no resource type of FHIR R4, like Observation.")
             })?;
             // Asked for by name, and not to be had: that is said.
-            if grant(request, resource_type.name).is_none() {
-                request.grant(resource_type, Permission::Read)?;
-            }
+            request.reach(resource_type.name)?;
         }
         if inputs.number("_offset").is_some_and(|offset| offset != 0) {
             return Err(Error::new(
@@ -109,11 +107,11 @@ pub(super) async fn of_patient(request: Request<'_>, invocation: Invocation<'_>)
     let service = request.service;
     let resource_type = service.resource_type("Patient")?;
     let granted = request.grant(resource_type, Permission::Read)?;
-    let id = match (invocation.id, &granted) {
+    let id = match (invocation.id, granted.patient()) {
         (Some(id), _) => id.to_owned(),
         // "the server … returns … for the patients that the user has access to": of a patient's token that is one.
-        (None, Boundary::Patient(patient)) => patient.clone(),
-        (None, Boundary::Unrestricted) => {
+        (None, Some(patient)) => patient.to_owned(),
+        (None, None) => {
             let text = "This token reaches many patients: name one, as Patient/[id]/$everything.";
             return Err(Error::new(Kind::Invalid, text));
         }
@@ -125,23 +123,30 @@ pub(super) async fn of_patient(request: Request<'_>, invocation: Invocation<'_>)
     };
     let asked = Asked::read(&request, &invocation, path)?;
     let dates = dates(invocation.inputs.text("start"), invocation.inputs.text("end"))?;
-    let (mut types, mut left_out) = (Vec::new(), Vec::new());
+    let (mut types, mut parts, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for entry in service.parameters.entries() {
         if entry.boundary.rule == Rule::Nothing && entry.boundary.parameters.is_empty() || !asked.takes(entry.name) {
             continue;
         }
-        match grant(&request, entry.name) {
-            Some(Boundary::Unrestricted) => types.push((entry.name, i64::MAX)),
-            Some(Boundary::Patient(patient)) if patient == id && entry.boundary.rule == Rule::Compartment => {
+        let Ok(reached) = request.reach(entry.name) else {
+            left_out.push(entry.name);
+            continue;
+        };
+        match reached.patient() {
+            None => types.push((entry.name, i64::MAX)),
+            Some(patient) if patient == id && entry.boundary.rule == Rule::Compartment => {
                 types.push((entry.name, entry.boundary.mask));
             }
-            Some(Boundary::Patient(_)) => {}
-            None => left_out.push(entry.name),
+            Some(_) => continue,
+        }
+        if let Boundary::Parts(_) = reached {
+            parts.push((entry.name, reached));
         }
     }
     let record = Record {
         patient: &id,
         types: &types,
+        parts: &parts,
         after: asked.after,
         since: asked.since.map(Timestamp::as_microsecond),
         dates,
@@ -171,7 +176,7 @@ pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_
         if !asked.takes(name) {
             continue;
         }
-        let Some(boundary) = grant(&request, name) else {
+        let Ok(boundary) = request.reach(name) else {
             left_out += 1;
             continue;
         };
@@ -179,8 +184,7 @@ pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_
             let query = [((*code).to_owned(), format!("Encounter/{id}"))];
             let now = service.clock.now();
             let (search, _) = Search::parse(&service.parameters, Some(name), &query, Handling::Strict, now)?;
-            let plan =
-                service.planner().page(&search, Access { boundary: &boundary, scopes: &[] }, MOST_GATHERED, None);
+            let plan = service.planner().page(&search, Access { boundary: &boundary }, MOST_GATHERED, None);
             let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
             if page.next.is_some() {
                 let text = format!("More than {MOST_GATHERED} resources of type {name} belong to it: search for them.");

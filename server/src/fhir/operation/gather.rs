@@ -5,19 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 use vesta_runtime::search::Reference;
 
-use crate::access::{Boundary, Permission};
+use crate::access::Boundary;
 use crate::fhir::boundary;
 use crate::fhir::outcome::{Error, Kind};
 use crate::fhir::page::{Beside, BundleWriter};
 use crate::fhir::service::{Request, Type};
 use crate::search::Access;
 use crate::store::Stored;
-
-/// What a token may see of a type, if it may read or search it.
-pub(super) fn grant(request: &Request<'_>, name: &str) -> Option<Boundary> {
-    let access = request.access;
-    access.grant(name, Permission::Read).or_else(|_| access.grant(name, Permission::Search)).ok()
-}
 
 pub(super) fn parse(stored: &Stored) -> Result<Value, Error> {
     vesta_runtime::json::parse(&stored.body)
@@ -62,7 +56,7 @@ pub(super) async fn read_all(
     for (name, id) in targets {
         let granted = grants
             .entry(name)
-            .or_insert_with_key(|name| Some((request.service.resource_type(name).ok()?, grant(request, name)?)));
+            .or_insert_with_key(|name| Some((request.service.resource_type(name).ok()?, request.reach(name).ok()?)));
         let Some((resource_type, granted)) = granted else { continue };
         let Some(stored) = request.service.store.read(resource_type.number, &id).await? else { continue };
         if !stored.deleted && boundary::is_readable(request, *resource_type, granted, &stored).await? {
@@ -91,8 +85,8 @@ pub(super) fn attached(request: &Request<'_>, resources: &[Value]) -> Vec<(Strin
 pub(super) async fn provenance(request: &Request<'_>, resources: &[Stored]) -> Result<Vec<Stored>, Error> {
     const AT_ONCE: usize = 256;
     let service = request.service;
-    let Some(boundary) = grant(request, "Provenance") else { return Ok(Vec::new()) };
-    let (planner, access) = (service.planner(), Access { boundary: &boundary, scopes: &[] });
+    let Ok(boundary) = request.reach("Provenance") else { return Ok(Vec::new()) };
+    let (planner, access) = (service.planner(), Access { boundary: &boundary });
     let mut all = Vec::new();
     for resources in resources.chunks(AT_ONCE) {
         let targets = resources

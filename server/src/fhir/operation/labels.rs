@@ -20,7 +20,7 @@ const SETS: [(&str, &str, IndexTable); 3] = [
     ("tag", "_tag", IndexTable::IndexToken),
 ];
 
-/// Within a patient's boundary so many resources are looked through.
+/// Within what a token reaches so many resources are looked through.
 const MOST_WALKED: usize = 5_000;
 
 /// Of the type, or of all types that the token may search.
@@ -29,14 +29,11 @@ pub(super) async fn in_use(request: &Request<'_>, resource_type: Option<Type>) -
         Some(resource_type) => vec![resource_type.name],
         None => request.service.parameters.entries().map(|entry| entry.name).collect(),
     };
-    let (mut all, mut own, mut patient) = (Vec::new(), Vec::new(), None);
+    let (mut all, mut own) = (Vec::new(), Vec::new());
     for name in &names {
-        match request.access.grant(name, Permission::Search) {
+        match request.granted(name, Permission::Search) {
             Ok(Boundary::Unrestricted) => all.push(*name),
-            Ok(boundary) => {
-                own.push(*name);
-                patient = Some(boundary);
-            }
+            Ok(boundary) => own.push((*name, boundary)),
             Err(error) if resource_type.is_some() => return Err(error.into()),
             Err(_) => {}
         }
@@ -47,14 +44,16 @@ pub(super) async fn in_use(request: &Request<'_>, resource_type: Option<Type>) -
             "The token's scopes do not cover the labels of any type: at least one type with `s` is needed.",
         ));
     }
+    let own_names: Vec<&'static str> = own.iter().map(|(name, _)| *name).collect();
+    let granted = Boundary::over(own);
     let mut meta = Map::new();
     for (set, code, table) in SETS {
         let mut values = Vec::new();
         if !all.is_empty() {
             everywhere(request, &all, set, code, table, &mut values).await?;
         }
-        if let Some(boundary) = &patient {
-            within(request, &own, boundary, set, code, &mut values).await?;
+        if !own_names.is_empty() {
+            within(request, &own_names, &granted, set, code, &mut values).await?;
         }
         if !values.is_empty() {
             meta.insert(set.to_owned(), Value::Array(values));
@@ -103,7 +102,7 @@ async fn within(
     };
     let (mut search, _) = Search::parse(&service.parameters, only, &labelled, Handling::Strict, service.clock.now())?;
     search.types = names.to_vec();
-    let plan = service.planner().page(&search, Access { boundary, scopes: &[] }, MOST_WALKED, None);
+    let plan = service.planner().page(&search, Access { boundary }, MOST_WALKED, None);
     let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
     if page.next.is_some() {
         let text = format!("More than {MOST_WALKED} resources have labels: ask for those of a type, or of a resource.");

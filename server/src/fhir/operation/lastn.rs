@@ -50,12 +50,12 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     }
     let mut parameters = inputs.search.clone();
     parameters.push(("_sort".to_owned(), "-date".to_owned()));
-    let (search, issues) = parse_search(&request, resource_type, &parameters, &granted).await?;
+    let (search, issues) = parse_search(&request, resource_type, &parameters).await?;
     let mut groups: Vec<Group> = Vec::new();
     let mut by_coding: HashMap<(String, String), usize> = HashMap::new();
     let (mut walked, mut position): (usize, Option<Position>) = (0, None);
     loop {
-        let access = Access { boundary: &granted, scopes: &[] };
+        let access = Access { boundary: &granted };
         let page = service.planner().find(&search, access, PAGE, position, &service.store).await?;
         walked += page.found.len();
         for found in page.found {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::docref::{LOINC, SUMMARY};
 use super::document;
-use super::gather::{grant, parse, read_all, references};
+use super::gather::{parse, read_all, references};
 use crate::fhir::outcome::Error;
 use crate::fhir::preferences::Handling;
 use crate::fhir::service::Request;
@@ -112,7 +112,7 @@ pub(super) async fn of_patient(request: &Request<'_>, id: &str, patient: &Stored
 /// None where the token does not reach the type.
 async fn entries(request: &Request<'_>, id: &str, section: &Section) -> Result<Option<Vec<Stored>>, Error> {
     let service = request.service;
-    let Some(boundary) = grant(request, section.resource_type) else { return Ok(None) };
+    let Ok(boundary) = request.reach(section.resource_type) else { return Ok(None) };
     let of_patient = ("patient", format!("Patient/{id}"));
     let criteria = section.criteria.iter().map(|(name, value)| (*name, (*value).to_owned()));
     let parameters: Vec<(String, String)> =
@@ -120,7 +120,7 @@ async fn entries(request: &Request<'_>, id: &str, section: &Section) -> Result<O
     let now = service.clock.now();
     let (search, _) =
         Search::parse(&service.parameters, Some(section.resource_type), &parameters, Handling::Strict, now)?;
-    let access = Access { boundary: &boundary, scopes: &[] };
+    let access = Access { boundary: &boundary };
     let plan = service.planner().page(&search, access, MOST_ENTRIES, None);
     let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
     let mut found = Vec::with_capacity(page.found.len());

@@ -71,7 +71,7 @@ pub(in crate::fhir) async fn patch_resource(
     };
     let audit = entry(request, Interaction::Patch, Some(resource_type), id, AuditOutcome::Success);
     let written = request.service.store.write(Unit::resolving(Arc::new(work)).audited(audit)).await?;
-    write::single(request, resource_type, written)
+    write::single(request, resource_type, written).await
 }
 
 enum Found {

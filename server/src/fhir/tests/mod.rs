@@ -6,6 +6,7 @@ mod binaries;
 mod bundles;
 mod capabilities;
 mod conditional;
+mod granular;
 mod operations;
 mod patient_boundary;
 mod read_and_write;
@@ -59,8 +60,8 @@ impl Fixture {
         let access = AccessContext {
             subject: "tester".to_owned(),
             client_id: "client".to_owned(),
-            patient: None,
             scopes: parse_scopes(scopes).unwrap(),
+            ..AccessContext::default()
         };
         Fixture { service: Arc::new(service), access, preferences: Preferences::default(), _folder: folder }
     }

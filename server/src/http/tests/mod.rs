@@ -50,6 +50,7 @@ impl House {
             client_id: "tests",
             scope,
             patient,
+            fhir_user: None,
             now: self.sites.clock().now(),
             lifetime: SignedDuration::from_mins(5),
             id: "token".to_owned(),

@@ -1,4 +1,4 @@
-//! The patient boundary and the scopes as conditions on the key of a resource.
+//! What a token grants, as conditions on the key of a resource: the patient boundary, and the constraints of scopes.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,49 @@ use sea_orm::sea_query::{Asterisk, BinOper, Expr, ExprTrait, Func, JoinType, Que
 
 use super::condition::parameter_is;
 use super::row::never;
-use super::{Planner, Within};
-use crate::access::Boundary;
-use crate::search::query::Search;
+use super::{Access, Planner, Within};
+use crate::access::{Boundary, Part};
+use crate::search::query::{Criterion, Search};
 use crate::search::table::Rule;
 use crate::store::index::{Column, IndexTable};
 use crate::store::schema::{Compartment, Resource};
 
+/// A type, and what of it a token reaches: see [`Part`].
+type Narrowed = (&'static str, Boundary);
+
 impl Planner<'_> {
     /// None where nothing is kept back.
     pub(super) fn boundary(&self, types: &[&'static str], boundary: &Boundary, key: &Expr) -> Option<Expr> {
-        let Boundary::Patient(patient) = boundary else { return None };
+        match boundary {
+            Boundary::Unrestricted => None,
+            Boundary::Patient(patient) => self.of_patient(types, patient, &[], key),
+            Boundary::Parts(parts) => {
+                let any = parts.iter().filter_map(|part| self.part(types, part, key)).reduce(ExprTrait::or);
+                Some(any.unwrap_or_else(never))
+            }
+        }
+    }
+
+    /// None where the part has none of the types.
+    fn part(&self, types: &[&'static str], part: &Part, key: &Expr) -> Option<Expr> {
+        let of: Vec<&'static str> = types.iter().copied().filter(|of| part.types.contains(of)).collect();
+        if of.is_empty() {
+            return None;
+        }
+        let number = || self.resource_column(Resource::Type, key);
+        let is_of = (of.len() < types.len()).then(|| number().is_in(of.iter().map(|of| self.number(of))));
+        let inside = part.patient.as_ref().and_then(|patient| self.of_patient(&of, patient, &part.narrowed, key));
+        let all = is_of.into_iter().chain(inside).chain(self.met(&of, &part.criteria, key)).reduce(ExprTrait::and);
+        Some(all.unwrap_or_else(|| Expr::cust("1 = 1")))
+    }
+
+    /// All of these criteria, which follow no references.
+    fn met(&self, types: &[&'static str], criteria: &[Criterion], key: &Expr) -> Option<Expr> {
+        let within = Within { boundary: &Boundary::Unrestricted, beyond: &BTreeMap::new(), depth: 0 };
+        criteria.iter().map(|criterion| self.criterion(types, criterion, key, within)).reduce(ExprTrait::and)
+    }
+
+    fn of_patient(&self, types: &[&'static str], patient: &str, narrowed: &[Narrowed], key: &Expr) -> Option<Expr> {
         let rules: Vec<(&'static str, Rule)> = types
             .iter()
             .map(|of| (*of, self.table.entry(of).map_or(Rule::Nothing, |entry| entry.boundary.rule)))
@@ -24,7 +56,7 @@ impl Planner<'_> {
         if let [(of, rule)] = rules.as_slice() {
             return match rule {
                 Rule::Directory => None,
-                rule => Some(self.rule(*rule, &[*of], patient, key)),
+                rule => Some(self.rule(*rule, &[*of], patient, narrowed, key)),
             };
         }
         // Several types: each by its own rule.
@@ -41,21 +73,21 @@ impl Planner<'_> {
                 } else if rule == Rule::Directory {
                     Some(is_of)
                 } else {
-                    Some(is_of.and(self.rule(rule, &of, patient, key)))
+                    Some(is_of.and(self.rule(rule, &of, patient, narrowed, key)))
                 }
             })
             .reduce(ExprTrait::or)
             .or_else(|| Some(never()))
     }
 
-    fn rule(&self, rule: Rule, types: &[&'static str], patient: &str, key: &Expr) -> Expr {
+    fn rule(&self, rule: Rule, types: &[&'static str], patient: &str, narrowed: &[Narrowed], key: &Expr) -> Expr {
         match rule {
             Rule::Compartment => self.any(|statement| {
                 self.compartment_rows(statement, types, patient)
                     .and_where(Expr::col(("own", Compartment::Resource)).eq(key.clone()));
             }),
             Rule::Provenance => match self.table.parameter("Provenance", "target") {
-                Some(target) => self.targets_own(target.id, patient, key),
+                Some(target) => self.targets_own(target.id, patient, narrowed, key),
                 None => never(),
             },
             Rule::Binary => {
@@ -64,8 +96,8 @@ impl Planner<'_> {
                         .and_where(Expr::col(("own", Compartment::Resource)).eq(key.clone()));
                 });
                 let Some((context, is_complete)) = self.table.followed("Binary") else { return held };
-                let inside = held.or(self.targets_own(context, patient, key));
-                match self.is_attached(patient, key) {
+                let inside = held.or(self.targets_own(context, patient, narrowed, key));
+                match self.is_attached(patient, narrowed, key) {
                     // Whoever names a Binary in a record of theirs does not get around its context.
                     Some(attached) if is_complete => inside.or(attached.and(self.has_context(context, key).not())),
                     _ => inside,
@@ -125,7 +157,7 @@ impl Planner<'_> {
 
     /// What refers by this parameter to a resource in the patient's compartment: a Provenance lies where one of its
     /// targets does, a Binary where its security context does.
-    fn targets_own(&self, parameter: i32, patient: &str, key: &Expr) -> Expr {
+    fn targets_own(&self, parameter: i32, patient: &str, narrowed: &[Narrowed], key: &Expr) -> Expr {
         let inside: Vec<&'static str> = self
             .table
             .entries()
@@ -150,27 +182,34 @@ impl Planner<'_> {
                 self.names.table_as(IndexTable::IndexUri, "named"),
                 Expr::col(("named", Column::Value)).eq(name),
             )
-            .and_where(parameter_is("named", &[parameter]));
+            .and_where(parameter_is("named", &[parameter]))
+            .and_where_option(self.narrower(&inside, narrowed));
         key.clone().in_subquery(statement)
     }
 
     /// A Binary without a security context lies where a DocumentReference does that has it as attachment, or a
     /// DiagnosticReport that is presented as it.
-    fn is_attached(&self, patient: &str, key: &Expr) -> Option<Expr> {
+    fn is_attached(&self, patient: &str, narrowed: &[Narrowed], key: &Expr) -> Option<Expr> {
         let name = |start: String| {
             Expr::val(start).cast_as("text").binary(BinOper::Custom("||"), self.resource_column(Resource::Id, key))
         };
         let names = [name("Binary/".to_owned()), name(format!("{}/Binary/", self.table.base()))];
         let location = self.table.parameter("DocumentReference", "location");
-        let documents = location.map(|known| self.refers("DocumentReference", known.id, patient, names.to_vec()));
+        let documents =
+            location.map(|known| self.refers(("DocumentReference", known.id), (patient, narrowed), names.to_vec()));
         let names = vec![name(format!("{}/", self.number("Binary")))];
         let reports = self.table.followed("DiagnosticReport");
-        let reports = reports.map(|(form, _)| self.refers("DiagnosticReport", form, patient, names));
+        let reports = reports.map(|(form, _)| self.refers(("DiagnosticReport", form), (patient, narrowed), names));
         documents.into_iter().chain(reports).reduce(ExprTrait::or)
     }
 
     /// Whether a resource of the type in the patient's compartment has one of these URIs.
-    fn refers(&self, of: &'static str, parameter: i32, patient: &str, uris: Vec<Expr>) -> Expr {
+    fn refers(
+        &self,
+        (of, parameter): (&'static str, i32),
+        (patient, narrowed): (&str, &[Narrowed]),
+        uris: Vec<Expr>,
+    ) -> Expr {
         self.any(|statement| {
             self.compartment_rows(statement, &[of], patient)
                 .join(
@@ -179,25 +218,61 @@ impl Planner<'_> {
                     Expr::col(("named", Column::Resource)).equals(("own", Compartment::Resource)),
                 )
                 .and_where(parameter_is("named", &[parameter]))
-                .and_where(Expr::col(("named", Column::Value)).is_in(uris));
+                .and_where(Expr::col(("named", Column::Value)).is_in(uris))
+                .and_where_option(self.narrower(&[of], narrowed));
         })
     }
 
-    /// The union of the scopes' own criteria: none where a scope has none.
-    pub(super) fn scopes(&self, scopes: &[Search], key: &Expr) -> Option<Expr> {
-        scopes
-            .iter()
-            .map(|scope| {
-                scope
-                    .criteria
-                    .iter()
-                    .map(|criterion| {
-                        let within = Within { boundary: &Boundary::Unrestricted, depth: 0 };
-                        self.criterion(&scope.types, criterion, key, within)
-                    })
-                    .reduce(ExprTrait::and)
-            })
-            .reduce(|any, one| Some(any?.or(one?)))
-            .flatten()
+    /// Of the compartment rows `own`, those of a narrowed type only where they lie in its part. They are the patient's
+    /// already, so that its criteria alone are asked.
+    fn narrower(&self, types: &[&'static str], narrowed: &[Narrowed]) -> Option<Expr> {
+        let key = Expr::col(("own", Compartment::Resource));
+        // Types of which the same is asked, together.
+        let mut asked: Vec<(Vec<&'static str>, Vec<&[Criterion]>)> = Vec::new();
+        for (of, boundary) in narrowed.iter().filter(|(of, _)| types.contains(of)) {
+            let Boundary::Parts(parts) = boundary else { continue };
+            let criteria: Vec<&[Criterion]> = parts.iter().map(|part| part.criteria.as_slice()).collect();
+            match asked.iter_mut().find(|(_, known)| *known == criteria) {
+                Some((types, _)) => types.push(of),
+                None => asked.push((vec![*of], criteria)),
+            }
+        }
+        let each = asked.into_iter().map(|(types, parts)| {
+            let met = |criteria: &[Criterion]| self.met(&types, criteria, &key).unwrap_or_else(|| Expr::cust("1 = 1"));
+            let any = parts.into_iter().map(met).reduce(ExprTrait::or).unwrap_or_else(never);
+            let numbers = types.iter().map(|of| self.number(of));
+            Expr::col(("own", Compartment::Type)).is_not_in(numbers).or(any)
+        });
+        each.reduce(ExprTrait::and)
     }
+}
+
+/// A search with what its token's constraints add.
+pub(super) struct Constrained {
+    search: Search,
+    boundary: Boundary,
+}
+
+impl Constrained {
+    pub(super) fn both(&self) -> (&Search, Access<'_>) {
+        (&self.search, Access { boundary: &self.boundary })
+    }
+}
+
+/// The criteria of a grant as criteria of the search, so that a page may walk them: where one part is all that is
+/// granted.
+pub(super) fn constrained(search: &Search, boundary: &Boundary) -> Option<Constrained> {
+    let Boundary::Parts(parts) = boundary else { return None };
+    let ([part], [of]) = (&**parts, search.types.as_slice()) else { return None };
+    if !part.types.contains(of) || !part.narrowed.is_empty() {
+        return None;
+    }
+    let mut search = search.clone();
+    // Of other types the part has nothing, and what remains of it must not give them away.
+    for name in search.reached() {
+        search.beyond.entry(name).or_insert_with(|| boundary.clone());
+    }
+    search.criteria.extend(part.criteria.iter().cloned());
+    let boundary = part.patient.clone().map_or(Boundary::Unrestricted, Boundary::Patient);
+    Some(Constrained { search, boundary })
 }

@@ -9,6 +9,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SelectStatement, Unio
 use super::condition::{groups, parameter_is};
 use super::row::{Columns, never};
 use super::{Planner, Within};
+use crate::access::Boundary;
 use crate::search::query::{Criterion, Test};
 use crate::search::table::{MOST_STEPS, Parameter};
 use crate::store::index::{Column, IndexTable};
@@ -117,16 +118,27 @@ impl Planner<'_> {
                         statement.and_where(self.criterion(types, criterion, &key, within.deeper()));
                     }
                 }
-                statement.expr_as(key.clone(), "key").and_where_option(self.boundary(types, within.boundary, &key));
+                statement.expr_as(key.clone(), "key").and_where_option(self.reached(types, within, &key));
                 return statement;
             }
         }
         let found = found.into_iter().map(|mut statement| {
             // What lies outside the boundary must not be told by what it matches.
-            statement.expr_as(key.clone(), "key").and_where_option(self.boundary(types, within.boundary, &key));
+            statement.expr_as(key.clone(), "key").and_where_option(self.reached(types, within, &key));
             statement
         });
         union(found).unwrap_or_else(|| self.nothing(goal))
+    }
+
+    /// Each type within what may be seen of it.
+    fn reached(&self, types: &[&'static str], within: Within<'_>, key: &Expr) -> Option<Expr> {
+        let [first, rest @ ..] = types else { return None };
+        let boundary = within.boundary(first);
+        if rest.iter().all(|of| within.boundary(of) == boundary) {
+            return self.boundary(types, boundary, key);
+        }
+        let each = types.iter().map(|of| (*of, within.boundary(of).clone()));
+        self.boundary(types, &Boundary::over(each.collect()), key)
     }
 
     fn nothing(&self, alias: &'static str) -> SelectStatement {
@@ -163,7 +175,7 @@ impl Planner<'_> {
             .and_where(Expr::col((step, Column::Resource)).eq(key.clone()))
             .and_where(parameter_is(link, &[parameter.id]))
             .and_where(self.criterion(&[source], criterion, &referring, within.deeper()))
-            .and_where_option(self.boundary(&[source], within.boundary, &referring))
+            .and_where_option(self.boundary(&[source], within.boundary(source), &referring))
             .limit(1);
         // A scalar subquery with a limit stays one in a generic plan, and stops at the first.
         Expr::SubQuery(None, Box::new(statement.into())).is_not_null()

@@ -139,7 +139,7 @@ impl Planner<'_> {
             }
             _ if parameters.is_empty() => never(),
             Test::Missing(missing) => {
-                let present = self.is_present(parameters[0], &ids, key);
+                let present = self.any_present(&parameters, key);
                 if *missing { present.not() } else { present }
             }
             Test::Any(tests) => groups(self, &parameters, tests)
@@ -172,6 +172,20 @@ impl Planner<'_> {
             statement.expr(resource);
             key.clone().in_subquery(statement)
         }
+    }
+
+    /// Parameters of one code may be of several kinds, where they are of several types.
+    fn any_present(&self, parameters: &[&Parameter], key: &Expr) -> Expr {
+        let mut by_kind: Vec<(&Parameter, Vec<i32>)> = Vec::new();
+        for parameter in parameters {
+            let same = |known: &&Parameter| known.definition.kind == parameter.definition.kind;
+            match by_kind.iter_mut().find(|(known, _)| same(known)) {
+                Some((_, ids)) => ids.push(parameter.id),
+                None => by_kind.push((parameter, vec![parameter.id])),
+            }
+        }
+        let each = by_kind.iter().map(|(parameter, ids)| self.is_present(parameter, ids, key));
+        each.reduce(ExprTrait::or).unwrap_or_else(never)
     }
 
     fn is_present(&self, parameter: &Parameter, ids: &[i32], key: &Expr) -> Expr {

@@ -181,7 +181,6 @@ impl<'a> Driver<'a> {
         if !self.is_boundary(planner, search, access) {
             statement.and_where_option(planner.boundary(&search.types, access.boundary, &key));
         }
-        statement.and_where_option(planner.scopes(access.scopes, &key));
         let keys = self.keys(planner, search, &mut statement);
         for (one, name) in keys.iter().zip(names(keys.len())) {
             statement.expr_as(one.expr.clone(), name);

@@ -99,12 +99,12 @@ impl Includes {
     ) -> Option<SelectStatement> {
         let most = MOST_INCLUDED as u64 + 1;
         let mut parts = Vec::new();
-        // Each part finds its keys by an index, within what may be seen of the type.
+        // Each part finds its keys by an index, within what may be seen of the type. What leads there has a name that no
+        // condition on it has.
         let mut part = |of: &'static str, mut rows: SelectStatement, key: Expr| {
             let Some(access) = access(of) else { return };
             rows.expr_as(key.clone(), "key")
                 .and_where_option(planner.boundary(&[of], access.boundary, &key))
-                .and_where_option(planner.scopes(access.scopes, &key))
                 .limit(most);
             // SQLite takes no limit in a part of a union, but in a subquery of it.
             parts.push(Query::select().column(Asterisk).from_subquery(rows, "part").take());
@@ -112,19 +112,19 @@ impl Includes {
         for (target, ids) in &self.targets {
             let ids: Vec<&str> = padded(&ids.iter().map(String::as_str).collect::<Vec<_>>());
             let mut rows = Query::select();
-            rows.from(planner.names.table_as(Resource::Table, "held"))
-                .and_where(Expr::col(("held", Resource::Type)).eq(planner.number(target)))
-                .and_where(Expr::col(("held", Resource::Id)).is_in(ids))
-                .and_where(Expr::col(("held", Resource::Deleted)).eq(false));
-            part(target, rows, Expr::col(("held", Resource::Key)));
+            rows.from(planner.names.table_as(Resource::Table, "lead"))
+                .and_where(Expr::col(("lead", Resource::Type)).eq(planner.number(target)))
+                .and_where(Expr::col(("lead", Resource::Id)).is_in(ids))
+                .and_where(Expr::col(("lead", Resource::Deleted)).eq(false));
+            part(target, rows, Expr::col(("lead", Resource::Key)));
         }
         for (source, code, hashes) in &self.referring {
             let Some(parameter) = planner.table.parameter(source, code) else { continue };
             let mut rows = Query::select();
-            rows.from(planner.names.table_as(IndexTable::IndexReference, "row"))
-                .and_where(parameter_is("row", &[parameter.id]))
-                .and_where(Expr::col(("row", Column::Value)).is_in(padded(hashes)));
-            part(source, rows, Expr::col(("row", Column::Resource)));
+            rows.from(planner.names.table_as(IndexTable::IndexReference, "lead"))
+                .and_where(parameter_is("lead", &[parameter.id]))
+                .and_where(Expr::col(("lead", Column::Value)).is_in(padded(hashes)));
+            part(source, rows, Expr::col(("lead", Column::Resource)));
         }
         let union = parts.into_iter().reduce(|mut all, one| all.union(UnionType::Distinct, one).take())?;
         let mut page = Query::select();

@@ -2,8 +2,9 @@
 //!
 //! A page is found by walking one *driver* in the order asked for and probing every other criterion for each resource that
 //! the walk meets, so that the walk can stop when the page is full. The driver is the patient's compartment rows,
-//! newest first; or the index rows of the most selective criterion; or the resources of the type. The patient
-//! boundary and the scopes' own criteria are always among the conditions.
+//! newest first; or the index rows of the most selective criterion; or the resources of the type. What the token
+//! grants is always among the conditions; a constraint of its scopes is one more criterion of the search, where there is
+//! one for all that it reaches.
 //!
 //! Probes are scalar subqueries that count, never `exists`: once PostgreSQL's prepared statement turns generic, an
 //! `exists` becomes a hash join over the whole table.
@@ -19,6 +20,8 @@ mod record;
 mod referrers;
 mod row;
 mod walk;
+
+use std::collections::BTreeMap;
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement, UnionType};
@@ -49,20 +52,23 @@ pub struct Planner<'a> {
 #[derive(Clone, Copy)]
 pub struct Access<'a> {
     pub boundary: &'a Boundary,
-    /// The scopes' own criteria: a resource must match one of them, where there are any.
-    pub scopes: &'a [Search],
 }
 
 /// What holds at every step of a chain, and how many steps lead here.
 #[derive(Clone, Copy)]
 struct Within<'a> {
     boundary: &'a Boundary,
+    beyond: &'a BTreeMap<&'static str, Boundary>,
     depth: usize,
 }
 
 impl<'a> Within<'a> {
     fn of(search: &'a Search, access: Access<'a>) -> Within<'a> {
-        Within { boundary: search.beyond.as_ref().unwrap_or(access.boundary), depth: 0 }
+        Within { boundary: access.boundary, beyond: &search.beyond, depth: 0 }
+    }
+
+    fn boundary(self, of: &str) -> &'a Boundary {
+        self.beyond.get(of).unwrap_or(self.boundary)
     }
 
     fn deeper(self) -> Within<'a> {
@@ -95,6 +101,8 @@ pub struct Page {
 impl<'a> Planner<'a> {
     /// The statement of a page of `count` resources, from `position` on.
     pub fn page(&self, search: &Search, access: Access<'_>, count: usize, position: Option<Position>) -> Plan<'a> {
+        let granted = boundary::constrained(search, access.boundary);
+        let (search, access) = granted.as_ref().map_or((search, access), boundary::Constrained::both);
         let driver = Driver::choose(self, search, access);
         // One more than asked for tells whether there is a next page.
         let most = count as u64 + 1;
@@ -172,6 +180,8 @@ impl<'a> Planner<'a> {
 
     /// How many resources match.
     pub fn count(&self, search: &Search, access: Access<'_>) -> SelectStatement {
+        let granted = boundary::constrained(search, access.boundary);
+        let (search, access) = granted.as_ref().map_or((search, access), boundary::Constrained::both);
         let unordered = Search { sort: Vec::new(), ..search.clone() };
         let driver = Driver::choose(self, &unordered, access);
         let (mut inner, _) = driver.select(self, &unordered, access);

@@ -6,6 +6,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
 use super::Planner;
 use super::row::never;
+use crate::access::Boundary;
 use crate::store::schema::{Compartment, Resource};
 
 /// What of a patient's record is asked for.
@@ -15,6 +16,8 @@ pub struct Record<'a> {
     pub patient: &'a str,
     /// The types, each with the bits of which a row must have one.
     pub types: &'a [(&'static str, i64)],
+    /// Those of the types that are granted in part, with what is.
+    pub parts: &'a [(&'static str, Boundary)],
     /// Beyond this resource key.
     pub after: Option<i64>,
     /// Versions from this instant on, in microseconds.
@@ -43,6 +46,11 @@ impl Planner<'_> {
             .and_where(of_types.reduce(ExprTrait::or).unwrap_or_else(never))
             .order_by(("walk", Compartment::Resource), Order::Asc)
             .limit(record.most as u64);
+        for (of, granted) in record.parts {
+            if let Some(inside) = self.boundary(&[*of], granted, &column(Compartment::Resource)) {
+                page.and_where(column(Compartment::Type).ne(self.number(of)).or(inside));
+            }
+        }
         if let Some(after) = record.after {
             page.and_where(column(Compartment::Resource).gt(after));
         }

@@ -64,7 +64,6 @@ impl Planner<'_> {
             .and_where(Expr::col(("body", Resource::Deleted)).eq(false))
             .and_where(key.clone().in_subquery(rows))
             .and_where_option(self.boundary(&[source], access.boundary, &key))
-            .and_where_option(self.scopes(access.scopes, &key))
             .order_by_expr(key, Order::Asc);
         Some(statement)
     }

@@ -85,11 +85,12 @@ fn named<'a>(all: &'a [Value], reference: &Value) -> Option<&'a Value> {
     all.iter().find(|one| one["resourceType"] == of && one["id"] == id)
 }
 
-fn is_inside(table: &ParameterTable, all: &[Value], resource: &Value, patient: &str) -> bool {
+pub(super) fn is_inside(table: &ParameterTable, all: &[Value], resource: &Value, patient: &str) -> bool {
     let of = resource["resourceType"].as_str().expect("a type");
     let refers = |reference: &Value| {
-        let named = named(all, &reference["reference"]);
-        named.is_some_and(|one| one["resourceType"] == "Patient" && one["id"] == patient)
+        let text = reference["reference"].as_str().unwrap_or_default();
+        let text = text.strip_prefix(BASE).map_or(text, |text| text.trim_start_matches('/'));
+        text.split('/').take(2).eq(["Patient", patient])
     };
     let inside = |reference: &Value| named(all, reference).is_some_and(|one| is_inside(table, all, one, patient));
     match of {

@@ -5,6 +5,7 @@ mod cases;
 mod differential;
 mod documented;
 mod filters;
+mod granted;
 mod oracle;
 mod paging;
 mod parameters;
@@ -28,9 +29,9 @@ use crate::clock::Clock;
 use crate::fhir::Handling;
 use crate::store::{Body, Content, Database, Indexer, Limits, Operation, Options, PostgresPool, Store, Unit, index};
 
-pub(super) const BASE: &str = "https://example.org/apis/default/fhir";
+pub(crate) const BASE: &str = "https://example.org/apis/default/fhir";
 
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-24T12:00:00Z".parse().expect("an instant")
 }
 
@@ -146,7 +147,7 @@ impl Fixture {
         count: usize,
         position: Option<Position>,
     ) -> Page {
-        let access = Access { boundary, scopes: &[] };
+        let access = Access { boundary };
         self.planner()
             .find(search, access, count, position, &self.store)
             .await
@@ -154,7 +155,7 @@ impl Fixture {
     }
 
     pub(super) async fn count(&self, search: &Search, boundary: &Boundary) -> i64 {
-        let access = Access { boundary, scopes: &[] };
+        let access = Access { boundary };
         if search.looks_at_bodies() {
             let counted = self.planner().look_and_count(search, access, &self.store).await.expect("counted");
             return counted.expect("few") as i64;
@@ -190,11 +191,36 @@ pub(super) fn table() -> ParameterTable {
     table_of(parameters::types())
 }
 
+/// With every parameter, of which the rows of one are still being made.
+pub(crate) fn table_not_indexed(of: &str, code: &str) -> ParameterTable {
+    let types = types(vesta_guides::GUIDES);
+    let number = types.iter().find(|entry| entry.name == of).map(|entry| entry.number);
+    let is_it = |definition: &crate::store::ParameterDefinition| {
+        Some(definition.resource_type) == number && definition.code == code
+    };
+    table_with(types, |definition| !is_it(definition))
+}
+
+/// The same with every parameter of R4 and the guides.
+pub(crate) fn generated_table() -> ParameterTable {
+    table_of(types(vesta_guides::GUIDES))
+}
+
 fn table_of(types: Vec<TypeEntry>) -> ParameterTable {
+    table_with(types, |_| true)
+}
+
+fn table_with(
+    types: Vec<TypeEntry>,
+    is_indexed: impl Fn(&crate::store::ParameterDefinition) -> bool,
+) -> ParameterTable {
     let entries = definitions(&types, BASE)
         .into_iter()
         .zip(1..)
-        .map(|(definition, id)| crate::store::ParameterEntry::new(id, definition, true))
+        .map(|(definition, id)| {
+            let is_indexed = is_indexed(&definition);
+            crate::store::ParameterEntry::new(id, definition, is_indexed)
+        })
         .collect();
     let dictionary = Arc::new(crate::store::Dictionary::new(entries, [7; 16]));
     ParameterTable::new(&SCHEMA, types, dictionary, BASE)

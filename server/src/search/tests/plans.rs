@@ -9,7 +9,7 @@ use super::*;
 /// The steps that SQLite takes.
 fn steps(fixture: &Fixture, of: &str, query: &str, boundary: &Boundary) -> Vec<String> {
     let search = parse(&fixture.table, Some(of), query).expect("a query");
-    let plan = fixture.planner().page(&search, Access { boundary, scopes: &[] }, 20, None);
+    let plan = fixture.planner().page(&search, Access { boundary }, 20, None);
     let file = fixture.folder.as_ref().expect("a folder").path().join("site").join("vesta.db");
     let connection = rusqlite::Connection::open(file).expect("the database opens");
     let sql = format!("EXPLAIN QUERY PLAN {}", plan.statement.to_string(SqliteQueryBuilder));
@@ -84,7 +84,7 @@ async fn postgres_keeps_to_the_patients_rows_under_a_generic_plan() {
     connection.execute_unprepared("ANALYZE").await.expect("statistics");
     let search =
         parse(&fixture.table, Some("Observation"), "patient=p7&category=http://x|laboratory").expect("a query");
-    let access = Access { boundary: &Boundary::Unrestricted, scopes: &[] };
+    let access = Access { boundary: &Boundary::Unrestricted };
     let plan = fixture.planner().page(&search, access, 5, None);
     let (sql, values) = plan.statement.build(PostgresQueryBuilder);
     // The names of the values' types, as the driver declares them.
@@ -136,7 +136,7 @@ async fn included(fixture: &Fixture, of: &str, query: &str, boundary: &Boundary)
     let page = fixture.page(&search, boundary, 100, None).await;
     let planner = fixture.planner();
     let includes = Includes::of(&planner, &search, &page.found).expect("JSON");
-    let Some(statement) = includes.statement(&planner, |_| Some(Access { boundary, scopes: &[] })) else {
+    let Some(statement) = includes.statement(&planner, |_| Some(Access { boundary })) else {
         return Vec::new();
     };
     let found = fixture.store.page(&statement, 0).await.expect("included");
@@ -178,30 +178,13 @@ async fn includes_on_postgres() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn scopes_are_a_union_and_restrict_what_is_found_and_included() {
-    let fixture = Fixture::sqlite().await;
-    fixture.put(&corpus()).await;
-    let scope = |query: &str| parse(&fixture.table, Some("Observation"), query).expect("a scope");
-    let search = parse(&fixture.table, Some("Observation"), "patient=p1").expect("a query");
-    let find = async |scopes: &[Search]| {
-        let access = Access { boundary: &Boundary::Unrestricted, scopes };
-        let plan = fixture.planner().page(&search, access, 100, None);
-        let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("found");
-        plan.page(found).found.into_iter().map(|found| found.stored.id).collect::<Vec<_>>()
-    };
-    assert_eq!(find(&[scope("category=laboratory")]).await, ["o2", "o1"]);
-    assert_eq!(find(&[scope("category=laboratory"), scope("category=vital-signs")]).await, ["o3", "o2", "o1"]);
-    assert_eq!(find(&[scope("category=laboratory"), scope("")]).await.len(), 4);
-}
-
 /// Two values may have one hash.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_found_by_a_hash_is_compared_with_the_value() {
     let fixture = Fixture::sqlite().await;
     fixture.put(&corpus()).await;
     let search = parse(&fixture.table, Some("Observation"), "status=final&code=2339-0").expect("a query");
-    let plan = fixture.planner().page(&search, Access { boundary: &Boundary::Unrestricted, scopes: &[] }, 10, None);
+    let plan = fixture.planner().page(&search, Access { boundary: &Boundary::Unrestricted }, 10, None);
     let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("found");
     assert_eq!(plan.page(found.clone()).found.len(), 3);
     let mut other = found;

@@ -7,6 +7,7 @@ use serde_json::json;
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::*;
+use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 
 const LOINC: &str = "http://loinc.org";
 
@@ -36,6 +37,16 @@ const SHAPES: [(&str, &str); 22] = [
     ("Patient", "_id=p3&_revinclude=Observation:patient"),
 ];
 
+/// What of the Observations a token is granted, and query.
+const GRANTED: [(&str, &str); 6] = [
+    ("patient/Observation.rs?category=http://x|laboratory", ""),
+    ("patient/Observation.rs?category=laboratory patient/Observation.rs?category=vital-signs", "code=c1&_sort=-date"),
+    ("patient/Observation.rs?category=laboratory&status=final patient/Observation.rs?code=c1", "date=ge2001"),
+    ("user/Observation.rs?category=http://x|laboratory", ""),
+    ("user/Observation.rs?category=laboratory,vital-signs", "code=http://loinc.org|c1"),
+    ("user/Observation.rs?code=http://loinc.org|c1 user/Observation.rs?code=http://loinc.org|c2", "status=final"),
+];
+
 fn records(patients: std::ops::Range<usize>) -> Vec<Value> {
     let mut records = Vec::new();
     for patient in patients {
@@ -60,7 +71,7 @@ fn records(patients: std::ops::Range<usize>) -> Vec<Value> {
 /// The statements of a page, and of what is included with it.
 async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundary) -> Vec<SelectStatement> {
     let search = parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{of}?{query}: {error}"));
-    let access = Access { boundary, scopes: &[] };
+    let access = Access { boundary };
     let planner = fixture.planner();
     let plan = planner.page(&search, access, 5, None);
     let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page");
@@ -176,14 +187,27 @@ async fn costs(fixture: &Fixture) -> Vec<f64> {
     }
     let own = Boundary::Patient("p3".to_owned());
     let mut costs = Vec::new();
+    let cost = async |of: &str, query: &str, boundary: &Boundary| {
+        let mut cost = 0.0;
+        for statement in statements(fixture, of, query, boundary).await {
+            cost += meter.cost(&statement).await;
+        }
+        cost
+    };
     for boundary in [&Boundary::Unrestricted, &own] {
         for (of, query) in SHAPES {
-            let mut cost = 0.0;
-            for statement in statements(fixture, of, query, boundary).await {
-                cost += meter.cost(&statement).await;
-            }
-            costs.push(cost);
+            costs.push(cost(of, query, boundary).await);
         }
+    }
+    for (scopes, query) in GRANTED {
+        let context = AccessContext {
+            patient: Some("p3".to_owned()),
+            scopes: parse_scopes(scopes).expect("scopes"),
+            ..AccessContext::default()
+        };
+        let asked = Asked { parameters: &fixture.table, now: now() };
+        let boundary = context.grant(asked, "Observation", Permission::Search).expect("granted");
+        costs.push(cost("Observation", query, &boundary).await);
     }
     costs
 }
@@ -195,6 +219,7 @@ async fn cost_follows_the_answer(fixture: Fixture) {
     fixture.put(&records(15..60)).await;
     let large = costs(&fixture).await;
     let shapes = SHAPES.iter().map(|shape| (shape, "all")).chain(SHAPES.iter().map(|shape| (shape, "a patient's")));
+    let shapes = shapes.chain(GRANTED.iter().map(|shape| (shape, "granted")));
     let grown: Vec<String> = shapes
         .zip(small.iter().zip(&large))
         .filter(|(_, (small, large))| **large > *small * 1.5 + 50.0)
@@ -263,7 +288,7 @@ async fn no_search_by_any_parameter_reads_a_table_whole() {
         for (of, query) in by_each_parameter(&fixture.table) {
             // What cannot be searched for is refused, and tested elsewhere.
             let Ok(search) = parse(&fixture.table, Some(of), &query) else { continue };
-            let access = Access { boundary: &Boundary::Unrestricted, scopes: &[] };
+            let access = Access { boundary: &Boundary::Unrestricted };
             let plan = fixture.planner().page(&search, access, 20, None);
             let steps: Vec<String> = match &meter {
                 Meter::Sqlite(connection) => {
