@@ -9,6 +9,7 @@ mod commands;
 mod conformance;
 mod crash;
 mod demo;
+mod granular;
 mod outage;
 mod paging;
 mod processes;

@@ -141,6 +141,7 @@ impl World {
             client_id: "end-to-end-tests",
             scope: token.scope,
             patient: token.patient,
+            fhir_user: None,
             now: sites.clock().now(),
             lifetime: token.lifetime,
             id: sites.ids().next(),
