@@ -4,7 +4,7 @@ use askama::Template;
 use jiff::civil::Date;
 
 use crate::words::{self, Group, Reader, Scope};
-use crate::{Form, Frame, Link};
+use crate::{Form, Frame, Link, Person};
 
 /// The app that asks. All of it is the app's own word.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +84,11 @@ impl Switch {
 impl Consent {
     fn reader(&self) -> Reader {
         if matches!(self.record, Record::Own) { Reader::Patient } else { Reader::Staff }
+    }
+
+    /// Who is asked, where the record is not their own.
+    pub(crate) fn staff(&self) -> Option<&Person> {
+        self.frame.person.as_ref().filter(|_| self.reader() == Reader::Staff)
     }
 
     /// The switches under their headings.

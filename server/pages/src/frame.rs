@@ -41,4 +41,11 @@ impl Link {
     pub fn new(text: impl Into<String>, href: impl Into<String>) -> Self {
         Self { text: text.into(), href: href.into(), current: false }
     }
+
+    /// Whether it leads to a page of the web. What a client says of itself may be anything, `javascript:` too, and is
+    /// not linked then.
+    pub(crate) fn is_web(&self) -> bool {
+        let scheme = self.href.split_once("://").map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http"))
+    }
 }

@@ -68,6 +68,7 @@ async function authorize(fhirBase, launch) {
   const challenge = base64url(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier)));
   pending.put(state, { base, verifier, issuer: smart.issuer, token: smart.token_endpoint });
   const url = new URL(smart.authorization_endpoint);
+  if (!["https:", "http:"].includes(url.protocol)) throw new Error("The server names no page to sign in at.");
   const asked = {
     response_type: "code",
     client_id: clientId,
