@@ -126,7 +126,8 @@ pub(super) const TYPES: &[(&str, Group, Of, &str)] = &[
     ("VisionPrescription", Medicines, Patient, "prescriptions of glasses and contact lenses"),
 ];
 
-/// What a scope on everything may be narrowed to: the types that US Core asks a server for.
+/// What a scope on everything may be narrowed to: the types that US Core asks a server for, without those that tell nothing
+/// of a person (Endpoint, HealthcareService, Questionnaire, ValueSet), which would only make the list longer.
 /// <https://hl7.org/fhir/us/core/STU8/scopes.html>
 pub(super) const OFFERED_TYPES: &[&str] = &[
     "Patient",
