@@ -319,5 +319,7 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
     let signs = key.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
     let verifies =
         key.common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-    is_kind && signs && verifies
+    // "alg" of a key is what it is for: RFC 7517, 4.4.
+    let named = key.common.key_algorithm.is_none_or(|named| named.to_string() == format!("{algorithm:?}"));
+    is_kind && signs && verifies && named
 }

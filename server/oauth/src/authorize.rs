@@ -10,7 +10,6 @@ use crate::engine::Engine;
 use crate::error::{ErrorCode, OAuthError};
 use crate::grant::LaunchContext;
 use crate::parameters::Parameters;
-use crate::registration::is_loopback;
 use crate::scope::Level;
 use crate::scopes;
 use crate::secret;
@@ -104,7 +103,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         redirect_uri: &str,
         state: Option<String>,
     ) -> Result<AuthorizationRequest, OAuthError> {
-        parameters.one("state")?;
+        short(parameters, "state")?;
         if parameters.one("request")?.is_some() {
             return Err(OAuthError::new(
                 ErrorCode::RequestNotSupported,
@@ -167,28 +166,26 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     fn check_audience(&self, parameters: &Parameters, scopes: &[String]) -> Result<(), OAuthError> {
         let base = &self.settings.fhir_base;
         let is_for_data = scopes.iter().any(|scope| scope.contains('/')) || scopes::has(scopes, "launch");
-        match parameters.one("aud")?.or(parameters.one("resource")?) {
-            Some(audience) if self.settings.is_audience(audience) => Ok(()),
-            Some(_) => Err(OAuthError::invalid_request(format!("aud is another server: it must be {base}"))),
-            None if is_for_data => {
-                Err(OAuthError::invalid_request(format!("the parameter aud is missing: it must be {base}")))
-            }
-            None => Ok(()),
+        // `resource` is what RFC 8707 calls it.
+        let named = [parameters.one("aud")?, parameters.one("resource")?];
+        if named.iter().flatten().any(|audience| !self.settings.is_audience(audience)) {
+            return Err(OAuthError::invalid_request(format!("aud is another server: it must be {base}")));
         }
+        if is_for_data && named == [None, None] {
+            return Err(OAuthError::invalid_request(format!("the parameter aud is missing: it must be {base}")));
+        }
+        Ok(())
     }
 
     /// What is asked for must be understood, and registered for the client. `system/` scopes are for clients on their own.
     fn asked_scopes(&self, text: Option<&str>, client: &Client) -> Result<Vec<String>, OAuthError> {
         let text = text.ok_or_else(|| OAuthError::invalid_scope("the parameter scope is missing"))?;
-        let mut scopes: Vec<String> = Vec::new();
-        for scope in text.split_ascii_whitespace() {
+        let scopes = scopes::split(text)?;
+        for scope in &scopes {
             scopes::read(scope)?;
             if !scopes::covers(client.scopes(), scope) {
                 let shown = scope.split('?').next().unwrap_or_default();
                 return Err(OAuthError::invalid_scope(format!("the client is not registered for the scope {shown}")));
-            }
-            if !scopes.iter().any(|had| had == scope) {
-                scopes.push(scope.to_owned());
             }
         }
         if scopes::has_level(&scopes, Level::System) {
@@ -220,14 +217,14 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     }
 }
 
-/// A loopback redirect URI of a native app, with its port taken out; `localhost` is a name and keeps its port.
-fn loopback_without_port(uri: &str) -> Option<String> {
-    let mut url = Url::parse(uri).ok()?;
-    if url.scheme() != "http" || !is_loopback(&url) || url.domain().is_some() {
-        return None;
-    }
-    url.set_port(None).ok()?;
-    Some(url.into())
+/// A loopback redirect URI of a native app without its port, otherwise letter by letter; `localhost` is a name and keeps
+/// its port: RFC 8252, 7.3 and 8.3.
+fn loopback_without_port(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("http://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
+    let port = |text: &str| text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let host = ["127.0.0.1", "[::1]"].into_iter().find(|host| authority.strip_prefix(host).is_some_and(port))?;
+    Some((host, path))
 }
 
 fn short(parameters: &Parameters, name: &'static str) -> Result<Option<String>, OAuthError> {

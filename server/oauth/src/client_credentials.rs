@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::error::{ErrorCode, OAuthError};
 use crate::parameters::Parameters;
 use crate::scope::Level;
-use crate::scopes::{self, Named};
+use crate::scopes;
 use crate::secret;
 use crate::storage::Storage;
 use crate::token::{NewToken, TokenResponse, server_error};
@@ -29,13 +29,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 "system scopes are switched off on this server (apis.system_scopes)",
             ));
         }
-        let mut granted: Vec<String> = Vec::new();
-        for scope in form.needed("scope")?.split_ascii_whitespace() {
-            let is_system = match scopes::read(scope)? {
-                Named::Resource(scope) => scope.level == Level::System,
-                Named::Other(other) => other.starts_with("system/"),
-            };
-            if !is_system {
+        let granted = scopes::split(form.needed("scope")?)?;
+        for scope in &granted {
+            if scopes::read(scope)?.level() != Some(Level::System) {
                 return Err(OAuthError::invalid_scope(
                     "the client_credentials grant is for system/ scopes: nobody is logged in",
                 ));
@@ -43,9 +39,6 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             if !scopes::covers(client.scopes(), scope) {
                 let shown = scope.split('?').next().unwrap_or_default();
                 return Err(OAuthError::invalid_scope(format!("the client is not registered for the scope {shown}")));
-            }
-            if !granted.iter().any(|had| had == scope) {
-                granted.push(scope.to_owned());
             }
         }
         let scope = granted.join(" ");

@@ -84,7 +84,15 @@ pub struct ErrorBody<'a> {
 
 impl OAuthError {
     pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> OAuthError {
-        OAuthError { code, description: description.into() }
+        let description = description.into();
+        // "Values for the "error_description" parameter MUST NOT include characters outside the set %x20-21 / %x23-5B /
+        // %x5D-7E": RFC 6749, 5.2. What a client has sent may be quoted in it.
+        let is_allowed = |character: char| matches!(character, ' '..='~') && !matches!(character, '"' | '\\');
+        let description = match description.chars().all(is_allowed) {
+            true => description,
+            false => description.chars().map(|character| if is_allowed(character) { character } else { '?' }).collect(),
+        };
+        OAuthError { code, description }
     }
 
     pub fn invalid_request(description: impl Into<Cow<'static, str>>) -> OAuthError {

@@ -164,7 +164,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Takes a grant back, with all its tokens, at once.
     pub async fn revoke_grant(&self, id: &str) -> Result<bool, OAuthError> {
         // First the feed: should the rest fail, the tokens are no good all the same.
-        self.storage.revoke(id, self.after(self.settings.token_lifetime)).await?;
+        // A token that is being signed at this moment is a little younger.
+        self.storage.revoke(id, self.after(self.settings.token_lifetime) + 60).await?;
         Ok(self.storage.remove(Kind::Grant, id).await?)
     }
 

@@ -10,7 +10,7 @@ use crate::engine::{Engine, Stored};
 use crate::error::{ErrorCode, OAuthError};
 use crate::grant::{Access, LaunchContext};
 use crate::parameters::Parameters;
-use crate::scope::{Level, parse_scope};
+use crate::scope::Level;
 use crate::scopes;
 use crate::secret;
 use crate::session::Session;
@@ -109,7 +109,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             true => give_up(ErrorCode::LoginRequired, "nobody is logged in, or not lately"),
             false => Ok(Step::Login { hint: request.login_hint.clone() }),
         };
-        if session.half.is_some() {
+        if session.half.is_some() && !request.prompt.none {
             return Ok(Step::SecondFactor);
         }
         let user = match &session.user {
@@ -131,13 +131,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             };
         }
         let patient = self.patient_of(&interaction, &user);
-        if self.needs_encounter(&interaction) {
-            if let Some(patient) = patient {
-                return match request.prompt.none {
-                    true => give_up(ErrorCode::InteractionRequired, "an encounter must be chosen"),
-                    false => Ok(Step::PickEncounter { client, user, patient }),
-                };
-            }
+        if self.needs_encounter(&interaction)
+            && let Some(patient) = patient
+        {
+            return match request.prompt.none {
+                true => give_up(ErrorCode::InteractionRequired, "an encounter must be chosen"),
+                false => Ok(Step::PickEncounter { client, user, patient }),
+            };
         }
         let offered = self.offered(request, &user);
         if request.prompt.none {
@@ -292,8 +292,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let request = &interaction.request;
         let again = request.prompt.login || request.prompt.select_account;
         let in_time = request.max_age.is_none_or(|age| self.now().as_second() - session.authenticated <= age);
-        (!again || session.authenticated >= interaction.begun)
-            && (in_time || session.authenticated >= interaction.begun)
+        session.authenticated >= interaction.begun || (in_time && !again)
     }
 
     /// "patient/* ... the patient in context is mandatory".
@@ -337,12 +336,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     fn offered(&self, request: &AuthorizationRequest, user: &User) -> Vec<String> {
         let mut offered: Vec<String> = Vec::new();
         for scope in &request.scopes {
-            let scope = match parse_scope(scope) {
-                Ok(parsed) if parsed.level == Level::User && user.role == Role::Patient => {
-                    crate::scope::Scope { level: Level::Patient, ..parsed }.to_string()
-                }
-                _ => scope.clone(),
-            };
+            let is_wider =
+                user.role == Role::Patient && scopes::read(scope).is_ok_and(|named| named.level() == Some(Level::User));
+            // In the words that were asked for, of SMART 1 or 2.
+            let rest = scope.split_once("user/").filter(|_| is_wider);
+            let scope = rest.map_or_else(|| scope.clone(), |(_, rest)| format!("patient/{rest}"));
             if !offered.contains(&scope) {
                 offered.push(scope);
             }

@@ -12,7 +12,7 @@ use crate::refresh::RefreshToken;
 use crate::scopes;
 use crate::secret;
 use crate::storage::Storage;
-use crate::token::{Claims, Found};
+use crate::token::Claims;
 
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// `POST /introspect`. Who asks is a confidential client, or has a token of the same client: others learn nothing.
@@ -24,8 +24,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     ) -> Result<Value, OAuthError> {
         let client = match bearer {
             Some(token) => match self.find_access_token(token).await? {
-                Found::Active(claims) => claims.client_id,
-                Found::Inactive => {
+                Some(claims) => claims.client_id,
+                None => {
                     return Err(OAuthError::new(
                         crate::ErrorCode::InvalidToken,
                         "the access token of the request is not good",
@@ -45,7 +45,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let token = form.needed("token")?;
         // "If the token ... was not issued to this client": it is told as little as of one that is not there.
         let inactive = json!({ "active": false });
-        if let Found::Active(claims) = self.find_access_token(token).await? {
+        if let Some(claims) = self.find_access_token(token).await? {
             return match claims.client_id == client {
                 true => self.describe(&claims).await,
                 false => Ok(inactive),

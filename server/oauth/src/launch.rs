@@ -58,10 +58,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         context: LaunchContext,
     ) -> Result<String, OAuthError> {
         check_context(&context)?;
-        if let Some(own) = user.patient() {
-            if context.patient.as_deref().is_some_and(|patient| patient != own) {
-                return Err(OAuthError::invalid_request("a patient can start an app for their own record only"));
-            }
+        if let Some(own) = user.patient()
+            && context.patient.as_deref().is_some_and(|patient| patient != own)
+        {
+            return Err(OAuthError::invalid_request("a patient can start an app for their own record only"));
         }
         let value = secret::new(&self.random);
         let launch = Launch {
@@ -109,8 +109,10 @@ fn check_context(context: &LaunchContext) -> Result<(), OAuthError> {
         if role == Some("") {
             return Err(OAuthError::invalid_request("a role in fhirContext is not empty"));
         }
-        let kind = member("reference").and_then(Value::as_str).and_then(|reference| reference.split('/').next());
-        if matches!(kind, Some("Patient" | "Encounter")) && role.is_none_or(|role| role == "launch") {
+        // Relative, absolute, or of a version.
+        let reference = member("reference").and_then(Value::as_str).unwrap_or_default();
+        let is_in_context = reference.split('/').any(|part| matches!(part, "Patient" | "Encounter"));
+        if is_in_context && role.is_none_or(|role| role == "launch") {
             return Err(OAuthError::invalid_request(
                 "the patient and encounter in context stand beside fhirContext; in it they have another role",
             ));

@@ -35,8 +35,6 @@ mod secret;
 mod session;
 mod settings;
 mod storage;
-#[cfg(test)]
-mod tests;
 mod token;
 mod user;
 mod userinfo;

@@ -57,14 +57,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 .ok_or_else(|| OAuthError::invalid_grant("the user has a second factor: send its code as mfa_token"))?;
             self.check_second_factor(&user.id, code).await.map_err(refused)?;
         }
-        let mut granted: Vec<String> = Vec::new();
-        for scope in form.needed("scope")?.split_ascii_whitespace() {
+        let granted = scopes::split(form.needed("scope")?)?;
+        for scope in &granted {
             scopes::read(scope)?;
             if !scopes::covers(client.scopes(), scope) {
                 let shown = scope.split('?').next().unwrap_or_default();
                 return Err(OAuthError::invalid_scope(format!("the client is not registered for the scope {shown}")));
             }
-            granted.push(scope.to_owned());
         }
         let levels = |level| scopes::has_level(&granted, level);
         if levels(Level::System) || (for_patients && levels(Level::User)) || (!for_patients && levels(Level::Patient)) {

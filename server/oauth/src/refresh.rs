@@ -96,7 +96,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 /// refresh token is good for all of it again.
 fn narrowed(grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
     let Some(asked) = asked else { return Ok(grant.scopes.clone()) };
-    let scopes: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
+    let scopes = scopes::split(asked)?;
     match scopes.iter().find(|scope| !scopes::covers(grant.scopes.iter().map(String::as_str), scope)) {
         Some(scope) => {
             let shown = scope.split('?').next().unwrap_or_default();

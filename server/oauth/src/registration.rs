@@ -8,7 +8,7 @@ use crate::client::{AuthMethod, Client, ClientState, KeyFetcher};
 use crate::engine::Engine;
 use crate::error::{ErrorCode, OAuthError};
 use crate::scope::Level;
-use crate::scopes::{self, Named};
+use crate::scopes;
 use crate::secret;
 use crate::storage::Storage;
 
@@ -156,9 +156,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     /// "Patient apps are usable at once": <https://www.healthit.gov/test-method/standardized-api-patient-and-population-services>
     fn first_state(&self, client: &Client) -> ClientState {
-        let asks_for_staff = scopes::read_all(&client.scope).is_ok_and(|named| {
-            named.iter().any(|named| matches!(named, Named::Resource(scope) if scope.level != Level::Patient))
-        });
+        let asks_for_staff = scopes::read_all(&client.scope)
+            .is_ok_and(|named| named.iter().any(|named| matches!(named.level(), Some(Level::User | Level::System))));
         let launches = client.is_public() && client.scopes().any(|scope| scope == "launch");
         if self.settings.manual_approval || asks_for_staff || launches {
             ClientState::Pending
@@ -192,9 +191,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             redirect_uri(uri, native)?;
         }
         let scope = self.scope(metadata, auth_method)?;
-        let system = scopes::read_all(&scope).is_ok_and(|named| {
-            named.iter().any(|named| matches!(named, Named::Resource(scope) if scope.level == Level::System))
-        });
+        let system = scopes::read_all(&scope)?.iter().any(|named| named.level() == Some(Level::System));
         if system && !has_keys {
             return Err(invalid(
                 "system/ scopes need private_key_jwt: send jwks or jwks_uri \
@@ -208,10 +205,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 "redirect_uris is needed for the authorization code grant",
             ));
         }
-        if let Some(types) = metadata.get("response_types").and_then(Value::as_array) {
-            if types.iter().any(|kind| kind != "code") {
-                return Err(invalid("response_types: only code is supported"));
-            }
+        if let Some(types) = metadata.get("response_types").and_then(Value::as_array)
+            && types.iter().any(|kind| kind != "code")
+        {
+            return Err(invalid("response_types: only code is supported"));
         }
         if text(metadata, "subject_type")?.is_some_and(|kind| kind != "public") {
             return Err(invalid("subject_type: only public is supported"));
@@ -265,11 +262,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     fn scope(&self, metadata: &Map<String, Value>, auth_method: AuthMethod) -> Result<String, OAuthError> {
         let scope = text(metadata, "scope")?.unwrap_or("openid fhirUser launch/patient patient/*.rs");
         for named in scopes::read_all(scope)? {
-            let Named::Resource(resource) = named else { continue };
-            if resource.level != Level::Patient && auth_method == AuthMethod::None && resource.level == Level::System {
+            if named.level() != Some(Level::System) {
+                continue;
+            }
+            if auth_method == AuthMethod::None {
                 return Err(invalid("a client without a secret or key cannot ask for system/ scopes"));
             }
-            if resource.level == Level::System && !self.settings.system_scopes {
+            if !self.settings.system_scopes {
                 return Err(OAuthError::invalid_scope(
                     "system/ scopes are switched off on this server (apis.system_scopes)",
                 ));
@@ -455,7 +454,7 @@ fn redirect_uri(text: &str, native: bool) -> Result<(), OAuthError> {
     }
 }
 
-pub(crate) fn is_loopback(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

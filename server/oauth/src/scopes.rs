@@ -14,6 +14,30 @@ pub enum Named {
     Resource(Scope),
 }
 
+impl Named {
+    /// At which level it gives access: `system/Patient.$export` as much as `system/Patient.rs`.
+    pub fn level(&self) -> Option<Level> {
+        match self {
+            Named::Resource(scope) => Some(scope.level),
+            Named::Other(other) => {
+                let (level, _) = other.split_once('/')?;
+                [Level::Patient, Level::User, Level::System].into_iter().find(|known| known.as_str() == level)
+            }
+        }
+    }
+}
+
+/// The scopes of a parameter, each once. RFC 6749, 3.3: there is at least one.
+pub(crate) fn split(text: &str) -> Result<Vec<String>, OAuthError> {
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in text.split_ascii_whitespace() {
+        if !scopes.iter().any(|had| had == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    if scopes.is_empty() { Err(OAuthError::invalid_scope("the parameter scope names no scope")) } else { Ok(scopes) }
+}
+
 /// Reads all scopes of a text; one that is not understood is an error.
 pub(crate) fn read_all(text: &str) -> Result<Vec<Named>, OAuthError> {
     text.split_ascii_whitespace().map(read).collect()
@@ -42,7 +66,7 @@ pub(crate) fn has(scopes: &[String], scope: &str) -> bool {
 
 /// Whether any scope is of this level.
 pub(crate) fn has_level(scopes: &[String], level: Level) -> bool {
-    scopes.iter().any(|scope| matches!(read(scope), Ok(Named::Resource(scope)) if scope.level == level))
+    scopes.iter().any(|scope| read(scope).is_ok_and(|named| named.level() == Some(level)))
 }
 
 /// What discovery names. "scopes_supported ... all listed must work": wildcards, and each type that US Core has, with the granular

@@ -10,7 +10,7 @@ use openidconnect::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::client::KeyFetcher;
+use crate::client::{ClientState, KeyFetcher};
 use crate::engine::Engine;
 use crate::error::{ErrorCode, OAuthError};
 use crate::grant::Grant;
@@ -120,15 +120,6 @@ impl AdditionalClaims for FhirUser {}
 
 type SmartIdToken = IdToken<FhirUser, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
 
-/// What was found of an access token that this site has issued.
-#[derive(Debug)]
-pub(crate) enum Found {
-    /// Signed by this site and good.
-    Active(Claims),
-    /// Another's, broken, expired or revoked.
-    Inactive,
-}
-
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Signs an access token of a grant.
     pub(crate) fn access_token(
@@ -201,13 +192,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(Some(token.to_string()))
     }
 
-    /// Reads an access token that somebody asks about.
-    pub(crate) async fn find_access_token(&self, token: &str) -> Result<Found, OAuthError> {
-        let Some(claims) = self.read_access_token(token) else { return Ok(Found::Inactive) };
+    /// An access token that somebody asks about: of this site, signed, in time and not revoked; else none.
+    pub(crate) async fn find_access_token(&self, token: &str) -> Result<Option<Claims>, OAuthError> {
+        let Some(claims) = self.read_access_token(token) else { return Ok(None) };
         if claims.exp <= self.now().as_second() || self.is_revoked(&claims).await? {
-            return Ok(Found::Inactive);
+            return Ok(None);
         }
-        Ok(Found::Active(claims))
+        Ok(Some(claims))
     }
 
     /// Whatever its age.
@@ -226,10 +217,14 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     }
 
     async fn is_revoked(&self, claims: &Claims) -> Result<bool, OAuthError> {
-        if let Some(grant) = &claims.grant {
-            if self.grant(grant).await?.is_none() {
-                return Ok(true);
-            }
+        // A backend service has no grant that could have been taken back.
+        if self.client(&claims.client_id).await?.is_some_and(|client| client.state != ClientState::Enabled) {
+            return Ok(true);
+        }
+        if let Some(grant) = &claims.grant
+            && self.grant(grant).await?.is_none()
+        {
+            return Ok(true);
         }
         self.is_in_feed(&claims.jti).await
     }

@@ -160,6 +160,11 @@ fn compared(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
+/// What is typed as a name may be a password in the wrong field, and of any length: its hash is kept.
+fn attempts_key(name: &str) -> String {
+    secret::hash(&compared(name))
+}
+
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     pub async fn user(&self, id: &str) -> Result<Option<User>, OAuthError> {
         Ok(self.load::<User>(id).await?.map(|kept| kept.value))
@@ -245,7 +250,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             Ok(())
         });
         changed.await?;
-        self.storage.remove(Kind::Attempts, &compared(&user.name)).await?;
+        self.storage.remove(Kind::Attempts, &attempts_key(&user.name)).await?;
         self.end_sessions_of(id, but_session).await?;
         Ok(true)
     }
@@ -253,7 +258,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// For an administrator: lets somebody who was locked out try again.
     pub async fn unlock_user(&self, id: &str) -> Result<bool, OAuthError> {
         let Some(user) = self.user(id).await? else { return Ok(false) };
-        self.storage.remove(Kind::Attempts, &compared(&user.name)).await?;
+        self.storage.remove(Kind::Attempts, &attempts_key(&user.name)).await?;
         Ok(true)
     }
 
@@ -269,9 +274,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     /// Whether this is the user and the password. Takes a while, also for a name that nobody has.
     pub async fn check_password(&self, name: &str, password: &str) -> Result<User, LoginError> {
-        let compared = compared(name);
+        let key = attempts_key(name);
         let now = self.now().as_second();
-        let attempts = self.load::<Attempts>(&compared).await?.map(|kept| kept.value);
+        let attempts = self.load::<Attempts>(&key).await?.map(|kept| kept.value);
         if let Some(attempts) = attempts.as_ref().filter(|attempts| attempts.locked_until > now) {
             return Err(LoginError::Locked(attempts.locked_until - now));
         }
@@ -283,12 +288,12 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             Some(user) => {
                 // A second factor is still to come where there is one: until then the wrong attempts count on.
                 if attempts.is_some() && !user.has_second_factor() {
-                    self.storage.remove(Kind::Attempts, &compared).await.map_err(OAuthError::from)?;
+                    self.storage.remove(Kind::Attempts, &key).await.map_err(OAuthError::from)?;
                 }
                 Ok(user)
             }
             None => {
-                self.count_wrong(&compared).await?;
+                self.count_wrong(&key).await?;
                 Err(LoginError::Wrong)
             }
         }
@@ -297,9 +302,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Whether this is a code of the user's device, or one of the recovery codes, which is then used up.
     pub async fn check_second_factor(&self, user_id: &str, code: &str) -> Result<User, LoginError> {
         let user = self.user(user_id).await?.filter(|user| user.enabled).ok_or(LoginError::Wrong)?;
-        let compared = compared(&user.name);
+        let key = attempts_key(&user.name);
         let now = self.now().as_second();
-        let attempts = self.load::<Attempts>(&compared).await?.map(|kept| kept.value);
+        let attempts = self.load::<Attempts>(&key).await?.map(|kept| kept.value);
         if let Some(attempts) = attempts.filter(|attempts| attempts.locked_until > now) {
             return Err(LoginError::Locked(attempts.locked_until - now));
         }
@@ -309,10 +314,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             _ => self.use_recovery_code(&user, &code).await?,
         };
         if !is_right {
-            self.count_wrong(&compared).await?;
+            self.count_wrong(&key).await?;
             return Err(LoginError::WrongCode);
         }
-        self.storage.remove(Kind::Attempts, &compared).await.map_err(OAuthError::from)?;
+        self.storage.remove(Kind::Attempts, &key).await.map_err(OAuthError::from)?;
         Ok(user)
     }
 
@@ -339,17 +344,17 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(used)
     }
 
-    async fn count_wrong(&self, compared: &str) -> Result<(), OAuthError> {
+    async fn count_wrong(&self, key: &str) -> Result<(), OAuthError> {
         let now = self.now().as_second();
         let wait = |wrong: u32| match wrong.checked_sub(FREE_ATTEMPTS) {
             None => 0,
             Some(more) => (FIRST_WAIT << more.min(20)).min(LONGEST_WAIT),
         };
         let first = Attempts { wrong: 1, locked_until: now, expires: now + FORGET };
-        if self.add(compared, &first).await? {
+        if self.add(key, &first).await? {
             return Ok(());
         }
-        let changed = self.change::<Attempts>(compared, |attempts| {
+        let changed = self.change::<Attempts>(key, |attempts| {
             attempts.wrong = attempts.wrong.saturating_add(1);
             attempts.locked_until = now + wait(attempts.wrong);
             attempts.expires = now + FORGET;
@@ -370,7 +375,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Puts the secret in force once a code shows that the device has it. The recovery codes are told this once.
     pub async fn confirm_totp(&self, user_id: &str, secret: &str, code: &str) -> Result<Vec<String>, OAuthError> {
         let user = self.user(user_id).await?.ok_or_else(|| OAuthError::invalid_request("no such user"))?;
-        if !totp(secret, &user.name, "Vesta")?.check(code.trim(), self.now().as_second().unsigned_abs()).is_none() {
+        if totp(secret, &user.name, "Vesta")?.check(code.trim(), self.now().as_second().unsigned_abs()).is_none() {
             return Err(OAuthError::invalid_request("the code is not the device's: check its clock, and scan anew"));
         }
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(&secret::new(&self.random))).collect();
@@ -473,10 +478,11 @@ fn totp(secret: &str, account: &str, issuer: &str) -> Result<Totp, OAuthError> {
         .map_err(|_| wrong())
 }
 
-/// Ten letters of 32 that are not mistaken for one another, in two groups: 50 bits, each good once.
+/// Letters of 32 that are not mistaken for one another: 120 bits, since "look-up secrets having at least 112 bits of entropy" may be
+/// kept as a plain hash. <https://pages.nist.gov/800-63-3/sp800-63b.html#lusv>
 fn recovery_code(chance: &str) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let hash = secret::sha256(chance.as_bytes());
-    let letters: Vec<char> = hash.iter().take(10).map(|byte| LETTERS[usize::from(byte % 32)].into()).collect();
-    format!("{}-{}", letters[..5].iter().collect::<String>(), letters[5..].iter().collect::<String>())
+    let letters: Vec<char> = hash.iter().take(24).map(|byte| LETTERS[usize::from(byte % 32)].into()).collect();
+    letters.chunks(4).map(|group| group.iter().collect()).collect::<Vec<String>>().join("-")
 }

@@ -6,14 +6,13 @@ use crate::client::KeyFetcher;
 use crate::engine::Engine;
 use crate::error::{ErrorCode, OAuthError};
 use crate::storage::Storage;
-use crate::token::Found;
 
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// `GET` or `POST /userinfo` with an access token.
     pub async fn userinfo(&self, token: &str) -> Result<Value, OAuthError> {
         let invalid =
             || OAuthError::new(ErrorCode::InvalidToken, "the access token is not good, or has expired or was revoked");
-        let Found::Active(claims) = self.find_access_token(token).await? else { return Err(invalid()) };
+        let Some(claims) = self.find_access_token(token).await? else { return Err(invalid()) };
         let has = |wanted: &str| claims.scope.split_ascii_whitespace().any(|scope| scope == wanted);
         if !has("openid") {
             return Err(OAuthError::new(ErrorCode::InsufficientScope, "the scope openid is needed"));
