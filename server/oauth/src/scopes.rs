@@ -95,7 +95,7 @@ pub(crate) fn supported(granular: &[&str], system: bool) -> Vec<String> {
     scopes
 }
 
-/// The types of US Core's table of scopes: <https://hl7.org/fhir/us/core/scopes.html>
+/// The types of US Core's table of scopes: <https://hl7.org/fhir/us/core/STU8/scopes.html>
 const TYPES: [&str; 31] = [
     "AllergyIntolerance",
     "CarePlan",
