@@ -30,6 +30,9 @@ struct Additional {
     code_challenge_methods_supported: Vec<String>,
     introspection_endpoint_auth_methods_supported: Vec<String>,
     revocation_endpoint_auth_methods_supported: Vec<String>,
+    // "MUST be present if ... private_key_jwt": RFC 8414, 2.
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<String>,
     authorization_response_iss_parameter_supported: bool,
     prompt_values_supported: Vec<String>,
 }
@@ -78,6 +81,9 @@ const CAPABILITIES: [&str; 19] = [
 const METHODS: [&str; 4] = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
 const CONFIDENTIAL: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
 
+/// Of client assertions.
+const ALGORITHMS: [&str; 2] = ["RS384", "ES384"];
+
 fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
@@ -101,6 +107,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 code_challenge_methods_supported: owned(&["S256"]),
                 introspection_endpoint_auth_methods_supported: owned(&CONFIDENTIAL),
                 revocation_endpoint_auth_methods_supported: owned(&METHODS),
+                introspection_endpoint_auth_signing_alg_values_supported: owned(&ALGORITHMS),
+                revocation_endpoint_auth_signing_alg_values_supported: owned(&ALGORITHMS),
                 authorization_response_iss_parameter_supported: true,
                 prompt_values_supported: owned(&["none", "login", "consent", "select_account"]),
             },
@@ -169,7 +177,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             "management_endpoint": url("apps"),
             "end_session_endpoint": url("logout"),
             "token_endpoint_auth_methods_supported": METHODS,
-            "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+            "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
             "grant_types_supported": self.grant_types(),
             "scopes_supported": self.scopes_supported(granular),
             "response_types_supported": ["code"],

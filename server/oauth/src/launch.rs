@@ -18,6 +18,9 @@ pub(crate) struct Launch {
     pub(crate) client: String,
     pub(crate) user: String,
     pub(crate) context: LaunchContext,
+    /// The app's request must have come by then.
+    good_until: i64,
+    /// Once it has come, the person may take their time to log in and consent.
     expires: i64,
 }
 
@@ -68,7 +71,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             client: client.id.clone(),
             user: user.id.clone(),
             context,
-            expires: self.after(self.settings.launch_lifetime),
+            good_until: self.after(self.settings.launch_lifetime),
+            expires: self.after(self.settings.launch_lifetime + self.settings.interaction_lifetime),
         };
         self.add(&secret::hash(&value), &launch).await?;
         Ok(value)
@@ -77,7 +81,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// What the launch was for, where it is this client's and was not used.
     pub(crate) async fn find_launch(&self, value: &str, client: &Client) -> Result<Launch, OAuthError> {
         let found = self.load::<Launch>(&secret::hash(value)).await?.map(|kept| kept.value);
-        found.filter(|launch| launch.client == client.id).ok_or_else(unknown)
+        found
+            .filter(|launch| launch.client == client.id && launch.good_until > self.now().as_second())
+            .ok_or_else(unknown)
     }
 
     /// Of two who use it, one gets it.

@@ -322,9 +322,15 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     }
 
     async fn is_fresh_code(&self, user: &User, code: &str, now: i64) -> Result<bool, OAuthError> {
-        let Some(secret) = user.totp_secret.as_deref() else { return Ok(false) };
-        let totp = totp(secret, &user.name, "Vesta")?;
-        if totp.check(code, now.unsigned_abs()).is_none() {
+        match user.totp_secret.as_deref() {
+            Some(secret) => self.use_code(user, secret, code, now).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Whether the device shows this code now, for the first time.
+    async fn use_code(&self, user: &User, secret: &str, code: &str, now: i64) -> Result<bool, OAuthError> {
+        if totp(secret, &user.name, "Vesta")?.check(code, now.unsigned_abs()).is_none() {
             return Ok(false);
         }
         let key = secret::hash(&format!("{} {code}", user.id));
@@ -375,7 +381,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Puts the secret in force once a code shows that the device has it. The recovery codes are told this once.
     pub async fn confirm_totp(&self, user_id: &str, secret: &str, code: &str) -> Result<Vec<String>, OAuthError> {
         let user = self.user(user_id).await?.ok_or_else(|| OAuthError::invalid_request("no such user"))?;
-        if totp(secret, &user.name, "Vesta")?.check(code.trim(), self.now().as_second().unsigned_abs()).is_none() {
+        if !self.use_code(&user, secret, code.trim(), self.now().as_second()).await? {
             return Err(OAuthError::invalid_request("the code is not the device's: check its clock, and scan anew"));
         }
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(&secret::new(&self.random))).collect();

@@ -108,6 +108,21 @@ async fn launch_that_is_forged_old_or_missing() {
     assert_eq!(redirected(world.begin(&with(&launch, "launch patient/*.rs"), &session).await), "invalid_request");
 }
 
+/// A launch is good for minutes; whoever came with it in time may log in at leisure.
+#[tokio::test]
+async fn launch_that_came_in_time() {
+    let world = World::new();
+    let app = world.public(SCOPE).await;
+    let staff = world.staff().await;
+    let launch = launched(&world, &app, &staff).await;
+    let session = world.browser(&staff).await;
+    world.tick(299);
+    let id = world.begin(&request(&app, SCOPE).set("launch", &launch), &session).await.unwrap();
+    world.tick(600);
+    let session = holding(session, &id);
+    assert!(world.engine.decide(&id, &session, &["patient/*.rs".to_owned()]).await.is_ok());
+}
+
 /// What the launch was for stands firm.
 #[tokio::test]
 async fn launch_for_one_patient_used_for_another() {

@@ -5,6 +5,7 @@ mod authorize;
 mod clients;
 mod code;
 mod consent;
+mod discovery;
 mod introspection;
 mod launch;
 mod people;

@@ -95,7 +95,13 @@ async fn second_factor() {
         "a code of an hour ago"
     );
     assert!(!engine.user(&user.id).await.unwrap().unwrap().has_second_factor());
-    let recovery = engine.confirm_totp(&user.id, &secret, &code(world.now())).await.unwrap();
+    let first = code(world.now());
+    let recovery = engine.confirm_totp(&user.id, &secret, &first).await.unwrap();
+    assert_eq!(
+        engine.check_second_factor(&user.id, &first).await,
+        Err(LoginError::WrongCode),
+        "whoever looked on has nothing"
+    );
     assert!(engine.user(&user.id).await.unwrap().unwrap().has_second_factor());
     world.tick(60);
     let good = code(world.now());
