@@ -364,6 +364,24 @@ impl Boundary {
         }
     }
 
+    /// What lies in both.
+    pub fn and(&self, other: &Boundary) -> Boundary {
+        let parts: Vec<Part> = match (self, other) {
+            (one, other) if one == other => return one.clone(),
+            (Boundary::Unrestricted, one) | (one, Boundary::Unrestricted) => return one.clone(),
+            (Boundary::Patient(_), Boundary::Patient(_)) => Vec::new(),
+            (Boundary::Patient(patient), Boundary::Parts(parts))
+            | (Boundary::Parts(parts), Boundary::Patient(patient)) => {
+                let same = parts.iter().filter(|part| part.patient.as_ref().is_none_or(|own| own == patient));
+                same.map(|part| Part { patient: Some(patient.clone()), ..part.clone() }).collect()
+            }
+            (Boundary::Parts(parts), Boundary::Parts(others)) => {
+                parts.iter().flat_map(|part| others.iter().filter_map(|other| part.and(other))).collect()
+            }
+        };
+        simple(parts)
+    }
+
     /// What is granted of several types, each by its own grant.
     pub fn over(grants: Vec<(&'static str, Boundary)>) -> Boundary {
         if let Some((_, first)) = grants.first()
@@ -392,6 +410,19 @@ impl Boundary {
             }
         }
         Boundary::Parts(parts.into())
+    }
+}
+
+impl Part {
+    fn and(&self, other: &Part) -> Option<Part> {
+        let types: Vec<&'static str> = self.types.iter().copied().filter(|of| other.types.contains(of)).collect();
+        let patient = match (&self.patient, &other.patient) {
+            (Some(one), Some(other)) if one != other => return None,
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        };
+        let criteria = self.criteria.iter().chain(&other.criteria).cloned().collect();
+        let narrowed = self.narrowed.iter().chain(&other.narrowed).cloned().collect();
+        (!types.is_empty()).then_some(Part { types, patient, criteria, narrowed })
     }
 }
 

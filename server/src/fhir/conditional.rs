@@ -55,7 +55,8 @@ impl Condition {
     }
 
     /// Always strict: a parameter passed over would widen the condition. Its chains keep to what the token covers, as a
-    /// search's do.
+    /// search's do. What matches is told by the answer: of a type that the token may read or search in part, it is
+    /// looked for in that part.
     pub(super) fn of(
         request: &Request<'_>,
         resource_type: Type,
@@ -88,6 +89,7 @@ impl Condition {
             return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text)));
         }
         reach::restrict(request, &mut search)?;
+        let granted = request.reach(resource_type.name).map_or_else(|_| granted.clone(), |shown| granted.and(&shown));
         Ok(Condition { resource_type, search, granted })
     }
 

@@ -81,7 +81,9 @@ impl Terminology {
                 }
             }
         }
-        if roots.iter().all(|root| matches!(root, Root::Given(_))) {
+        // What came with the request draws on what the token reaches, where that is a part.
+        let is_part = matches!(boundary, Some(Boundary::Parts(_)));
+        if !is_part && roots.iter().all(|root| matches!(root, Root::Given(_))) {
             within = Some(&Boundary::Unrestricted);
         }
         let mut drawn_on = 0;

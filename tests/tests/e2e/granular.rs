@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, World, matches};
+use crate::harness::{Client, Token, World, matches};
 
 const OBSERVATION: &str = "http://terminology.hl7.org/CodeSystem/observation-category";
 const CONDITION: &str = "http://terminology.hl7.org/CodeSystem/condition-category";
@@ -126,5 +126,22 @@ on_both_databases! {
         let client = world.patient_client(&patient, "patient/Observation.rs?category");
         let refused = client.get("Observation").expect(401);
         assert!(refused.issues().iter().any(|issue| issue.contains("name=value")), "{refused:?}");
+    }
+
+    /// "Permission to retrieve information about the current logged-in user": only where the token has both scopes.
+    /// <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#quick-start>
+    fn who_is_logged_in_reads_their_own_resource(world) {
+        let all = world.client("user/*.cruds");
+        let practitioner = || all.create(&json!({ "resourceType": "Practitioner", "name": [{ "family": "Doe" }] }));
+        let (own, colleague) = (practitioner(), practitioner());
+        let user = format!("{}/Practitioner/{own}", all.base);
+        let token = |scope| Token { scope, patient: Some("1"), fhir_user: Some(&user), ..Token::default() };
+        let client = world.client_with(&token("openid fhirUser patient/Observation.rs"));
+        client.get(&format!("Practitioner/{own}")).expect(200);
+        client.get(&format!("Practitioner/{colleague}")).expect(404);
+        client.get("Practitioner").expect(403);
+        client.delete(&format!("Practitioner/{own}")).expect(403);
+        let client = world.client_with(&token("fhirUser patient/Observation.rs"));
+        client.get(&format!("Practitioner/{own}")).expect(403);
     }
 }

@@ -148,6 +148,31 @@ fn constraints_grant_what_meets_them() {
     insta::assert_snapshot!(text);
 }
 
+#[test]
+fn what_lies_in_both_of_two_grants() {
+    let table = table();
+    for (scopes, expected) in [
+        ("patient/Observation.c patient/Observation.r", "of 1"),
+        ("user/Observation.cr", "all"),
+        ("user/Observation.c patient/Observation.r", "of 1"),
+        ("user/Observation.c?code=a user/Observation.r", "[Observation all and code(1)]"),
+        ("user/Observation.c?code=a patient/Observation.r", "[Observation of 1 and code(1)]"),
+        ("user/Observation.cr?code=a", "[Observation all and code(1)]"),
+        ("user/Observation.c?code=a user/Observation.r?status=b", "[Observation all and code(1) and status(1)]"),
+        (
+            "user/Observation.c?code=a patient/Observation.r?status=b user/Observation.r?date=2024",
+            "[Observation all and code(1) and date(1)] or [Observation of 1 and code(1) and status(1)]",
+        ),
+    ] {
+        let context = context(scopes, Some("1"));
+        let of = |permission| context.grant(asked(&table), "Observation", permission).unwrap();
+        let (create, read) = (of(Permission::Create), of(Permission::Read));
+        assert_eq!(shown(&create.and(&read)), expected, "{scopes}");
+    }
+    let nothing = Boundary::Patient("1".to_owned()).and(&Boundary::Patient("2".to_owned()));
+    assert!(nothing.is_nothing());
+}
+
 /// "Permission to retrieve information about the current logged-in user."
 /// <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#quick-start>
 #[test]

@@ -10,13 +10,13 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::{Invocation, returned};
-use crate::access::Permission;
+use crate::access::{Boundary, Permission};
 use crate::fhir::answer::Answer;
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::boundary::{self, Beside};
 use crate::fhir::outcome::{Error, Kind};
-use crate::fhir::service::{Request, Service, Type, check_resource, content, gone, not_found};
-use crate::store::{AuditOutcome, Check, Operation, Resolve, StoreError, Stored, Unit, View};
+use crate::fhir::service::{Owned, Request, Type, check_resource, content, gone, not_found};
+use crate::store::{AuditOutcome, Operation, Resolve, StoreError, Stored, Unit, View};
 
 /// Those of `meta` that are sets, with what tells two members apart.
 const SETS: [&str; 3] = ["profile", "security", "tag"];
@@ -71,14 +71,7 @@ pub(super) async fn change(
     let stored = current(&request, resource_type, id, Permission::Update).await?;
     let after = changed(&parse(&stored)?, &meta, change);
     boundary::check_new(&request, resource_type, &granted, &after, &Beside::new()).await?;
-    let work = Change {
-        service: Arc::clone(request.service),
-        resource_type,
-        id: id.to_owned(),
-        meta,
-        change,
-        check: boundary::check_before(&request, resource_type, &granted),
-    };
+    let work = Change { owned: request.owned(), resource_type, id: id.to_owned(), meta, change, granted };
     let entry = audit::entry(&request, Interaction::Update, Some(resource_type), Some(id), AuditOutcome::Success);
     let written = request.service.store.write(Unit::resolving(Arc::new(work)).audited(entry)).await?;
     let body = written.into_iter().next().map(|written| written.body).unwrap_or_default();
@@ -88,12 +81,12 @@ pub(super) async fn change(
 
 /// The change, made inside the write transaction: two of them at once lose nothing.
 struct Change {
-    service: Arc<Service>,
+    owned: Owned,
     resource_type: Type,
     id: String,
     meta: Map<String, Value>,
     change: ChangeSet,
-    check: Option<Check>,
+    granted: Boundary,
 }
 
 impl Resolve for Change {
@@ -105,10 +98,13 @@ impl Resolve for Change {
                 return Err(StoreError::Gone { version: stored.version });
             }
             let resource = changed(&parse(&stored).map_err(refused)?, &self.meta, self.change);
-            check_resource(&self.service, self.resource_type, &resource).map_err(refused)?;
-            let content = content(&self.service, &resource, &self.id);
+            let (request, beside) = (self.owned.request(), Beside::new());
+            check_resource(request.service, self.resource_type, &resource).map_err(refused)?;
+            let inside = boundary::check_new(&request, self.resource_type, &self.granted, &resource, &beside);
+            inside.await.map_err(refused)?;
+            let content = content(request.service, &resource, &self.id);
             let mut operation = Operation::relabel(self.resource_type.number, self.id.as_str(), content);
-            operation.check = self.check.clone();
+            operation.check = boundary::check_before(&request, self.resource_type, &self.granted);
             Ok(vec![operation])
         })
     }

@@ -280,6 +280,20 @@ async fn conditions_look_for_matches_inside() {
     assert_eq!(stored.version, Some(1));
 }
 
+/// A condition that matches tells of what it matches: a token that may write more than it may read learns nothing more.
+#[tokio::test]
+async fn conditions_tell_nothing_of_what_may_not_be_read() {
+    let fixture = filled().await;
+    let access = fixture.of_patient("patient/Observation.cud patient/Observation.rs?category=laboratory");
+    let request = fixture.asked(&access);
+    let body = bytes(&json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" },
+        "subject": { "reference": "Patient/p" } }));
+    for (id, expected) in [("lab", AnswerKind::Unchanged), ("vital", AnswerKind::Created)] {
+        let answer = create::create(&request, "Observation", &body, Some(&format!("_id={id}"))).await.unwrap();
+        assert_eq!(answer.kind, expected, "{id}");
+    }
+}
+
 #[tokio::test]
 async fn entries_of_bundles_keep_inside() {
     let mut fixture = filled().await;
@@ -444,6 +458,31 @@ async fn a_write_shows_what_may_be_read() {
     for (id, is_shown) in [("lab", true), ("vital", false)] {
         let answer = patch::patch(&request, "Observation", PatchTarget::Id(id), PatchFormat::Json, &amend, None).await;
         assert_eq!(body_of(answer.unwrap()).is_object(), is_shown, "{id}");
+    }
+}
+
+/// A value set that comes with the request does not bring in the codes of one that the token does not reach.
+#[tokio::test]
+async fn what_is_sent_draws_on_what_is_granted() {
+    let fixture = filled().await;
+    for name in ["shown", "hidden"] {
+        fixture
+            .put(json!({ "resourceType": "ValueSet", "id": name, "status": "active", "url": format!("http://example.org/{name}"),
+                "compose": { "include": [{ "system": "http://example.org/codes", "concept": [{ "code": name }] }] } }))
+            .await;
+    }
+    let access = fixture.of_patient("user/ValueSet.rs?url=http://example.org/shown");
+    let place = Place::Type("ValueSet");
+    let found = operation::find(&fixture.service, "expand", place).expect("offered");
+    for (name, is_shown) in [("shown", true), ("hidden", false)] {
+        let sent = json!({ "resourceType": "ValueSet", "status": "active",
+            "compose": { "include": [{ "valueSet": [format!("http://example.org/{name}")] }] } });
+        let body = json!({ "resourceType": "Parameters", "parameter": [{ "name": "valueSet", "resource": sent }] });
+        let by_body = operation::run(&fixture.asked(&access), found, place, &[], Some(&bytes(&body))).await;
+        assert_eq!(by_body.is_ok(), is_shown, "{name}");
+        let by_url = pairs(&[("url", &format!("http://example.org/{name}"))]);
+        let by_url = operation::run(&fixture.asked(&access), found, place, &by_url, None).await;
+        assert_eq!(by_url.is_ok(), is_shown, "{name}");
     }
 }
 

@@ -45,12 +45,19 @@ pub(crate) struct Token<'a> {
     pub(crate) site: &'a str,
     pub(crate) scope: &'a str,
     pub(crate) patient: Option<&'a str>,
+    pub(crate) fhir_user: Option<&'a str>,
     pub(crate) lifetime: SignedDuration,
 }
 
 impl Default for Token<'_> {
     fn default() -> Self {
-        Token { site: "default", scope: "user/*.cruds", patient: None, lifetime: SignedDuration::from_mins(30) }
+        Token {
+            site: "default",
+            scope: "user/*.cruds",
+            patient: None,
+            fhir_user: None,
+            lifetime: SignedDuration::from_mins(30),
+        }
     }
 }
 
@@ -141,7 +148,7 @@ impl World {
             client_id: "end-to-end-tests",
             scope: token.scope,
             patient: token.patient,
-            fhir_user: None,
+            fhir_user: token.fhir_user,
             now: sites.clock().now(),
             lifetime: token.lifetime,
             id: sites.ids().next(),
