@@ -145,7 +145,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(found.into_iter().map(|kept| kept.value).collect())
     }
 
-    /// For an administrator. What a disabled client holds is revoked at once.
+    /// For an administrator. What a disabled client holds is revoked at once; one that is enabled again within minutes, too,
+    /// gets no good token without a user before those from before would have expired.
     pub async fn set_client_state(&self, id: &str, state: ClientState) -> Result<bool, OAuthError> {
         let changed = self.change::<Client>(id, |client| {
             client.state = state;
@@ -153,9 +154,15 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         });
         let found = changed.await?.is_some();
         if state == ClientState::Disabled {
-            self.revoke_grants(Some(id), None).await?;
+            self.revoke_tokens_of(id).await?;
         }
         Ok(found)
+    }
+
+    /// All grants, and what belongs to none: the tokens of a backend service.
+    async fn revoke_tokens_of(&self, client: &str) -> Result<(), OAuthError> {
+        self.storage.revoke(client, self.after(self.settings.system_token_lifetime) + 60).await?;
+        self.revoke_grants(Some(client), None).await
     }
 
     /// For an administrator: one confidential client that cannot do PKCE.
@@ -186,7 +193,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// With all that it holds.
     pub async fn delete_client(&self, id: &str) -> Result<bool, OAuthError> {
         let removed = self.storage.remove(Kind::Client, id).await?;
-        self.revoke_grants(Some(id), None).await?;
+        self.revoke_tokens_of(id).await?;
         Ok(removed)
     }
 }

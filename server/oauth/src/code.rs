@@ -124,7 +124,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     /// "smart_style_url": a stylesheet of values for apps, whose address changes with its content.
     pub(crate) fn smart_style_url(&self) -> String {
-        format!("{}/smart/smart-style", self.settings.issuer)
+        let url = self.settings.endpoint("smart/smart-style");
+        self.settings.style_version.as_deref().map_or_else(|| url.clone(), |version| format!("{url}?v={version}"))
     }
 
     /// `POST /token`

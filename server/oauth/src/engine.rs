@@ -73,6 +73,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     }
 
     pub(crate) async fn load<T: Stored>(&self, key: &str) -> Result<Option<Kept<T>>, OAuthError> {
+        // Keys come from requests too; PostgreSQL has no text with NUL in it, and no key of ours has one.
+        if key.contains('\0') {
+            return Ok(None);
+        }
         let Some(record) = self.storage.find(T::KIND, key).await? else { return Ok(None) };
         Ok(Some(kept(record)?))
     }

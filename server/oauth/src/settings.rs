@@ -27,6 +27,8 @@ pub struct Settings {
     pub registration: bool,
     /// Whether each new client waits for an administrator; else those only that ask for `user/` or `system/` scopes.
     pub manual_approval: bool,
+    /// A hash of the style document, which changes with it.
+    pub style_version: Option<String>,
     pub code_lifetime: SignedDuration,
     /// "Access tokens at most an hour".
     pub token_lifetime: SignedDuration,
@@ -51,6 +53,7 @@ impl Settings {
             password_grant: PasswordGrant::Off,
             registration: true,
             manual_approval: false,
+            style_version: None,
             code_lifetime: SignedDuration::from_mins(1),
             token_lifetime: SignedDuration::from_hours(1),
             system_token_lifetime: SignedDuration::from_mins(5),

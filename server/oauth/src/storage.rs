@@ -87,7 +87,8 @@ pub struct Filter<'a> {
     pub limit: usize,
 }
 
-/// A line of the feed: `what` is the `jti` of an access token, or the id of a grant whose tokens are all revoked.
+/// A line of the feed: `what` is the `jti` of an access token, the id of a grant whose tokens are all
+/// revoked, or that of a client whose tokens without a grant are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
     pub epoch: i64,

@@ -28,6 +28,7 @@ async fn open_redirector() {
     let app = world.public(SCOPE).await;
     let request = request(&app, SCOPE);
     assert_eq!(shown(begin(&world, &request.clone().set("client_id", "nobody")).await), ErrorCode::InvalidClient);
+    assert_eq!(shown(begin(&world, &request.clone().set("client_id", "a\0b")).await), ErrorCode::InvalidClient);
     assert_eq!(shown(begin(&world, &request.clone().without("client_id")).await), ErrorCode::InvalidRequest);
     assert_eq!(shown(begin(&world, &request.clone().without("redirect_uri")).await), ErrorCode::InvalidRequest);
     let other = request.clone().set("redirect_uri", "https://evil.example.org/callback");

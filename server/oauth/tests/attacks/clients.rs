@@ -387,6 +387,9 @@ async fn backend_service_takes_only_what_was_approved() {
     assert!(world.is_active(&answer.access_token).await);
     world.engine.set_client_state(app.id(), ClientState::Disabled).await.unwrap();
     assert!(!world.is_active(&answer.access_token).await, "a disabled client's token is good no more");
+    use vesta_oauth::Storage as _;
+    let feed = world.memory.revoked_since(0).await.unwrap();
+    assert!(feed.iter().any(|line| line.what == app.id()), "and every process learns of it");
     let refused = token(&world, &key.sign(&claims(&world, &app, "late")), "system/*.rs").await;
     assert_eq!(code_of(refused), ErrorCode::InvalidClient);
 }

@@ -42,6 +42,7 @@ async fn passwords_that_are_guessed() {
 #[tokio::test]
 async fn names_that_are_guessed() {
     let world = World::new();
+    assert_eq!(world.engine.check_password("no\0body", "wrong").await, Err(LoginError::Wrong));
     for _ in 0..5 {
         assert_eq!(world.engine.check_password("nobody", "wrong").await, Err(LoginError::Wrong));
     }

@@ -209,6 +209,26 @@ async fn keys_that_were_rotated() {
     assert_eq!(gone.userinfo(&before.access_token).await.unwrap_err().code, ErrorCode::InvalidToken);
 }
 
+/// "v1 scopes asked for are returned as v1": `permission-v1`.
+#[tokio::test]
+async fn scopes_come_back_in_the_words_in_which_they_were_asked_for() {
+    let world = World::new();
+    let scope = "openid launch/patient patient/*.read patient/Observation.rs http://smarthealthit.org/fhir/scopes/patient/Patient.r";
+    let app = world.public(scope).await;
+    let user = world.patient().await;
+    assert_eq!(world.tokens(&app, &user, scope).await.scope, scope);
+}
+
+/// "changes when its content does".
+#[tokio::test]
+async fn style_has_another_address_when_it_changes() {
+    let world = World::with(|settings| settings.style_version = Some("abc".to_owned()));
+    let app = world.public(SCOPE).await;
+    let user = world.patient().await;
+    let style = world.tokens(&app, &user, SCOPE).await.context["smart_style_url"].clone();
+    assert_eq!(style, format!("{ISSUER}/smart/smart-style?v=abc"));
+}
+
 /// RFC 6749, 5.1, and what SMART adds, as it goes over the wire.
 #[tokio::test]
 async fn token_response_is_of_the_standards_names() {

@@ -42,6 +42,7 @@ impl Storage for Shared {
 
     async fn find(&self, kind: Kind, key: &str) -> Result<Option<Record>, StorageError> {
         tokio::task::yield_now().await;
+        assert!(!key.contains('\0'), "PostgreSQL fails at NUL");
         self.0.find(kind, key).await
     }
 
