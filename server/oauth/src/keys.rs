@@ -145,6 +145,33 @@ impl PrivateSigningKey for IdentityKey {
     }
 }
 
+/// So many keys of the past go on verifying: nobody is put out unless there are more rotations within the hour that a token
+/// lives.
+const PREVIOUS: usize = 3;
+
+/// What a site's file of keys says after a rotation: the fresh key first, and behind it those before.
+pub fn rotate_pem(kept: &str, fresh: &str) -> String {
+    blocks(fresh).into_iter().take(1).chain(blocks(kept).into_iter().take(PREVIOUS)).collect()
+}
+
+/// The blocks of a PEM file, each with its two lines around it.
+fn blocks(pem: &str) -> Vec<String> {
+    let mut blocks: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in pem.lines().map(str::trim) {
+        if line.starts_with("-----BEGIN ") {
+            blocks.push(String::new());
+            open = true;
+        }
+        if let Some(block) = blocks.last_mut().filter(|_| open) {
+            block.push_str(line);
+            block.push('\n');
+        }
+        open &= !line.starts_with("-----END ");
+    }
+    blocks
+}
+
 /// All keys of a site, the current ones first.
 pub struct Keys {
     access: Vec<SigningKey>,
@@ -163,6 +190,17 @@ impl Keys {
             access: std::iter::once(access).chain(previous_access).collect(),
             identity: std::iter::once(identity).chain(previous_identity).collect(),
         }
+    }
+
+    /// From what a site keeps: a PEM file for each kind, with the current key first and behind it those that it replaced.
+    pub fn from_pem(access: &str, identity: &str) -> Result<Keys, SigningKeyError> {
+        let no_key = || SigningKeyError("there is no private key in PEM (PKCS #8)".to_owned());
+        let all = |text| blocks(text).into_iter();
+        let mut access = all(access).map(|pem| SigningKey::from_pem(&pem)).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let mut identity =
+            all(identity).map(|pem| IdentityKey::from_pem(&pem)).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let (current, current_identity) = (access.next().ok_or_else(no_key)?, identity.next().ok_or_else(no_key)?);
+        Ok(Keys::new(current, access.collect(), current_identity, identity.collect()))
     }
 
     pub fn access(&self) -> &SigningKey {

@@ -46,7 +46,7 @@ pub use engine::Engine;
 pub use error::{ErrorBody, ErrorCode, OAuthError};
 pub use grant::{Access, Grant, LaunchContext};
 pub use interaction::{Consent, Interaction, Step};
-pub use keys::{IdentityKey, Keys, SigningKey, SigningKeyError};
+pub use keys::{IdentityKey, Keys, SigningKey, SigningKeyError, rotate_pem};
 pub use logout::Logout;
 pub use parameters::Parameters;
 pub use registration::Registered;

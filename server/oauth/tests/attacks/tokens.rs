@@ -7,7 +7,7 @@ use openidconnect::core::{
 use openidconnect::{AdditionalClaims, ClientId, IdToken, IssuerUrl, Nonce};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vesta_oauth::{ErrorCode, IdentityKey, Keys, Settings, SigningKey};
+use vesta_oauth::{ErrorCode, IdentityKey, Keys, Settings, SigningKey, rotate_pem};
 
 use crate::world::{BASE, ISSUER, World, base64url, ec_pem, keys, query, request, rsa_pem};
 
@@ -207,6 +207,33 @@ async fn keys_that_were_rotated() {
     assert_ne!(rotated.keys().access().id(), world.engine.keys().access().id());
     let gone = world.engine_with(Settings::new(ISSUER, BASE), Keys::new(fresh(), Vec::new(), identity(), Vec::new()));
     assert_eq!(gone.userinfo(&before.access_token).await.unwrap_err().code, ErrorCode::InvalidToken);
+}
+
+/// As a site does it with its two files: thrice in a row nobody is put out, and the fourth ends what the first key signed.
+#[tokio::test]
+async fn keys_that_are_rotated_in_their_files() {
+    let world = World::new();
+    let app = world.public(SCOPE).await;
+    let user = world.patient().await;
+    let tokens = world.tokens(&app, &user, SCOPE).await;
+    let (mut access, identity) = (ec_pem().to_owned(), rsa_pem());
+    let mut current = vec![world.engine.keys().access().id().to_owned()];
+    for rotation in 1..=4 {
+        access = rotate_pem(&access, &SigningKey::generate_pem().unwrap());
+        let keys = Keys::from_pem(&access, identity).unwrap();
+        current.push(keys.access().id().to_owned());
+        let engine = world.engine_with(Settings::new(ISSUER, BASE), keys);
+        assert_eq!(engine.userinfo(&tokens.access_token).await.is_ok(), rotation < 4, "{rotation}");
+    }
+    current.sort();
+    current.dedup();
+    assert_eq!(current.len(), 5, "each key is another");
+    // With text around the blocks, as tools write it, or cut short.
+    let keys = Keys::from_pem(&format!("of 2026\r\n{access}\ntrailing"), identity).unwrap();
+    assert!(current.contains(&keys.access().id().to_owned()));
+    for broken in ["", "no key", &access[..100], identity] {
+        assert!(Keys::from_pem(broken, identity).is_err(), "{broken}");
+    }
 }
 
 /// "v1 scopes asked for are returned as v1": `permission-v1`.
