@@ -37,7 +37,7 @@ struct Known {
 /// The grants of a token are remembered up to about so many bytes for each of its constraints' own.
 const GROWTH: usize = 16;
 /// And up to so many besides.
-const BASE: usize = 4096;
+const BASE: usize = 8192;
 /// What a grant takes besides its criteria.
 const GRANT: usize = 256;
 
@@ -61,13 +61,21 @@ impl Remembered {
         if is_same { known.grants.get(&key).cloned() } else { None }
     }
 
-    fn insert(&self, table: &Arc<ParameterTable>, key: (&'static str, u8), boundary: &Boundary, size: usize) {
+    /// `size` is that of the constraints of the whole token, `own` that of those in this grant.
+    fn insert(
+        &self,
+        table: &Arc<ParameterTable>,
+        key: (&'static str, u8),
+        boundary: &Boundary,
+        (size, own): (usize, usize),
+    ) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if !std::ptr::eq(known.table.as_ptr(), Arc::as_ptr(table)) {
             *known = Known { table: Arc::downgrade(table), ..Known::default() };
         }
         let Boundary::Parts(parts) = boundary else { return };
-        let own = GRANT + size * parts.iter().map(|part| 2 + part.narrowed.len()).sum::<usize>();
+        let narrowed: usize = parts.iter().map(|part| part.narrowed.len()).sum();
+        let own = GRANT + own * 3 + size * narrowed;
         if known.size + own <= BASE + size * GROWTH && known.grants.insert(key, boundary.clone()).is_none() {
             known.size += own;
         }
@@ -159,15 +167,15 @@ impl AccessContext {
             });
         }
         if undecided.iter().all(|one| !one.for_now) {
-            self.remembered.insert(table, key, &boundary, self.size());
+            let own = self.scopes.iter().filter(|scope| covers(scope, entry.name, permissions)).map(size).sum();
+            self.remembered.insert(table, key, &boundary, (self.size(), own));
         }
         Ok(boundary)
     }
 
     /// The bytes of the constraints.
     fn size(&self) -> usize {
-        let pairs = self.scopes.iter().flat_map(|scope| &scope.constraint);
-        pairs.map(|(name, value)| name.len() + value.len()).sum()
+        self.scopes.iter().map(size).sum()
     }
 
     /// What the context may come to take in memory, about, in bytes.
@@ -257,6 +265,11 @@ impl AccessContext {
         let needed = Scope { level, resource_type, permissions, constraint: Vec::new() };
         AccessError::InsufficientScope { needed: needed.to_string() }
     }
+}
+
+/// The bytes of a constraint.
+fn size(scope: &Scope) -> usize {
+    scope.constraint.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 fn covers(scope: &Scope, resource_type: &str, permissions: &[Permission]) -> bool {

@@ -14,10 +14,10 @@ use super::token::{ALGORITHM, Claims, SigningKey, TOKEN_TYPE, TokenError};
 use super::{AccessContext, Level, parse_scopes};
 use crate::clock::Clock;
 
-/// How many verified tokens a site remembers, of the usual size.
+/// How many verified tokens a site remembers.
 const REMEMBERED: usize = 10_000;
-/// And how much memory they may take, about, in bytes: tokens with long scopes crowd others out.
-const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+/// And how much memory they may come to take, about, in bytes: tokens with long scopes count as several.
+const MOST_MEMORY: u64 = 32 * 1024 * 1024;
 
 /// Weighs what is remembered of a token.
 #[derive(Clone)]
@@ -25,7 +25,8 @@ struct Weigher;
 
 impl Weighter<[u8; 32], Arc<Verified>> for Weigher {
     fn weight(&self, _: &[u8; 32], verified: &Arc<Verified>) -> u64 {
-        (verified.context.weight() + size_of::<Verified>()) as u64
+        let weight = (verified.context.weight() + size_of::<Verified>()) as u64;
+        weight.max(MOST_MEMORY / REMEMBERED as u64)
     }
 }
 

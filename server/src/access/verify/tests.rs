@@ -161,3 +161,17 @@ fn a_remembered_token_is_refused_once_revoked() {
     assert_eq!(house.refused(&token), TokenError::Revoked);
     assert!(house.verifier.verify(&untouched).is_ok());
 }
+
+/// A token with many constraints counts as several, so that memory is bounded whatever scopes are granted.
+#[test]
+fn what_is_remembered_is_weighed() {
+    let weigh = |scope: &str| {
+        let scopes = parse_scopes(scope).unwrap();
+        let context = Arc::new(AccessContext { scopes, ..AccessContext::default() });
+        Weigher.weight(&[0; 32], &Arc::new(Verified { context, token_id: String::new(), expires: 0 }))
+    };
+    let usual = weigh("openid patient/*.rs");
+    assert_eq!(usual, MOST_MEMORY / REMEMBERED as u64);
+    let long = format!("patient/Observation.rs?code={}", "12345-6,".repeat(500).trim_end_matches(','));
+    assert!(weigh(&long) > 10 * usual, "{}", weigh(&long));
+}
