@@ -101,6 +101,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     pub(crate) async fn add_grant(&self, mut grant: Grant) -> Result<Grant, OAuthError> {
         grant.expires = self.grant_expiry(grant.access);
         self.add(&grant.id, &grant).await?;
+        // Whoever disables the client or the user does so first and then looks for grants: one of both sees the other.
+        if let Err(refused) = self.enabled_client(&grant.client).await.and(self.granting_user(&grant).await) {
+            self.revoke_grant(&grant.id).await?;
+            return Err(refused);
+        }
         Ok(grant)
     }
 

@@ -98,8 +98,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(Registered { client, body })
     }
 
-    /// `PUT /client/{id}`: the metadata take the place of the former. A client that asks for more than before waits for an
-    /// administrator again where it would have at first.
+    /// `PUT /client/{id}`: the metadata take the place of the former. An administrator has approved a name, keys, addresses
+    /// and scopes: a client that would have had to wait at first waits again when it takes others.
     pub async fn update_registration(
         &self,
         id: &str,
@@ -115,12 +115,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         if read.auth_method != before.auth_method {
             return Err(invalid("token_endpoint_auth_method cannot be changed: register anew"));
         }
-        let wants_more = read.scopes().any(|scope| !before.scopes().any(|had| had == scope));
-        let state = match (before.state, self.first_state(&read)) {
-            (ClientState::Enabled, ClientState::Pending) if wants_more => ClientState::Pending,
-            (state, _) => state,
-        };
+        let first_state = self.first_state(&read);
         let changed = self.change::<Client>(id, |client| {
+            // As it is by now: an administrator may have disabled it meanwhile.
+            let state = match (client.state, first_state) {
+                (ClientState::Enabled, ClientState::Pending) if is_another(client, &read) => ClientState::Pending,
+                (state, _) => state,
+            };
             *client = Client {
                 id: client.id.clone(),
                 state,
@@ -317,6 +318,14 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         body.extend(client.metadata.clone());
         Value::Object(body)
     }
+}
+
+/// Whether there is anything that was not approved before.
+fn is_another(before: &Client, now: &Client) -> bool {
+    now.scopes().any(|scope| !before.scopes().any(|had| had == scope))
+        || now.redirect_uris.iter().any(|uri| !before.redirect_uris.contains(uri))
+        || (&now.name, &now.jwks, &now.jwks_uri, &now.initiate_login_uri)
+            != (&before.name, &before.jwks, &before.jwks_uri, &before.initiate_login_uri)
 }
 
 fn refuse_management() -> OAuthError {

@@ -142,6 +142,32 @@ async fn code_of_a_user_who_is_gone() {
     assert_eq!(code_of(world.exchange(&app, &code).await), ErrorCode::InvalidGrant);
 }
 
+/// An administrator disables the user or the client while the code is exchanged, at whatever moment: nothing good is left.
+#[tokio::test]
+async fn exchange_race_with_an_administrator() {
+    for (of_user, late) in (0..24).flat_map(|late| [(true, late), (false, late)]) {
+        let world = World::new();
+        let app = world.confidential(SCOPE).await;
+        let user = world.patient().await;
+        let code = world.code(&app, &user, SCOPE).await;
+        let disable = async {
+            for _ in 0..late {
+                tokio::task::yield_now().await;
+            }
+            match of_user {
+                true => world.engine.set_user_enabled(&user.id, false).await,
+                false => world.engine.set_client_state(app.id(), vesta_oauth::ClientState::Disabled).await,
+            }
+        };
+        let (exchanged, disabled) = tokio::join!(world.exchange(&app, &code), disable);
+        assert!(disabled.unwrap());
+        assert!(world.engine.grants_of_user(&user.id).await.unwrap().is_empty(), "{of_user} {late}");
+        if let Ok(tokens) = exchanged {
+            assert!(!world.is_active(&tokens.access_token).await, "{of_user} {late}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn grant_type_that_was_not_registered() {
     let world = World::new();

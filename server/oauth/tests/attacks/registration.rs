@@ -199,3 +199,52 @@ async fn registration_updated_to_more() {
     world.engine.set_client_state(registered.id(), ClientState::Disabled).await.unwrap();
     assert_eq!(update("openid").await.state, ClientState::Disabled, "nobody enables themselves");
 }
+
+/// Whoever has stolen the registration access token of an approved client cannot put themselves in its place.
+#[tokio::test]
+async fn registration_of_an_approved_client_taken_over() {
+    let world = World::new();
+    let approved = json!({ "scope": "openid user/*.rs", "token_endpoint_auth_method": "client_secret_basic" });
+    let registered = world.client(app(approved.clone())).await;
+    let token = registered.registration_token.as_deref();
+    let mut keys = crate::clients::rsa().jwks;
+    keys["keys"][0]["kid"] = "thief".into();
+    let update = async |changes: Value| {
+        let mut metadata = app(approved.clone());
+        metadata["client_id"] = registered.id().into();
+        for (name, value) in changes.as_object().unwrap() {
+            metadata[name] = value.clone();
+        }
+        let updated = world.engine.update_registration(registered.id(), token, &metadata).await.unwrap();
+        world.engine.set_client_state(registered.id(), ClientState::Enabled).await.unwrap();
+        updated.client.state
+    };
+    assert_eq!(update(json!({ "contacts": ["b@example.org"], "scope": "openid" })).await, ClientState::Enabled);
+    update(json!({})).await;
+    for changes in [
+        json!({ "redirect_uris": [REDIRECT, "https://thief.example.org/cb"] }),
+        json!({ "client_name": "The hospital's own" }),
+        json!({ "initiate_login_uri": "https://thief.example.org/launch" }),
+        json!({ "jwks": keys }),
+        json!({ "jwks_uri": "https://thief.example.org/jwks" }),
+    ] {
+        assert_eq!(update(changes.clone()).await, ClientState::Pending, "{changes}");
+        update(json!({})).await;
+    }
+}
+
+/// An update at the moment at which an administrator disables the client does not enable it again.
+#[tokio::test]
+async fn registration_race_with_an_administrator() {
+    let world = World::new();
+    let registered = world.client(app(json!({}))).await;
+    let mut metadata = app(json!({}));
+    metadata["client_id"] = registered.id().into();
+    let (updated, disabled) = tokio::join!(
+        world.engine.update_registration(registered.id(), registered.registration_token.as_deref(), &metadata),
+        world.engine.set_client_state(registered.id(), ClientState::Disabled),
+    );
+    assert!(updated.is_ok() && disabled.unwrap());
+    let client = world.engine.client(registered.id()).await.unwrap().unwrap();
+    assert_eq!(client.state, ClientState::Disabled);
+}
