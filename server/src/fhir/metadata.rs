@@ -56,7 +56,12 @@ const ALL_TYPES: [(&str, &str, &str); 4] = [
         "_has:[type]:[reference parameter]:[parameter], nested too, and chains inside. The token must cover the types.",
     ),
     ("_filter", "special", "https://hl7.org/fhir/R4/search_filter.html; `and` binds closer than `or`."),
-    ("_list", "string", "The id of a List; functional lists ($current-problems) are not offered."),
+    (
+        "_list",
+        "string",
+        "The id of a List, or a functional list that is told by the record: $current-problems, $current-medications, \
+         $current-allergies, $current-drug-allergies.",
+    ),
     ("_type", "token", "For searches over the system or a whole compartment."),
 ];
 
@@ -102,7 +107,9 @@ fn statement(service: &Service) -> Value {
         "documentation": format!("Every interaction needs a bearer token whose SMART scopes cover it. Searches are lenient \
                           unless `Prefer: handling=strict` is sent: what was passed over is named in an \
                           OperationOutcome inside the Bundle. Every update makes a new version. `_total` is counted \
-                          only when asked for. {}", deletes(service)),
+                          only when asked for. `_sort` takes _id, _lastUpdated and parameters of type date, string, \
+                          uri, number and quantity, and along references those of type date, string and uri \
+                          (`patient.family`). {}", deletes(service)),
         "security": {
             "cors": false,
             "service": [{

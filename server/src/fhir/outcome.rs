@@ -302,6 +302,12 @@ impl Error {
     }
 }
 
+/// Other rooms word their messages as halves of a sentence.
+pub(super) fn full_stop(text: &str) -> String {
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{text}{end}")
+}
+
 /// An OperationOutcome; its `id` is the request's id, under which the log has the same request.
 pub fn outcome(issues: &[Issue], request_id: Option<&str>) -> Value {
     let mut outcome = json!({ "resourceType": "OperationOutcome" });

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
-use super::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
+use super::outcome::{Error, Issue, IssueType, Kind, full_stop, outcome_bytes};
 use super::page::{Beside, BundleWriter};
 use super::query;
 use super::reach;
@@ -178,13 +178,7 @@ fn issue_of(issue: &crate::search::Issue, make: fn(IssueType, String) -> Issue) 
         IssueKind::Value => IssueType::Value,
         IssueKind::TooCostly => IssueType::TooCostly,
     };
-    make(code, sentence(&issue.message))
-}
-
-/// The search room words its messages as halves of a sentence.
-fn sentence(text: &str) -> String {
-    let end = if text.ends_with(['.', '!']) { "" } else { "." };
-    format!("{text}{end}")
+    make(code, full_stop(&issue.message))
 }
 
 impl From<SearchError> for Error {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 
 use super::boundary;
-use super::outcome::{Error, Issue, IssueType, Kind};
+use super::outcome::{Error, Issue, IssueType, Kind, full_stop};
 use super::service::{Request, Service, gone, not_found};
 use crate::access::{Boundary, Permission};
 use crate::search::{Answers, Planner, Question};
@@ -62,12 +62,11 @@ impl From<TerminologyError> for Error {
 
 /// With a capital letter, but for URLs, and a full stop.
 pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let begins_with_url = text.split(' ').next().is_some_and(|word| word.contains("://"));
-    match begins_with_url {
-        true => format!("{}.", text.trim_end_matches('.')),
-        false => format!("{first}{}.", letters.as_str().trim_end_matches('.')),
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if !begins_with_url => full_stop(&format!("{}{}", first.to_uppercase(), letters.as_str())),
+        _ => full_stop(text),
     }
 }
 

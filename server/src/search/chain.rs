@@ -136,7 +136,7 @@ impl Parser<'_> {
     }
 
     /// Whether every resource of the type has the row that chains know it by.
-    fn is_reachable(&self, of: &str) -> bool {
+    pub(super) fn is_reachable(&self, of: &str) -> bool {
         self.table.identity(of).is_none_or(|(_, is_complete)| is_complete)
     }
 }

@@ -8,6 +8,52 @@ use super::parse::Parser;
 use super::query::{Criterion, IssueKind, Prefix, StringMode, Test, ValueTest};
 use super::table::ParameterTable;
 
+/// What a type must meet, parameter by parameter, to stand in a list.
+type Members = &'static [(&'static str, &'static [(&'static str, &'static str)])];
+
+const ALLERGIES: [(&str, &str); 2] = [
+    ("clinical-status", "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical|active"),
+    (
+        "verification-status:not",
+        "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification|refuted,\
+         http://terminology.hl7.org/CodeSystem/allergyintolerance-verification|entered-in-error",
+    ),
+];
+
+/// The functional lists of R4. A problem is current while it is active or has come back; a medication while its order or
+/// statement is active, where it is more than a proposal.
+const CURRENT: [(&str, Members); 4] = [
+    (
+        "$current-problems",
+        &[(
+            "Condition",
+            &[
+                (
+                    "clinical-status",
+                    "http://terminology.hl7.org/CodeSystem/condition-clinical|active,\
+                     http://terminology.hl7.org/CodeSystem/condition-clinical|recurrence,\
+                     http://terminology.hl7.org/CodeSystem/condition-clinical|relapse",
+                ),
+                ("category", "http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item"),
+                (
+                    "verification-status:not",
+                    "http://terminology.hl7.org/CodeSystem/condition-ver-status|refuted,\
+                     http://terminology.hl7.org/CodeSystem/condition-ver-status|entered-in-error",
+                ),
+            ],
+        )],
+    ),
+    (
+        "$current-medications",
+        &[
+            ("MedicationRequest", &[("status", "active"), ("intent:not", "proposal,option")]),
+            ("MedicationStatement", &[("status", "active")]),
+        ],
+    ),
+    ("$current-allergies", &[("AllergyIntolerance", &ALLERGIES)]),
+    ("$current-drug-allergies", &[("AllergyIntolerance", &[ALLERGIES[0], ALLERGIES[1], ("category", "medication")])]),
+];
+
 impl Criterion {
     /// What lies in the compartment of a resource, of these types: by any of the parameters of the definition, or as
     /// that resource itself. <https://hl7.org/fhir/R4/compartmentdefinition.html>
@@ -45,9 +91,7 @@ impl Parser<'_> {
     /// "Search for resources that are in the list": <https://hl7.org/fhir/R4/search.html#list>
     pub(super) fn list(&mut self, name: &str, value: &str) -> Option<Criterion> {
         if value.starts_with('$') {
-            let message = format!("{name}: the functional list {value:?} is not offered; give the id of a List");
-            self.ignore(name, IssueKind::NotSupported, message);
-            return None;
+            return self.current(name, value);
         }
         // By its search parameter a List names no Parameters.
         let item = self.table.parameter("List", "item")?.definition;
@@ -56,6 +100,36 @@ impl Parser<'_> {
         }
         let ids: Vec<&str> = value.split(',').map(|id| id.strip_prefix("List/").unwrap_or(id)).collect();
         self.has(name, "List:item:_id", &ids.join(","))
+    }
+
+    /// A list that nobody keeps: what it would hold is told by the record. `GET
+    /// [base]/AllergyIntolerance?patient=42&_list=$current-allergies`: <https://hl7.org/fhir/R4/search.html#list>
+    fn current(&mut self, name: &str, value: &str) -> Option<Criterion> {
+        let Some((_, members)) = CURRENT.iter().find(|(list, _)| *list == value) else {
+            let known: Vec<&str> = CURRENT.iter().map(|(list, _)| *list).collect();
+            let message = format!(
+                "{name}: the functional list {value:?} is not offered; {} are, or give the id of a List",
+                known.join(", ")
+            );
+            self.ignore(name, IssueKind::NotSupported, message);
+            return None;
+        };
+        let searched = self.search.types.clone();
+        let mut parts = Vec::new();
+        for of in &searched {
+            let Some((_, asked)) = members.iter().find(|(member, _)| member == of) else { continue };
+            self.search.types = vec![*of];
+            // None where a parameter is still being indexed: that is told, and the list left out.
+            let all = asked.iter().map(|(code, value)| self.criterion(name, code, value)).collect::<Option<Vec<_>>>();
+            let Some(all) = all else {
+                self.search.types = searched;
+                return None;
+            };
+            parts.push((*of, Criterion { code: "_list", negated: false, test: Test::All(all) }));
+        }
+        self.search.types = searched;
+        // What such a list never holds is not found.
+        Some(Criterion { code: "_list", negated: false, test: Test::Typed(parts) })
     }
 
     /// <https://hl7.org/fhir/R4/search_filter.html>

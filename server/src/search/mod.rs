@@ -17,6 +17,7 @@ mod paths;
 mod plan;
 mod query;
 mod results;
+mod sort;
 mod table;
 mod terminology;
 mod values;

@@ -173,6 +173,9 @@ pub enum Unit {
 /// A key of the order. Ascending takes the lowest of several values, descending the highest; missing comes last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sort {
+    /// The references that lead to what is sorted by, each with the types that it goes on to; none where it is the
+    /// resource's own.
+    pub along: Vec<(&'static str, Vec<&'static str>)>,
     pub code: &'static str,
     pub kind: SearchParameterType,
     pub descending: bool,
@@ -277,10 +280,11 @@ impl Test {
 }
 
 impl Search {
-    /// The types that chains and `_has` lead to: what is found tells something of them.
+    /// The types that chains and `_has` lead to, and chained keys of the order: what is found tells something of them.
     pub fn reached(&self) -> BTreeSet<&'static str> {
         let mut found = BTreeSet::new();
         self.criteria.iter().for_each(|criterion| criterion.test.reached(&mut found));
+        found.extend(self.sort.iter().flat_map(|key| &key.along).flat_map(|(_, targets)| targets));
         found
     }
 

@@ -4,8 +4,7 @@
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::parse::{Name, Parser};
-use super::plan::MOST_KEYS;
-use super::query::{Include, IssueKind, Sort, Summary, Total};
+use super::query::{Include, IssueKind, Summary, Total};
 
 const RESULT_PARAMETERS: [&str; 8] =
     ["_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_cursor"];
@@ -66,58 +65,6 @@ impl Parser<'_> {
 
     fn one_of(&mut self, name: &str, known: &[&str]) {
         self.fail(name, IssueKind::Value, format!("{name}: one of {} was expected", known.join(", ")));
-    }
-
-    /// Keys that cannot be used are passed over one by one; the `self` link has those that are.
-    fn sort(&mut self, name: &str, value: &str) {
-        let mut used = Vec::new();
-        for key in value.split(',') {
-            let (descending, code) = match key.strip_prefix('-') {
-                Some(code) => (true, code),
-                None => (false, key),
-            };
-            let found = match code {
-                "_id" => Some(("_id", Kind::Token)),
-                "_lastUpdated" => Some(("_lastUpdated", Kind::Date)),
-                _ => match self.search.types.as_slice() {
-                    [one] => {
-                        self.table.parameter(one, code).map(|known| (known.definition.code, known.definition.kind))
-                    }
-                    _ => None,
-                },
-            };
-            match found {
-                None => {
-                    let message = self.unknown(code);
-                    self.ignore(name, IssueKind::Unknown, message);
-                }
-                Some((code, kind))
-                    if matches!(code, "_id" | "_lastUpdated")
-                        || matches!(kind, Kind::Date | Kind::String | Kind::Uri | Kind::Number | Kind::Quantity) =>
-                {
-                    if self.search.sort.len() == MOST_KEYS {
-                        let message = format!("_sort takes at most {MOST_KEYS} keys: it is not sorted by {code}");
-                        self.ignore(name, IssueKind::NotSupported, message);
-                    } else if self.search.types.iter().all(|of| self.table.is_indexed(of, code)) {
-                        self.search.sort.push(Sort { code, kind, descending });
-                        used.push(key);
-                    } else {
-                        let message = format!("{code} is still being indexed: sort by it later");
-                        self.ignore(name, IssueKind::NotIndexed, message);
-                    }
-                }
-                Some((code, _)) => {
-                    let message = format!(
-                        "sorting by {code} is not supported: sort by _id, _lastUpdated, or a parameter of type date, \
-                         string, uri, number or quantity"
-                    );
-                    self.ignore(name, IssueKind::NotSupported, message);
-                }
-            }
-        }
-        if !used.is_empty() {
-            self.search.used.push((name.to_owned(), used.join(",")));
-        }
     }
 
     /// <https://hl7.org/fhir/R4/search.html#revinclude>

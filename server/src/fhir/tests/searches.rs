@@ -306,6 +306,70 @@ async fn a_list_is_searched_by_its_entries() {
     assert!(entries(&find(&fixture, "Patient", &[("_list", "l")]).await).is_empty());
 }
 
+/// `GET [base]/AllergyIntolerance?patient=42&_list=$current-allergies`: <https://hl7.org/fhir/R4/search.html#list>
+#[tokio::test]
+async fn a_functional_list_is_told_by_the_record() {
+    let fixture = filled().await;
+    let coded = |system: &str, code: &str| json!({ "coding": [{ "system": format!("http://terminology.hl7.org/CodeSystem/{system}"), "code": code }] });
+    let patient = json!({ "reference": "Patient/p" });
+    for (id, status, category) in [
+        ("now", "active", "problem-list-item"),
+        ("again", "recurrence", "problem-list-item"),
+        ("over", "resolved", "problem-list-item"),
+        ("visit", "active", "encounter-diagnosis"),
+    ] {
+        fixture
+            .put(json!({ "resourceType": "Condition", "id": id, "subject": patient, "clinicalStatus": coded("condition-clinical", status),
+                "category": [coded("condition-category", category)] }))
+            .await;
+    }
+    fixture
+        .put(json!({ "resourceType": "Condition", "id": "refuted", "subject": patient,
+            "clinicalStatus": coded("condition-clinical", "active"), "category": [coded("condition-category", "problem-list-item")],
+            "verificationStatus": coded("condition-ver-status", "refuted") }))
+        .await;
+    for (id, category, status) in
+        [("nuts", "food", "active"), ("penicillin", "medication", "active"), ("past", "medication", "inactive")]
+    {
+        fixture
+            .put(json!({ "resourceType": "AllergyIntolerance", "id": id, "patient": patient, "category": [category],
+                "clinicalStatus": coded("allergyintolerance-clinical", status) }))
+            .await;
+    }
+    for (id, status, intent) in
+        [("taken", "active", "order"), ("proposed", "active", "proposal"), ("stopped", "stopped", "order")]
+    {
+        fixture
+            .put(json!({ "resourceType": "MedicationRequest", "id": id, "status": status, "intent": intent,
+                "subject": patient, "medicationCodeableConcept": { "text": "x" } }))
+            .await;
+    }
+    for (of, list, expected) in [
+        ("Condition", "$current-problems", &["again", "now"][..]),
+        ("AllergyIntolerance", "$current-allergies", &["nuts", "penicillin"]),
+        ("AllergyIntolerance", "$current-drug-allergies", &["penicillin"]),
+        ("MedicationRequest", "$current-medications", &["taken"]),
+        ("Observation", "$current-medications", &[]),
+    ] {
+        let found = find(&fixture, of, &[("patient", "p"), ("_list", list), ("_sort", "_id")]).await;
+        let expected: Vec<String> = expected.iter().map(|id| format!("match {of}/{id}")).collect();
+        assert_eq!(entries(&found), expected, "{of}?_list={list}");
+    }
+}
+
+/// What a key follows is told of by the order, so the token must cover it.
+#[tokio::test]
+async fn a_chained_key_of_the_order_is_read_within_the_token() {
+    let fixture = filled().await;
+    let sorted = [("_sort", "-patient.family,date")];
+    let found = entries(&find(&fixture, "Observation", &sorted).await);
+    assert_eq!((found[0].as_str(), found[1].as_str()), ("match Observation/other", "match Observation/o1"));
+    let access = fixture.with_scopes("user/Observation.s");
+    let request = Request { access: &access, ..fixture.request() };
+    let refused = search::search(&request, "Observation", &pairs(&sorted)).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Forbidden);
+}
+
 /// What has no rows is looked at: <https://hl7.org/fhir/R4/search.html#content>, <https://hl7.org/fhir/R4/location.html#search>
 #[tokio::test]
 async fn words_distances_and_composites_of_two_ranges_are_found_in_the_resources() {

@@ -2,9 +2,10 @@
 //! <https://hl7.org/fhir/R4/search.html#chaining>, <https://hl7.org/fhir/R4/search.html#has>
 //!
 //! A resource's row of identity has the hash by which references name it. A chain goes from what meets its end to what
-//! refers there, so it costs as much as its end finds; `_has` goes from the resource at hand to what refers to it.
+//! refers there, so it costs as much as its end finds; `_has` goes from the resource at hand to what refers to it. Both
+//! are cross joins, whose order SQLite keeps to: of its own it would begin with all that refer.
 
-use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
 
 use super::condition::{groups, parameter_is};
 use super::row::{Columns, never};
@@ -54,16 +55,10 @@ impl Planner<'_> {
                 .distinct()
                 .expr_as(Expr::col((link, Column::Resource)), "resource")
                 .from_subquery(goals, "reached")
-                .join(
-                    JoinType::InnerJoin,
-                    self.names.table_as(IndexTable::IndexIdentity, step),
-                    Expr::col((step, Column::Resource)).equals(("reached", "key")),
-                )
-                .join(
-                    JoinType::InnerJoin,
-                    self.names.table_as(IndexTable::IndexReference, link),
-                    Expr::col((link, Column::Value)).equals((step, Column::Value)),
-                )
+                .cross_join(self.names.table_as(IndexTable::IndexIdentity, step))
+                .cross_join(self.names.table_as(IndexTable::IndexReference, link))
+                .and_where(Expr::col((step, Column::Resource)).equals(("reached", "key")))
+                .and_where(Expr::col((link, Column::Value)).equals((step, Column::Value)))
                 .and_where(parameter_is(step, &self.identities(&types)))
                 .and_where(parameter_is(link, parameters));
             statement
@@ -131,7 +126,7 @@ impl Planner<'_> {
     }
 
     /// Each type within what may be seen of it.
-    fn reached(&self, types: &[&'static str], within: Within<'_>, key: &Expr) -> Option<Expr> {
+    pub(super) fn reached(&self, types: &[&'static str], within: Within<'_>, key: &Expr) -> Option<Expr> {
         let [first, rest @ ..] = types else { return None };
         let boundary = within.boundary(first);
         if rest.iter().all(|of| within.boundary(of) == boundary) {
@@ -166,11 +161,8 @@ impl Planner<'_> {
         statement
             .expr(Expr::cust("1"))
             .from(self.names.table_as(IndexTable::IndexIdentity, step))
-            .join(
-                JoinType::InnerJoin,
-                self.names.table_as(IndexTable::IndexReference, link),
-                Expr::col((link, Column::Value)).equals((step, Column::Value)),
-            )
+            .cross_join(self.names.table_as(IndexTable::IndexReference, link))
+            .and_where(Expr::col((link, Column::Value)).equals((step, Column::Value)))
             .and_where(parameter_is(step, &self.identities(types)))
             .and_where(Expr::col((step, Column::Resource)).eq(key.clone()))
             .and_where(parameter_is(link, &[parameter.id]))
@@ -181,7 +173,7 @@ impl Planner<'_> {
         Expr::SubQuery(None, Box::new(statement.into())).is_not_null()
     }
 
-    fn identities(&self, types: &[&'static str]) -> Vec<i32> {
+    pub(super) fn identities(&self, types: &[&'static str]) -> Vec<i32> {
         types.iter().filter_map(|of| Some(self.table.identity(of)?.0)).collect()
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Order, Query, SelectStatement};
-use vesta_runtime::search::SearchParameterType as Kind;
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 
 use super::condition::{any_row, parameter_is};
 use super::order::{Key, MOST_KEYS, names};
@@ -181,7 +180,7 @@ impl<'a> Driver<'a> {
         if !self.is_boundary(planner, search, access) {
             statement.and_where_option(planner.boundary(&search.types, access.boundary, &key));
         }
-        let keys = self.keys(planner, search, &mut statement);
+        let keys = self.keys(planner, search, access, &mut statement);
         for (one, name) in keys.iter().zip(names(keys.len())) {
             statement.expr_as(one.expr.clone(), name);
         }
@@ -241,7 +240,13 @@ impl<'a> Driver<'a> {
         planner.table.parameter(of, code).filter(|parameter| parameter.single)
     }
 
-    fn keys(&self, planner: &Planner<'_>, search: &Search, statement: &mut SelectStatement) -> Vec<Key> {
+    fn keys(
+        &self,
+        planner: &Planner<'_>,
+        search: &Search,
+        access: Access<'_>,
+        statement: &mut SelectStatement,
+    ) -> Vec<Key> {
         let own = |expr: Expr| Key { expr, descending: true, is_nullable: false, is_computed: false };
         if search.sort.is_empty() {
             return match self {
@@ -265,7 +270,8 @@ impl<'a> Driver<'a> {
             };
         }
         // In the order of the walk's own index.
-        if let (Driver::Walk { of, .. }, [Sort { code, descending: true, .. }]) = (self, search.sort.as_slice())
+        if let (Driver::Walk { of, .. }, [Sort { along, code, descending: true, .. }]) = (self, search.sort.as_slice())
+            && along.is_empty()
             && self.clinical_date(planner, of).is_some_and(|date| date.definition.code == *code)
         {
             return vec![own(Expr::col(("walk", Compartment::High)))];
@@ -279,77 +285,12 @@ impl<'a> Driver<'a> {
             .take(MOST_KEYS)
             .enumerate()
             .map(|(at, sort)| Key {
-                expr: self.sort_value(planner, search, statement, at, sort),
+                expr: self.sort_value(planner, search, access, statement, at, sort),
                 descending: sort.descending,
                 is_nullable: true,
                 is_computed: true,
             })
             .collect()
-    }
-
-    /// "Lowest of several ascending, highest descending."
-    fn sort_value(
-        &self,
-        planner: &Planner<'_>,
-        search: &Search,
-        statement: &mut SelectStatement,
-        at: usize,
-        sort: &Sort,
-    ) -> Expr {
-        let column = match sort.code {
-            "_id" => Some(Resource::Id),
-            "_lastUpdated" => Some(Resource::LastUpdated),
-            _ => None,
-        };
-        if let Some(column) = column {
-            return match self {
-                Driver::Resources => Expr::col(("walk", column)),
-                _ => planner.resource_column(column, &self.key()),
-            };
-        }
-        let ids: Vec<i32> =
-            search.types.iter().filter_map(|of| planner.table.parameter(of, sort.code)).map(|known| known.id).collect();
-        let extreme = |column: Expr| if sort.descending { column.max() } else { column.min() };
-        let ranges = match sort.kind {
-            Kind::Date => Some(IndexTable::IndexDate),
-            Kind::Number => Some(IndexTable::IndexNumber),
-            Kind::Quantity => Some(IndexTable::IndexQuantity),
-            _ => None,
-        };
-        if let Some(table) = ranges {
-            let column = if sort.descending { Column::High } else { Column::Low };
-            let mut value = Query::select();
-            // Not `min`: PostgreSQL has none of bytes before release 18.
-            value
-                .expr(Expr::col(("value", column)))
-                .order_by(("value", column), if sort.descending { Order::Desc } else { Order::Asc })
-                .limit(1)
-                .from(planner.names.table_as(table, "value"))
-                .and_where(parameter_is("value", &ids))
-                .and_where(Expr::col(("value", Column::Resource)).eq(self.key()));
-            if table == IndexTable::IndexQuantity {
-                // By the number as it stands: units that cannot be compared would otherwise have no order.
-                value.and_where(Expr::col(("value", Column::Unit)).eq(0i64));
-            }
-            return Expr::SubQuery(None, Box::new(value.into()));
-        }
-        // Rows of text are not clustered by resource: all of them are grouped once.
-        let table = if sort.kind == Kind::Uri { IndexTable::IndexUri } else { IndexTable::IndexString };
-        let alias = Alias::new(format!("sort{at}")).into_iden();
-        let mut values = Query::select();
-        values
-            .expr_as(Expr::col(("value", Column::Resource)), "resource")
-            .expr_as(extreme(Expr::col(("value", Column::Value))), "sorted")
-            .from(planner.names.table_as(table, "value"))
-            .and_where(parameter_is("value", &ids))
-            .group_by_col(("value", Column::Resource));
-        statement.join_subquery(
-            JoinType::LeftJoin,
-            values,
-            alias.clone(),
-            Expr::col((alias.clone(), Alias::new("resource"))).eq(self.key()),
-        );
-        Expr::col((alias, Alias::new("sorted")))
     }
 }
 
@@ -395,13 +336,13 @@ fn rank(planner: &Planner<'_>, of: &str, criterion: &Criterion) -> Option<u32> {
     let parameter = planner.table.parameter(of, criterion.code)?;
     match &criterion.test {
         Test::Any(tests) => Some(rank_of_rows(parameter, tests, &any_row(planner, parameter, tests)?)),
-        // More resources refer to one than there are such.
+        // More resources refer to one than there are such; but whatever drives, all that the chain leads to is found.
         Test::Chain(targets) => {
             let ends = targets.iter().map(|(target, inner)| match &inner.test {
                 Test::Id(_) => 0,
                 _ => rank(planner, target, inner).unwrap_or(30),
             });
-            ends.max().map(|end| 3 + end)
+            ends.max().map(|end| 1 + end)
         }
         _ => None,
     }

@@ -19,6 +19,7 @@ mod order;
 mod record;
 mod referrers;
 mod row;
+mod sort;
 mod walk;
 
 use std::collections::BTreeMap;

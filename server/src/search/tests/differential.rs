@@ -124,7 +124,7 @@ pub(super) async fn compare(fixture: &Fixture, resources: &[Value], values_each:
                 let mut searches = vec![search.clone()];
                 if std::mem::take(&mut sortable) {
                     for descending in [true, false] {
-                        let sort = vec![Sort { code, kind: parameter.definition.kind, descending }];
+                        let sort = vec![Sort { along: Vec::new(), code, kind: parameter.definition.kind, descending }];
                         searches.push(Search { sort, ..search.clone() });
                     }
                 }

@@ -35,6 +35,13 @@ async fn forward_and_back(fixture: &Fixture, query: &str) {
 
 async fn pages(fixture: Fixture) {
     let mut resources: Vec<Value> = (0..20).map(|at| observation(at, at * 7 % 5)).collect();
+    // Some refer to another patient, and some to one that is not here.
+    for (at, resource) in resources.iter_mut().enumerate().step_by(3) {
+        resource["subject"]["reference"] = format!("Patient/{}", if at % 2 == 0 { "q" } else { "gone" }).into();
+    }
+    for (id, family) in [("p", "Smith"), ("q", "Doe")] {
+        resources.push(json!({"resourceType": "Patient", "id": id, "birthDate": "1980", "name": [{"family": family}]}));
+    }
     // Some without a date.
     for resource in resources.iter_mut().step_by(6) {
         resource.as_object_mut().expect("an object").remove("effectiveDateTime");
@@ -52,6 +59,8 @@ async fn pages(fixture: Fixture) {
         "date=ge2023",
         "code=c,d",
         "_sort=date,-_id",
+        "_sort=patient.family,-date",
+        "code=c&_sort=-patient.birthdate",
     ] {
         forward_and_back(&fixture, query).await;
     }

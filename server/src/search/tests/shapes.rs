@@ -11,8 +11,8 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 
 const LOINC: &str = "http://loinc.org";
 
-/// Resource type and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 22] = [
+/// Resource type (or compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
+const SHAPES: [(&str, &str); 31] = [
     ("Observation", ""),
     ("Observation", "patient=p3&category=http://x|laboratory&_sort=-date"),
     ("Observation", "patient=p3&code=http://loinc.org|c1&date=ge2001"),
@@ -35,6 +35,15 @@ const SHAPES: [(&str, &str); 22] = [
     ("Patient", "name:exact=Smithp3x"),
     ("Observation", "patient=p3&_include=Observation:subject&_include=Observation:performer"),
     ("Patient", "_id=p3&_revinclude=Observation:patient"),
+    ("Observation", "patient.identifier=http://mrn|p3"),
+    ("Observation", "subject:Patient.birthdate=1905-02-03"),
+    ("Observation", "patient.name=smithp3x&code=http://loinc.org|c1"),
+    ("Patient", "_has:Observation:patient:code=http://loinc.org|c1"),
+    ("Patient", "identifier=http://mrn|p3&_has:Observation:patient:value-quantity=gt20"),
+    ("Patient/p3/Observation", "code=http://loinc.org|c1"),
+    ("Practitioner/d1/Observation", ""),
+    ("Patient/p3/*", ""),
+    ("Patient/p3/$everything", ""),
 ];
 
 /// What of the Observations a token is granted, and query.
@@ -70,9 +79,26 @@ fn records(patients: std::ops::Range<usize>) -> Vec<Value> {
 
 /// The statements of a page, and of what is included with it.
 async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundary) -> Vec<SelectStatement> {
-    let search = parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{of}?{query}: {error}"));
     let access = Access { boundary };
     let planner = fixture.planner();
+    let search = match of.split('/').collect::<Vec<_>>()[..] {
+        [_, patient, "$everything"] => {
+            let entries = fixture.table.entries().filter(|entry| entry.boundary.rule == Rule::Compartment);
+            let types: Vec<_> = entries.map(|entry| (entry.name, entry.boundary.mask)).collect();
+            let record = Record { patient, types: &types, parts: &[], after: None, since: None, dates: None, most: 5 };
+            return vec![planner.record(&record)];
+        }
+        [owner, id, member] => {
+            let mut search = parse(&fixture.table, (member != "*").then_some(member), query).expect("a query");
+            if member == "*" {
+                let members = compartment_types(owner).expect("a compartment");
+                search.types.retain(|name| members.contains(name));
+            }
+            search.criteria.extend(Criterion::compartment(&fixture.table, owner, id, &search.types));
+            search
+        }
+        _ => parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{of}?{query}: {error}")),
+    };
     let plan = planner.page(&search, access, 5, None);
     let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page");
     let mut statements = vec![plan.statement.clone()];

@@ -1,0 +1,127 @@
+//! What a page is sorted by, where the walk has no such order itself: the values of a parameter, of the resource or of one
+//! that it refers to. <https://hl7.org/fhir/R4/search.html#sort>
+
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Order, Query, SelectStatement};
+use vesta_runtime::search::SearchParameterType as Kind;
+
+use super::condition::parameter_is;
+use super::driver::Driver;
+use super::{Access, Planner, Within};
+use crate::search::query::{Search, Sort};
+use crate::store::index::{Column, IndexTable};
+use crate::store::schema::Resource;
+
+impl Driver<'_> {
+    /// "Lowest of several ascending, highest descending."
+    pub(super) fn sort_value(
+        &self,
+        planner: &Planner<'_>,
+        search: &Search,
+        access: Access<'_>,
+        statement: &mut SelectStatement,
+        at: usize,
+        sort: &Sort,
+    ) -> Expr {
+        let alias = Alias::new(format!("sort{at}")).into_iden();
+        let mut join = |values: SelectStatement| {
+            let same = Expr::col((alias.clone(), Alias::new("resource"))).eq(self.key());
+            statement.join_subquery(JoinType::LeftJoin, values, alias.clone(), same);
+            Expr::col((alias.clone(), Alias::new("sorted")))
+        };
+        if !sort.along.is_empty() {
+            return join(planner.sorted_along(&search.types, sort, Within::of(search, access)));
+        }
+        let column = match sort.code {
+            "_id" => Some(Resource::Id),
+            "_lastUpdated" => Some(Resource::LastUpdated),
+            _ => None,
+        };
+        if let Some(column) = column {
+            return match self {
+                Driver::Resources => Expr::col(("walk", column)),
+                _ => planner.resource_column(column, &self.key()),
+            };
+        }
+        let ids: Vec<i32> =
+            search.types.iter().filter_map(|of| planner.table.parameter(of, sort.code)).map(|known| known.id).collect();
+        let ranges = match sort.kind {
+            Kind::Date => Some(IndexTable::IndexDate),
+            Kind::Number => Some(IndexTable::IndexNumber),
+            Kind::Quantity => Some(IndexTable::IndexQuantity),
+            _ => None,
+        };
+        if let Some(table) = ranges {
+            let column = if sort.descending { Column::High } else { Column::Low };
+            let mut value = Query::select();
+            // Not `min`: PostgreSQL has none of bytes before release 18.
+            value
+                .expr(Expr::col(("value", column)))
+                .order_by(("value", column), if sort.descending { Order::Desc } else { Order::Asc })
+                .limit(1)
+                .from(planner.names.table_as(table, "value"))
+                .and_where(parameter_is("value", &ids))
+                .and_where(Expr::col(("value", Column::Resource)).eq(self.key()));
+            if table == IndexTable::IndexQuantity {
+                // By the number as it stands: units that cannot be compared would otherwise have no order.
+                value.and_where(Expr::col(("value", Column::Unit)).eq(0i64));
+            }
+            return Expr::SubQuery(None, Box::new(value.into()));
+        }
+        // Rows of text are not clustered by resource: all of them are grouped once.
+        join(planner.sorted(&ids, sort))
+    }
+}
+
+impl Planner<'_> {
+    /// The value of each resource that has one: columns `resource` and `sorted`.
+    fn sorted(&self, ids: &[i32], sort: &Sort) -> SelectStatement {
+        let (table, column) = match (sort.kind, sort.descending) {
+            (Kind::Date, true) => (IndexTable::IndexDate, Column::High),
+            (Kind::Date, false) => (IndexTable::IndexDate, Column::Low),
+            (Kind::Uri, _) => (IndexTable::IndexUri, Column::Value),
+            _ => (IndexTable::IndexString, Column::Value),
+        };
+        Query::select()
+            .expr_as(Expr::col(("value", Column::Resource)), "resource")
+            .expr_as(extreme(sort, Expr::col(("value", column))), "sorted")
+            .from(self.names.table_as(table, "value"))
+            .and_where(parameter_is("value", ids))
+            .group_by_col(("value", Column::Resource))
+            .take()
+    }
+
+    /// The same of what the resources refer to, within the boundary at every step: the order tells of what it follows.
+    fn sorted_along(&self, types: &[&'static str], sort: &Sort, within: Within<'_>) -> SelectStatement {
+        let ids = |types: &[&'static str], code: &str| -> Vec<i32> {
+            types.iter().filter_map(|of| Some(self.table.parameter(of, code)?.id)).collect()
+        };
+        let last = sort.along.last().map_or(types, |(_, targets)| targets);
+        let mut values = self.sorted(&ids(last, sort.code), sort);
+        values.and_where_option(self.reached(last, within, &Expr::col(("value", Column::Resource))));
+        for (at, (code, targets)) in sort.along.iter().enumerate().rev() {
+            let from = if at == 0 { types } else { &sort.along[at - 1].1 };
+            let referring = Expr::col(("link", Column::Resource));
+            let mut along = Query::select();
+            along
+                .expr_as(referring.clone(), "resource")
+                .expr_as(extreme(sort, Expr::col(("reached", "sorted"))), "sorted")
+                .from_subquery(values, "reached")
+                .cross_join(self.names.table_as(IndexTable::IndexIdentity, "step"))
+                .cross_join(self.names.table_as(IndexTable::IndexReference, "link"))
+                .and_where(Expr::col(("step", Column::Resource)).equals(("reached", "resource")))
+                .and_where(Expr::col(("link", Column::Value)).equals(("step", Column::Value)))
+                .and_where(parameter_is("step", &self.identities(targets)))
+                .and_where(parameter_is("link", &ids(from, code)))
+                .group_by_col(("link", Column::Resource));
+            if at > 0 {
+                along.and_where_option(self.reached(from, within, &referring));
+            }
+            values = along;
+        }
+        values
+    }
+}
+
+fn extreme(sort: &Sort, values: Expr) -> Expr {
+    if sort.descending { values.max() } else { values.min() }
+}
