@@ -40,6 +40,7 @@ mod conditions;
 pub mod create;
 mod cursor;
 pub mod delete;
+mod explain;
 pub mod history;
 mod integrity;
 pub mod metadata;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
+use super::explain;
 use super::outcome::{Error, Issue, IssueType, Kind, full_stop, outcome_bytes};
 use super::page::{Beside, BundleWriter};
 use super::query;
@@ -30,12 +31,13 @@ pub async fn search(
     parameters: &[(String, String)],
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
+    let (explained, parameters) = explain::asked(parameters);
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Search)?;
-        let (search, issues) = parse_search(request, resource_type, parameters).await?;
+        let (search, issues) = parse_search(request, resource_type, &parameters).await?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let path = format!("{}/{}", request.service.base_url, resource_type.name);
-        let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
+        let set = SearchSet { request, search, granted, subset, path, issues: told(issues), explained };
         set.answer().await
     })
     .await
@@ -60,13 +62,15 @@ pub async fn compartment(
         ));
     };
     let path = format!("{}/{}/{id}/{member}", request.service.base_url, owner.name);
+    let (explained, parameters) = explain::asked(parameters);
+    let parameters = &*parameters;
     if member == "*" {
         return recorded(request, Interaction::SearchSystem, None, None, async {
             let (mut search, issues) = parse(request, None, parameters).await?;
             search.types.retain(|name| members.contains(name));
             search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
             let names_types = parameters.iter().any(|(name, _)| name == "_type");
-            across(request, search, issues, names_types, path).await
+            across(request, search, issues, names_types, path, explained).await
         })
         .await;
     }
@@ -83,7 +87,7 @@ pub async fn compartment(
         search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
         reach::restrict(request, &mut search)?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
-        let set = SearchSet { request, search, granted, subset, path, issues: told(issues) };
+        let set = SearchSet { request, search, granted, subset, path, issues: told(issues), explained };
         set.answer().await
     })
     .await
@@ -91,10 +95,11 @@ pub async fn compartment(
 
 /// `GET [base]?…` and `POST [base]/_search`: the types of `_type`, else all that the token may search.
 pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> Result<Answer, Error> {
+    let (explained, parameters) = explain::asked(parameters);
     recorded(request, Interaction::SearchSystem, None, None, async {
-        let (search, issues) = parse(request, None, parameters).await?;
+        let (search, issues) = parse(request, None, &parameters).await?;
         let names_types = parameters.iter().any(|(name, _)| name == "_type");
-        across(request, search, issues, names_types, request.service.base_url.clone()).await
+        across(request, search, issues, names_types, request.service.base_url.clone(), explained).await
     })
     .await
 }
@@ -106,6 +111,7 @@ async fn across(
     issues: Vec<crate::search::Issue>,
     names_types: bool,
     path: String,
+    explained: bool,
 ) -> Result<Answer, Error> {
     let mut issues = told(issues);
     let (mut types, mut grants) = (Vec::new(), Vec::new());
@@ -135,7 +141,7 @@ async fn across(
     search.types = types;
     reach::restrict(request, &mut search)?;
     let subset = Subset::parse(None, &search.used)?;
-    SearchSet { request, search, granted, subset, path, issues }.answer().await
+    SearchSet { request, search, granted, subset, path, issues, explained }.answer().await
 }
 
 /// The search of a type, as an operation has it beside its own parameters.
@@ -203,6 +209,8 @@ struct SearchSet<'a> {
     /// The URL before the parameters.
     path: String,
     issues: Vec<Issue>,
+    /// Not the resources are wanted but how they are found.
+    explained: bool,
 }
 
 impl SearchSet<'_> {
@@ -212,11 +220,21 @@ impl SearchSet<'_> {
 
     async fn answer(mut self) -> Result<Answer, Error> {
         let service = self.request.service;
+        if self.explained {
+            explain::allow(self.request, &self.search.types)?;
+        }
         reach::shorten(service, &mut self.search, &self.granted).await?;
         let page = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let PageSizes { default, maximum } = service.pages;
         let count = self.search.count.unwrap_or(page(default)).min(page(maximum));
         let only_total = count == 0 || self.subset == Subset::Count;
+        if self.explained {
+            let (planner, asked) = (service.planner(), self.search.without_bodies());
+            let page = planner.page(&asked, self.access(), count as usize, None).statement;
+            let total = planner.count(&asked, self.access());
+            let statements = [("page", page), ("total", total)];
+            return explain::answer(self.request, &statements, self.search.looks_at_bodies()).await;
+        }
         let total = if only_total || self.search.total != Total::None { self.total().await? } else { None };
         if only_total {
             let mut writer = BundleWriter::new("searchset", total, &[("self", self.url(None))]);

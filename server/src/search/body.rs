@@ -177,7 +177,7 @@ impl Search {
     }
 
     /// The criteria that rows decide.
-    pub(super) fn without_bodies(&self) -> Search {
+    pub fn without_bodies(&self) -> Search {
         let of_rows = self.criteria.iter().filter(|criterion| !matches!(criterion.test, Test::Body(_)));
         Search { criteria: of_rows.cloned().collect(), ..self.clone() }
     }

@@ -357,6 +357,27 @@ async fn a_functional_list_is_told_by_the_record() {
     }
 }
 
+#[tokio::test]
+async fn a_search_is_explained_to_operators_only() {
+    let fixture = filled().await;
+    let asked = pairs(&[("patient", "p"), ("_text", "word"), ("__explain", "")]);
+    let refused = search::search(&fixture.request(), "Observation", &asked).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Forbidden);
+    assert!(format!("{refused:?}").contains("system/Observation.s"), "{refused:?}");
+    let access = fixture.with_scopes("system/Observation.s");
+    let request = Request { access: &access, ..fixture.request() };
+    let explained = body_of(search::search(&request, "Observation", &asked).await.unwrap());
+    let parameters = explained["parameter"].as_array().unwrap();
+    let purposes: Vec<&Value> = parameters.iter().map(|one| &one["part"][0]["valueCode"]).collect();
+    assert_eq!(purposes, [&json!("page"), &json!("total"), &Value::Null], "and a note that bodies are looked at");
+    assert!(parameters[0]["part"][1]["valueString"].as_str().unwrap().starts_with("SELECT"), "{explained}");
+    assert!(crate::validate::validate(&SCHEMA, &explained).is_empty(), "{explained}");
+    // A search of more types than the scope has.
+    let access = fixture.with_scopes("system/Observation.s user/*.s");
+    let request = Request { access: &access, ..fixture.request() };
+    assert_eq!(search::system(&request, &pairs(&[("__explain", "")])).await.unwrap_err().kind, Kind::Forbidden);
+}
+
 /// What a key follows is told of by the order, so the token must cover it.
 #[tokio::test]
 async fn a_chained_key_of_the_order_is_read_within_the_token() {

@@ -192,3 +192,23 @@ async fn what_was_found_by_a_hash_is_compared_with_the_value() {
     other[0].stored.body = body.into();
     assert_eq!(plan.page(other).found.len(), 2);
 }
+
+/// What operators are shown of a plan names tables and indexes, and no value.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_explained_without_the_values_that_were_asked_for() {
+    for fixture in [Some(Fixture::sqlite().await), Fixture::postgres("explained").await].into_iter().flatten() {
+        let query = "name=secretname&birthdate=1961-07-30&general-practitioner.name=secretname&_sort=family";
+        let search = parse(&fixture.table, Some("Patient"), query).expect("a query");
+        let access = Access { boundary: &Boundary::Patient("secretname".to_owned()) };
+        let plan = fixture.planner().page(&search, access, 20, None);
+        let explained = fixture.store.explain(&plan.statement).await.expect("explained");
+        let whole = format!("{explained:?}").to_lowercase();
+        assert!(whole.contains("index_string") && explained.steps.len() > 3, "{explained:#?}");
+        assert!(explained.steps.iter().any(|step| step.starts_with("  ")), "{:#?}", explained.steps);
+        assert_eq!(explained.sql.matches(['?', '$']).count(), explained.values.len(), "{explained:#?}");
+        // The instants of the day asked for begin so, in microseconds.
+        for value in ["secretname", "-2656"] {
+            assert!(!whole.contains(value), "{value}: {explained:#?}");
+        }
+    }
+}
