@@ -15,6 +15,11 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     let (door, _) = door::open(&args.site).await?;
     let answer = door.ask(0, Task::Check).await.map_err(|error| Failure::Other(error.to_string()))?;
     door.close().await;
+    print(answer, "Everything agrees.")
+}
+
+/// What was looked at, and the faults found.
+pub(super) fn print(answer: Answer, well: &str) -> Result<(), Failure> {
     let Answer::Checked { counts, faults, fault_count } = answer else { return Err(door::unexpected(answer)) };
     for (what, count) in counts {
         println!("{what:<30}{count:>12}");
@@ -24,7 +29,7 @@ pub(super) async fn run(args: &CheckArgs) -> Result<(), Failure> {
     }
     match fault_count {
         0 => {
-            println!("Everything agrees.");
+            println!("{well}");
             Ok(())
         }
         count => Err(Failure::Other(format!("{count} faults were found"))),

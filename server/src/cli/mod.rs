@@ -1,5 +1,6 @@
 //! The command line: what each command takes, and where it goes. A command's body has a file of its own.
 
+mod audit;
 mod check;
 mod config;
 mod demo;
@@ -48,6 +49,9 @@ enum Command {
     Reindex(reindex::ReindexArgs),
     /// Compare the search index with the stored resources.
     Check(check::CheckArgs),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// The sites of this server.
     #[command(subcommand)]
     Site(SiteCommand),
@@ -60,6 +64,12 @@ enum Command {
 enum TokenCommand {
     /// Sign an access token with the site's key, and print it alone.
     Create(token::CreateArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Find entries that were changed, taken out or cut off. Safe beside a running server.
+    Verify(audit::VerifyArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -168,6 +178,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Export(args) => export::run(&args).await,
         Command::Reindex(args) => reindex::run(&args).await,
         Command::Check(args) => check::run(&args).await,
+        Command::Audit(AuditCommand::Verify(args)) => audit::verify(&args).await,
         Command::Site(SiteCommand::List(args)) => site::list(&args),
         Command::Site(SiteCommand::Create(args)) => site::create(&args),
         Command::Config(ConfigCommand::Show(args)) => config::show(&args),
@@ -197,6 +208,7 @@ mod tests {
             "vesta export --site default --data d --database postgres://h/d out",
             "vesta reindex --site default --data d --database postgres://h/d",
             "vesta check --site default --data d --database postgres://h/d",
+            "vesta audit verify --site default --data d --database postgres://h/d --head -",
             "vesta site list --data d",
             "vesta site create north --data d",
             "vesta config show --data d",

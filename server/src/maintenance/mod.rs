@@ -1,4 +1,4 @@
-//! What an operator's commands do to a site's data: loading, exporting, checking, re-indexing. The same in the
+//! What an operator's commands do to a site's data: loading, exporting, checking, verifying, re-indexing. The same in the
 //! command's own process and, where a server has the data folder, in the server's, which is asked over its local socket.
 
 mod door;
@@ -13,7 +13,7 @@ use vesta_fhir::types::ResourceType;
 
 use crate::access::AccessContext;
 use crate::fhir::Service;
-use crate::store::{Handler, ReindexProgress, StoreError};
+use crate::store::{Handler, LoggedHead, ReindexProgress, StoreError};
 
 pub use door::Door;
 pub use export::Chunk;
@@ -32,6 +32,8 @@ pub enum Task {
     ReindexBite,
     /// Compares what is derived with the bodies.
     Check,
+    /// Verifies the audit log, also against heads from outside the database.
+    VerifyAudit { heads: Vec<String> },
 }
 
 /// What a piece of work came to; the text of a failure is for the operator.
@@ -63,6 +65,7 @@ pub async fn perform(service: &Arc<Service>, task: Task) -> Answer {
         Task::ReindexProgress => reindexed(service.store.reindex_progress().await),
         Task::ReindexBite => reindexed(service.store.reindex_bite(REINDEX_BITE).await),
         Task::Check => check(service).await,
+        Task::VerifyAudit { heads } => verify_audit(service, &heads).await,
     }
 }
 
@@ -87,6 +90,27 @@ async fn check(service: &Arc<Service>) -> Answer {
                 ("index rows".to_owned(), report.index_rows),
                 ("compartment rows".to_owned(), report.compartment_rows),
                 ("audit entries".to_owned(), report.audit_entries),
+            ],
+            faults: report.faults,
+            fault_count: report.fault_count,
+        },
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+async fn verify_audit(service: &Arc<Service>, heads: &[String]) -> Answer {
+    let heads: Vec<LoggedHead> = match heads.iter().map(|head| head.parse()).collect() {
+        Ok(heads) => heads,
+        Err(reason) => return Answer::Failed(reason),
+    };
+    match service.store.verify_audit(&heads).await {
+        Ok(report) => Answer::Checked {
+            counts: vec![
+                ("chains".to_owned(), report.chains),
+                ("entries".to_owned(), report.entries),
+                ("of them from before the key".to_owned(), report.entries_without_key),
+                ("heads".to_owned(), report.heads),
+                ("heads given".to_owned(), report.logged_heads),
             ],
             faults: report.faults,
             fault_count: report.fault_count,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! data/tls/                       ca.pem, ca.key: the certificate authority of this folder
-//! data/sites/<site>/keys/         signing.pem: the site's ES256 key
+//! data/sites/<site>/keys/         signing.pem: the site's ES256 key; audit.key: its audit log's
 //! data/sites/<site>/public_url    under which address the site was last served: tokens name it
 //! data/sites/<site>/…             the site's database on SQLite, and its files
 //! ```

@@ -11,9 +11,12 @@ pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
 pub use open::{Databases, open_service};
 pub use registry::{Site, Sites};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 use crate::access::{SigningKey, SigningKeyError};
 use crate::config::{Config, PublicUrl, SiteName};
-use crate::store::StoreError;
+use crate::store::{AuditKey, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
@@ -50,6 +53,10 @@ pub enum SiteError {
         #[source]
         source: SigningKeyError,
     },
+    #[error(
+        "{} is no key of an audit log, which is 32 bytes in base64: put the file back from where it was saved", path.display()
+    )]
+    AuditKey { path: PathBuf },
 }
 
 /// The names under which a site is known to clients; `public_url` is the only source of all of them.
@@ -77,6 +84,18 @@ pub fn signing_key(folder: &DataFolder, site: &SiteName) -> Result<SigningKey, S
     let path = folder.site(site).join("keys").join("signing.pem");
     let pem = load_or_create(&path, || SigningKey::generate_pem().map_err(|error| error.to_string()))?;
     SigningKey::from_pem(&pem).map_err(|source| SiteError::Key { path, source })
+}
+
+/// Reads the key of the site's audit log, or makes it on first use. Processes that share a database share it.
+pub fn audit_key(folder: &DataFolder, site: &SiteName) -> Result<AuditKey, SiteError> {
+    let path = folder.site(site).join("keys").join("audit.key");
+    let text = load_or_create(&path, || {
+        let mut fresh = [0u8; 32];
+        aws_lc_rs::rand::fill(&mut fresh).map_err(|_| "no random numbers to be had".to_owned())?;
+        Ok(format!("{}\n", BASE64_STANDARD.encode(fresh)))
+    })?;
+    let key = BASE64_STANDARD.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    Ok(AuditKey::new(&key.ok_or(SiteError::AuditKey { path })?))
 }
 
 /// Notes under which address a site is served, for commands that run beside the server or after it.

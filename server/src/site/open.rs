@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vesta_fhir::SCHEMA;
 use vesta_runtime::guide::Guide;
 
-use super::{DataFolder, SiteError};
+use super::{DataFolder, SiteError, audit_key};
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config, SiteName};
 use crate::fhir::{PageSizes, Service, WriteRules};
@@ -73,6 +73,7 @@ pub async fn open_service(
             unit_bytes: Limits::default().unit_bytes.max(config.limits.body_bytes),
             ..Limits::default()
         },
+        audit_key: audit_key(folder, site)?,
     };
     let limits = SearchLimits {
         chain_steps: config.limits.chain_steps,

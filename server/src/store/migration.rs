@@ -5,13 +5,13 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 use super::index;
-use super::schema::{Audit, Compartment, Patient, Resource, ResourceHistory, SearchParameter, Setting};
+use super::schema::{Audit, AuditHead, Compartment, Patient, Resource, ResourceHistory, SearchParameter, Setting};
 
 pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Tables), Box::new(Identities)]
+        vec![Box::new(Tables), Box::new(Identities), Box::new(AuditHeads)]
     }
 }
 
@@ -56,6 +56,34 @@ impl MigrationName for Identities {
 impl MigrationTrait for Identities {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(index::identity_table(manager.get_database_backend())).await
+    }
+}
+
+/// The heads of the audit log.
+struct AuditHeads;
+
+impl MigrationName for AuditHeads {
+    fn name(&self) -> &str {
+        "m0003_audit_heads"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for AuditHeads {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut table = Table::create()
+            .table(AuditHead::Table)
+            .col(ColumnDef::new(AuditHead::Writer).integer().not_null())
+            .col(integer(AuditHead::Number))
+            .col(integer(AuditHead::Time))
+            .col(ColumnDef::new(AuditHead::Ends).binary().not_null())
+            .col(ColumnDef::new(AuditHead::Chain).binary().not_null())
+            .primary_key(Index::create().col(AuditHead::Writer).col(AuditHead::Number))
+            .take();
+        if manager.get_database_backend() == DbBackend::Sqlite {
+            table.extra("WITHOUT ROWID");
+        }
+        manager.create_table(table).await
     }
 }
 

@@ -33,7 +33,7 @@ mod unit;
 mod walk;
 mod write;
 
-pub use audit::{AuditAction, AuditEntry, AuditOutcome, Audited};
+pub use audit::{AuditAction, AuditEntry, AuditKey, AuditOutcome, AuditReport, Audited, LoggedHead};
 pub use body::{Body, instant};
 pub use check::CheckReport;
 pub use compartment::CompartmentRow;

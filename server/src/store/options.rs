@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectOptions, DatabaseConnection};
 
+use super::audit::AuditKey;
 use super::error::StoreError;
 use super::parameters::ParameterDefinition;
 use crate::clock::Clock;
@@ -15,6 +16,8 @@ pub struct Options {
     /// Every search parameter that the running binary has extractors for and the site has enabled.
     pub parameters: Vec<ParameterDefinition>,
     pub limits: Limits,
+    /// Of all processes that write this log the same.
+    pub audit_key: AuditKey,
 }
 
 #[derive(Clone)]
@@ -78,6 +81,8 @@ pub struct Limits {
     /// the database's file anew, so that often would cost them dearly.
     pub audit_buffer: usize,
     pub audit_delay: Duration,
+    /// How often a head of the audit log is written, and given to the process's log.
+    pub audit_head: Duration,
 }
 
 impl Default for Limits {
@@ -97,6 +102,7 @@ impl Default for Limits {
             clock_difference: Duration::from_secs(30),
             audit_buffer: 16_384,
             audit_delay: Duration::from_secs(1),
+            audit_head: Duration::from_secs(60),
         }
     }
 }

@@ -109,7 +109,7 @@ pub enum SearchParameter {
     Progress,
 }
 
-/// Append-only; one hash chain a writer.
+/// Append-only; one chain a writer.
 #[derive(DeriveIden, Clone, Copy)]
 pub enum Audit {
     Table,
@@ -125,6 +125,18 @@ pub enum Audit {
     Type,
     Id,
     RequestId,
+    Chain,
+}
+
+/// How far the chains of the audit log had come at a time; one chain of these a process.
+#[derive(DeriveIden, Clone, Copy)]
+pub enum AuditHead {
+    Table,
+    /// The first writer of the process.
+    Writer,
+    Number,
+    Time,
+    Ends,
     Chain,
 }
 

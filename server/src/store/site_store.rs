@@ -8,7 +8,7 @@ use sea_orm::sea_query::{
 };
 use tokio::sync::{Mutex, oneshot};
 
-use super::audit::{self, AuditEntry, Audited};
+use super::audit::{self, AuditEntry, Audited, Chain, Heads, LoggedHead};
 use super::columns::{Columns, found, stored};
 use super::dictionary::{secret, synchronise};
 use super::error::StoreError;
@@ -21,7 +21,7 @@ use super::record::{Found, Stored, Visible, Written};
 use super::reindex::{self, ReindexProgress};
 use super::schema::{Names, Resource, ResourceHistory, select_stored};
 use super::unit::Unit;
-use super::write::{Chain, Job, Order, PostgresOrder, Queue, Waiting, WriteContext, last_commit, one, spawn};
+use super::write::{Job, Order, PostgresOrder, Queue, Waiting, WriteContext, last_commit, one, spawn};
 
 /// The records of one site. Reads see every write that was answered before.
 pub struct Store {
@@ -31,8 +31,21 @@ pub struct Store {
     queue: std::sync::Mutex<Option<Queue>>,
     tasks: Mutex<Vec<oneshot::Receiver<()>>>,
     checkpoints: Option<open::Checkpoints>,
+    heads: HeadsTask,
     point: Arc<str>,
     version: Arc<str>,
+}
+
+/// Ends with the store.
+struct HeadsTask {
+    heads: Arc<Heads>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for HeadsTask {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Store {
@@ -42,7 +55,7 @@ impl Store {
         options: Options,
         indexer: impl FnOnce(&Arc<Dictionary>, &Names) -> Arc<dyn Indexer>,
     ) -> Result<Arc<Self>, StoreError> {
-        let Options { database, clock, parameters, limits } = options;
+        let Options { database, clock, parameters, limits, audit_key } = options;
         let Opened { connection, names, reader, writer, checkpoints, lock } = open::open(&database, &limits).await?;
         let hash_key = secret(&connection, &names, "hash-key").await?;
         let dictionary = Arc::new(synchronise(&connection, &names, parameters, hash_key).await?);
@@ -63,6 +76,7 @@ impl Store {
             limits,
             indexer,
             dictionary,
+            audit_key,
             visible: std::sync::Mutex::new(visible),
             checkpoint_due: checkpoints.as_ref().map(|checkpoints| checkpoints.due.clone()).unwrap_or_default(),
             lock: std::sync::Mutex::new(lock),
@@ -70,9 +84,18 @@ impl Store {
         open::compare_clocks(&context, postgres.is_some(), visible).await?;
         reindex::rebuild_compartments(&context).await?;
 
+        if !audit::begin(&context.connection, &context.names, &context.audit_key).await? {
+            tracing::error!(
+                target: "audit",
+                site = context.names.schema(),
+                "the audit log was not begun with the key in keys/audit.key: put the key of that time back \
+                 (`vesta audit verify` says what can be verified)"
+            );
+        }
+
         let (queue, lines) = Queue::new(&context.limits);
         let lines = Arc::new(Mutex::new(lines));
-        let mut tasks = Vec::new();
+        let (mut tasks, mut first) = (Vec::new(), 0);
         match &postgres {
             None => {
                 let order = Order::Sqlite { sequence: visible.sequence, stamp: visible.time };
@@ -84,11 +107,14 @@ impl Store {
                     // A chain has one writer; a process that ends leaves its chain where it is.
                     let sql = format!("SELECT nextval('{}')", context.names.quoted("audit_writer"));
                     let writer = one(&context.connection, sql).await?.integer(0)? as i32;
+                    first = if tasks.is_empty() { writer } else { first };
                     let chain = Chain { writer, sequence: 0, head: Vec::new() };
                     tasks.push(spawn(context.clone(), lines.clone(), Order::Postgres(order.clone()), chain)?);
                 }
             }
         }
+        let heads = Heads::open(context.clone(), first).await?;
+        let heads = HeadsTask { task: heads.every(context.limits.audit_head), heads };
         let (point, version) = prepared(&context.names, postgres.is_some());
         Ok(Arc::new(Store {
             reader,
@@ -97,6 +123,7 @@ impl Store {
             queue: std::sync::Mutex::new(Some(queue)),
             tasks: Mutex::new(tasks),
             checkpoints,
+            heads,
             point,
             version,
         }))
@@ -107,6 +134,10 @@ impl Store {
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         for task in self.tasks.lock().await.drain(..) {
             let _ = task.await;
+        }
+        self.heads.task.abort();
+        if let Err(error) = self.heads.heads.write().await {
+            tracing::warn!(%error, "the last head of the audit log could not be written");
         }
         if let Some(thread) = self.checkpoints.as_ref().and_then(|checkpoints| checkpoints.stop()) {
             // While it copies, the log could not be emptied.
@@ -157,6 +188,11 @@ impl Store {
     /// Entries of the audit log after a place (writer and sequence), chain by chain.
     pub async fn audit_page(&self, after: Option<(i32, i64)>, count: usize) -> Result<Vec<Audited>, StoreError> {
         self.reader.query(&audit::select(self.names(), after, count), audit::audited).await
+    }
+
+    /// Writes now how far the audit log has come; none where it has come no further since the last time.
+    pub async fn audit_head(&self) -> Result<Option<LoggedHead>, StoreError> {
+        self.heads.heads.write().await
     }
 
     /// The current version, deletions included.

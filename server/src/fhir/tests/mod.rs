@@ -24,7 +24,7 @@ use super::*;
 use crate::access::{AccessContext, parse_scopes};
 use crate::clock::{Clock, Ids};
 use crate::search::{ParameterTable, definitions, types};
-use crate::store::{Database, Limits, Options, Store};
+use crate::store::{AuditKey, Database, Limits, Options, Store};
 
 /// A site's service on a database of its own.
 pub(super) struct Fixture {
@@ -45,6 +45,7 @@ impl Fixture {
             clock: Clock::system(),
             parameters: definitions(&types, BASE),
             limits: Limits::default(),
+            audit_key: AuditKey::new(&[7; 32]),
         };
         let mut table = None;
         let store = Store::open(options, |dictionary, _| {

@@ -27,7 +27,9 @@ use super::*;
 use crate::access::Boundary;
 use crate::clock::Clock;
 use crate::fhir::Handling;
-use crate::store::{Body, Content, Database, Indexer, Limits, Operation, Options, PostgresPool, Store, Unit, index};
+use crate::store::{
+    AuditKey, Body, Content, Database, Indexer, Limits, Operation, Options, PostgresPool, Store, Unit, index,
+};
 
 pub(crate) const BASE: &str = "https://example.org/apis/default/fhir";
 
@@ -96,6 +98,7 @@ impl Fixture {
             clock: Clock::system(),
             parameters: definitions(&types, base),
             limits: Limits::default(),
+            audit_key: AuditKey::new(&[7; 32]),
         };
         let mut made = None;
         let store = Store::open(options, |dictionary, _| {

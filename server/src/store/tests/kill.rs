@@ -1,4 +1,5 @@
-//! `kill -9` under concurrent writers loses nothing that was acknowledged, and leaves index and bodies consistent.
+//! `kill -9` under concurrent writers loses nothing that was acknowledged, and leaves index, bodies and the audit log
+//! consistent.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::super::*;
-use super::{OBSERVATION, content, definitions, open};
+use super::{OBSERVATION, audit_entry, content, definitions, open};
 
 const FOLDER: &str = "VESTA_TEST_KILL_FOLDER";
 
@@ -31,7 +32,8 @@ fn writes_until_killed() {
                     let id = format!("w{writer}-{}", n % 40);
                     let content =
                         content(&store, OBSERVATION, &id, json!({"tokens": [n, n + 1], "patient": "p", "at": n}));
-                    let unit = Unit::new(vec![Operation::update(OBSERVATION, id, content, None)]);
+                    let unit =
+                        Unit::new(vec![Operation::update(OBSERVATION, id, content, None)]).audited(audit_entry("r"));
                     let written = store.write(unit).await.expect("written").remove(0);
                     println!("answered {} {}", written.id, written.version);
                 }
@@ -78,6 +80,7 @@ async fn kill_9_loses_nothing_acknowledged() {
         }
         let report = store.check(|_| ()).await.expect("the check runs");
         assert_eq!(report.faults, Vec::<String>::new());
+        assert!(report.audit_entries >= answered.len() as u64);
         store.close().await;
     }
 }

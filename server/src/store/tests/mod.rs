@@ -1,5 +1,6 @@
 //! The store on both databases: each test is a function over a [`Fixture`], run on SQLite and on PostgreSQL.
 
+mod audit;
 mod history;
 mod index;
 mod kill;
@@ -91,7 +92,7 @@ pub(super) async fn open(
     parameters: Vec<ParameterDefinition>,
     limits: Limits,
 ) -> Result<Arc<Store>, StoreError> {
-    let options = Options { database, clock: Clock::system(), parameters, limits };
+    let options = Options { database, clock: Clock::system(), parameters, limits, audit_key: AuditKey::new(&[7; 32]) };
     Store::open(options, |dictionary, _| {
         let parameters = dictionary.iter().map(|entry| (entry.definition.resource_type, entry.id)).collect();
         let compartment = dictionary.get(0, "compartment").map_or(1, |entry| entry.definition.extractor_hash);

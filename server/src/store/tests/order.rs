@@ -227,7 +227,13 @@ async fn a_clock_behind_the_last_write_refuses_to_start() {
     let Fixture { store, database, _folder } = fixture;
     drop(store);
     let clock = crate::clock::Clock::fixed("2001-01-01T00:00:00Z".parse().expect("an instant"));
-    let options = Options { database, clock, parameters: definitions(), limits: Limits::default() };
+    let options = Options {
+        database,
+        clock,
+        parameters: definitions(),
+        limits: Limits::default(),
+        audit_key: AuditKey::new(&[7; 32]),
+    };
     let refused = Store::open(options, |_, _| unreachable_indexer()).await.err().expect("refused").to_string();
     assert!(refused.contains("2001-01-01T00:00:00Z") && refused.contains("Set the clock"), "{refused}");
 }

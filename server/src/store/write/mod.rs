@@ -15,7 +15,6 @@ mod task;
 mod transaction;
 mod view;
 
-pub(super) use audit::Chain;
 pub(super) use batch::{Batch, Patients};
 pub(super) use insert::{Cell, Insert};
 pub(super) use order::{Order, PostgresOrder, Stamps, last_commit, one};

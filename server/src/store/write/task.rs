@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use sea_orm::DatabaseConnection;
 use tokio::sync::{Mutex, oneshot};
 
-use super::super::audit::AuditEntry;
+use super::super::audit::{AuditEntry, AuditKey, Chain};
 use super::super::error::StoreError;
 use super::super::index::IndexRows;
 use super::super::lock::FolderLock;
@@ -20,7 +20,7 @@ use super::super::parameters::{Dictionary, Indexer};
 use super::super::record::{Stored, Visible, Written};
 use super::super::schema::Names;
 use super::super::unit::{Unit, Work};
-use super::audit::{self, Chain};
+use super::audit;
 use super::batch::{Batch, Patients};
 use super::order::{Order, Stamps, last_commit};
 use super::queue::{Job, Lines, Pending};
@@ -39,6 +39,7 @@ pub(in super::super) struct WriteContext {
     pub(in super::super) limits: Limits,
     pub(in super::super) indexer: Arc<dyn Indexer>,
     pub(in super::super) dictionary: Arc<Dictionary>,
+    pub(in super::super) audit_key: AuditKey,
     /// How far a reader of SQLite may look.
     pub(in super::super) visible: std::sync::Mutex<Visible>,
     /// Set by the thread of checkpoints when the log is long and nearly copied back.
@@ -280,7 +281,7 @@ impl Writer {
         }
         batch.flush().await?;
         entries.extend(audit);
-        audit::insert(&transaction, &context.names, &mut chain, &entries).await?;
+        audit::insert(&transaction, &context.names, &context.audit_key, &mut chain, &entries).await?;
         let Batch { stamps, learned, .. } = batch;
         let order = stamps.finish();
         transaction.commit().await?;

@@ -1,4 +1,10 @@
-//! The audit log: one narrow, append-only table. AuditEvents are rendered from it when asked for.
+//! The audit log: one narrow, append-only table. AuditEvents are rendered from it when asked for. `chain` makes each
+//! entry prove those before it, `head` tells outside the chains how far they have come, `verify` looks at all of it.
+
+mod chain;
+mod head;
+mod key;
+mod verify;
 
 use jiff::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
@@ -6,6 +12,15 @@ use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use super::columns::{Columns, timestamp};
 use super::error::StoreError;
 use super::schema::{Audit, Names};
+
+#[cfg(test)]
+pub(super) use chain::message;
+pub(super) use chain::{Chain, begin};
+pub(super) use head::Heads;
+pub use head::LoggedHead;
+pub use key::AuditKey;
+pub use verify::AuditReport;
+pub(super) use verify::verify;
 
 /// Who did what, when, to which record, and how it ended. No content of a record stands in it.
 /// <https://hl7.org/fhir/R4/auditevent.html>
@@ -79,7 +94,7 @@ pub struct Audited {
     pub writer: i32,
     pub sequence: i64,
     pub entry: AuditEntry,
-    /// SHA-256 over the entry and the one before it.
+    /// HMAC-SHA-256 over the entry and the one before it.
     pub chain: Vec<u8>,
 }
 
