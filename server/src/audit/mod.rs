@@ -1,28 +1,62 @@
-//! What is recorded beside the interactions themselves, which record their own: what never became one.
+//! What is recorded beside the interactions themselves, which record their own: log-ins, consents, tokens, apps and
+//! people, and what never became an interaction.
+
+mod event;
 
 use jiff::Timestamp;
 
+pub use event::{DicomCode, Event};
+
 use crate::site::Site;
-use crate::store::{AuditAction, AuditEntry, AuditOutcome};
+use crate::store::{AuditEntry, AuditOutcome, StoreError};
 
-/// The actor of a request whose token was not accepted: nothing that such a token says is to be believed.
-const UNKNOWN: &str = "unauthenticated";
+/// The actor of a request whose token or name was not accepted: nothing that it says is to be believed.
+pub const UNKNOWN: &str = "unauthenticated";
 
-/// A token that was not accepted. <https://hl7.org/fhir/R4/security.html#audit>
-pub async fn refused_token(site: &Site, request_id: &str, now: Timestamp) {
+/// Whom an event concerns.
+#[derive(Debug, Clone, Copy)]
+pub struct Who<'a> {
+    /// The user, as tokens name them (`sub`); [`UNKNOWN`] before they are known.
+    pub actor: &'a str,
+    /// The `client_id`; [`UNKNOWN`] where no app was named or authenticated.
+    pub client: &'a str,
+    /// The logical id of the patient in context.
+    pub patient: Option<&'a str>,
+}
+
+impl Who<'_> {
+    pub const UNKNOWN: Who<'static> = Who { actor: UNKNOWN, client: UNKNOWN, patient: None };
+}
+
+/// Records an event. What must not happen unrecorded is not answered before this is.
+/// <https://hl7.org/fhir/R4/security.html#audit>
+pub async fn record(
+    site: &Site,
+    event: Event,
+    who: Who<'_>,
+    outcome: AuditOutcome,
+    request_id: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let entry = AuditEntry {
         time: now,
-        actor: UNKNOWN.to_owned(),
-        client: UNKNOWN.to_owned(),
-        action: AuditAction::Execute,
-        interaction: "login".to_owned(),
-        outcome: AuditOutcome::SeriousFailure,
-        patient: None,
+        actor: who.actor.to_owned(),
+        client: who.client.to_owned(),
+        action: event.action(),
+        interaction: event.code().to_owned(),
+        outcome,
+        patient: who.patient.map(str::to_owned),
         resource_type: None,
         resource_id: None,
         request_id: request_id.to_owned(),
     };
-    if let Err(error) = site.service.store.audit(entry).await {
+    site.service.store.audit(entry).await
+}
+
+/// A token that was not accepted.
+pub async fn refused_token(site: &Site, request_id: &str, now: Timestamp) {
+    let recorded = record(site, Event::LogIn, Who::UNKNOWN, AuditOutcome::SeriousFailure, request_id, now);
+    if let Err(error) = recorded.await {
         tracing::error!(%error, request_id, "a refused token could not be recorded");
     }
 }

@@ -143,6 +143,24 @@ on_both_databases! {
         assert_eq!(client.ids("Patient?family=checked"), [id]);
     }
 
+    fn audit_verify_works_beside_a_running_server(world) {
+        world.client("user/*.cruds").create(&patient("x", "Audited"));
+        let run = |more: &[&str]| vesta(world.data(), world.database.url(), &[&["audit", "verify"], more].concat());
+        let words = succeeded(&run(&[]));
+        assert!(words.contains("entries") && words.contains("is what was written"), "{words}");
+        // Against what stands in the server's log.
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("server.log");
+        for (line, expected) in [
+            ("INFO audit: head=vesta-audit-head:0:7000:AAAA site=default", "its chain was cut"),
+            ("INFO nothing of the kind", "no head of an audit log"),
+        ] {
+            std::fs::write(&log, line).expect("written");
+            let output = run(&["--head", log.to_str().expect("UTF-8")]);
+            assert!(!output.status.success() && said(&output).contains(expected), "{}", said(&output));
+        }
+    }
+
     /// Other people's scripts take the token from standard output.
     fn token_create_prints_the_token_alone(world) {
         let output = vesta(world.data(), world.database.url(), &["token", "create", "--scope", "user/Patient.rs", "--ttl", "60"]);

@@ -104,7 +104,7 @@ async fn each_manipulation_is_found(mut fixture: Fixture) {
         ("DELETE FROM {audit_head} WHERE number = 1", "heads 1 to 1 of writer"),
         ("DELETE FROM {setting} WHERE name = 'audit-beginning'", "the note of the log's beginning is gone"),
         (
-            "UPDATE {setting} SET value = (SELECT max(chain) FROM {audit} WHERE sequence = 4) \
+            "UPDATE {setting} SET value = (SELECT chain FROM {audit} WHERE sequence = 4 LIMIT 1) \
              WHERE name = 'audit-beginning'",
             "the log was not begun with this key",
         ),
