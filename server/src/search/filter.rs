@@ -7,6 +7,7 @@
 use winnow::ascii::{multispace0, multispace1};
 use winnow::combinator::{alt, cut_err, delimited, eof, opt, preceded, repeat, separated, terminated};
 use winnow::error::{ContextError, ErrMode};
+use winnow::stream::Stateful;
 use winnow::token::{one_of, take_while};
 use winnow::{ModalResult, Parser};
 
@@ -73,22 +74,23 @@ pub(super) const OPERATORS: [(&str, Operator); 19] = [
 /// Filters stand in one another only so deep, whatever comes from outside.
 const DEEPEST: usize = 32;
 
+/// What is left of the text. How deep it is there only the parser knows: a parenthesis in a value opens and closes nothing.
+type Input<'i> = Stateful<&'i str, Depth>;
+
+#[derive(Debug, Default)]
+struct Depth {
+    open: usize,
+    is_exceeded: bool,
+}
+
 /// Where reading stopped is told by what stands there.
 pub(super) fn parse(text: &str) -> Result<Filter, String> {
-    let mut input = text;
-    let deepest = text.chars().scan(0_usize, |depth, character| {
-        match character {
-            '(' | '[' => *depth += 1,
-            ')' | ']' => *depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        Some(*depth)
-    });
-    if deepest.max().unwrap_or(0) > DEEPEST {
-        return Err(format!("at most {DEEPEST} parentheses may stand in one another"));
-    }
+    let mut input = Input { input: text, state: Depth::default() };
     terminated(any, (multispace0, eof)).parse_next(&mut input).map_err(|_| {
-        let at = text.chars().count() - input.chars().count();
+        if input.state.is_exceeded {
+            return format!("at most {DEEPEST} parentheses may stand in one another");
+        }
+        let at = text.chars().count() - input.input.chars().count();
         format!(
             "a filter was expected, like name co \"pet\" and not (birthdate lt 2014), and it cannot be read from \
              character {} on",
@@ -97,16 +99,31 @@ pub(super) fn parse(text: &str) -> Result<Filter, String> {
     })
 }
 
-fn word<'i>(word: &'static str) -> impl Parser<&'i str, &'i str, ErrMode<ContextError>> {
+/// A filter within parentheses or brackets.
+fn within<'i>(open: char, close: char) -> impl Parser<Input<'i>, Filter, ErrMode<ContextError>> {
+    move |input: &mut Input<'i>| {
+        (open, multispace0).void().parse_next(input)?;
+        if input.state.open == DEEPEST {
+            input.state.is_exceeded = true;
+            return Err(ErrMode::Cut(ContextError::new()));
+        }
+        input.state.open += 1;
+        let filter = terminated(any, (multispace0, close)).parse_next(input);
+        input.state.open -= 1;
+        filter
+    }
+}
+
+fn word<'i>(word: &'static str) -> impl Parser<Input<'i>, &'i str, ErrMode<ContextError>> {
     delimited(multispace1, winnow::ascii::Caseless(word), multispace1)
 }
 
-fn any(input: &mut &str) -> ModalResult<Filter> {
+fn any(input: &mut Input<'_>) -> ModalResult<Filter> {
     let parts: Vec<Filter> = separated(1.., all, word("or")).parse_next(input)?;
     Ok(one_or(parts, Filter::Any))
 }
 
-fn all(input: &mut &str) -> ModalResult<Filter> {
+fn all(input: &mut Input<'_>) -> ModalResult<Filter> {
     let parts: Vec<Filter> = separated(1.., one, word("and")).parse_next(input)?;
     Ok(one_or(parts, Filter::All))
 }
@@ -118,35 +135,35 @@ fn one_or(mut parts: Vec<Filter>, several: fn(Vec<Filter>) -> Filter) -> Filter 
     }
 }
 
-fn one(input: &mut &str) -> ModalResult<Filter> {
-    let group = || delimited(('(', multispace0), any, (multispace0, ')'));
+fn one(input: &mut Input<'_>) -> ModalResult<Filter> {
     preceded(
         multispace0,
         alt((
-            preceded((winnow::ascii::Caseless("not"), multispace0), group()).map(|inner| Filter::Not(Box::new(inner))),
-            group(),
+            preceded((winnow::ascii::Caseless("not"), multispace0), within('(', ')'))
+                .map(|inner| Filter::Not(Box::new(inner))),
+            within('(', ')'),
             test,
         )),
     )
     .parse_next(input)
 }
 
-fn test(input: &mut &str) -> ModalResult<Filter> {
+fn test(input: &mut Input<'_>) -> ModalResult<Filter> {
     let path: Vec<Step> = separated(1.., step, '.').parse_next(input)?;
     let operator = delimited(multispace1, operator, multispace1).parse_next(input)?;
     let value = cut_err(alt((quoted, bare))).parse_next(input)?;
     Ok(Filter::Test { path, operator, value })
 }
 
-fn step(input: &mut &str) -> ModalResult<Step> {
+fn step(input: &mut Input<'_>) -> ModalResult<Step> {
     let first = one_of(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
     let rest = take_while(0.., |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | ':'));
     let name = (first, rest).take().map(str::to_owned).parse_next(input)?;
-    let filter = opt(delimited(('[', multispace0), any, (multispace0, ']'))).parse_next(input)?;
+    let filter = opt(within('[', ']')).parse_next(input)?;
     Ok(Step { name, filter })
 }
 
-fn operator(input: &mut &str) -> ModalResult<Operator> {
+fn operator(input: &mut Input<'_>) -> ModalResult<Operator> {
     take_while(2, |letter: char| letter.is_ascii_alphabetic())
         .verify_map(|text: &str| {
             let known = OPERATORS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
@@ -156,7 +173,7 @@ fn operator(input: &mut &str) -> ModalResult<Operator> {
 }
 
 /// "string = json string"
-fn quoted(input: &mut &str) -> ModalResult<String> {
+fn quoted(input: &mut Input<'_>) -> ModalResult<String> {
     let inside = repeat::<_, _, (), _, _>(
         0..,
         alt((('\\', winnow::token::any).void(), one_of(|letter: char| letter != '"' && letter != '\\').void())),
@@ -165,7 +182,7 @@ fn quoted(input: &mut &str) -> ModalResult<String> {
 }
 
 /// "any sequence of non-whitespace characters … except ] and )"
-fn bare(input: &mut &str) -> ModalResult<String> {
+fn bare(input: &mut Input<'_>) -> ModalResult<String> {
     (one_of(|letter: char| letter != '"' && is_bare(letter)), take_while(0.., is_bare))
         .take()
         .map(str::to_owned)
@@ -230,10 +247,31 @@ mod tests {
         assert!(parse(&"(".repeat(10_000)).expect_err("deep").contains("at most"));
     }
 
+    /// A parenthesis in a value closes nothing: filters that hide behind one once emptied the stack.
+    #[test]
+    fn what_stands_in_values_neither_hides_nor_makes_depth() {
+        for hiding in [r#"(a eq ")" and "#, r#"a[b eq "]" and "#, r#"not (a eq "))" or "#] {
+            assert!(parse(&hiding.repeat(50_000)).expect_err("deep").contains("at most"), "{hiding}");
+        }
+        let open = "(".repeat(100);
+        assert!(parse(&format!("name eq \"{open}\" and name eq x{open}")).is_ok());
+        let nested = |depth: usize| format!("{}a eq b{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(parse(&nested(DEEPEST)).is_ok() && parse(&nested(DEEPEST + 1)).is_err());
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in "[a-z()\\[\\]. \"\\\\0-9|]{0,60}|\\PC{0,40}") {
             let _ = parse(&text);
+        }
+
+        /// Of parts that fit together, so that many are read far, and deep.
+        #[test]
+        fn no_filter_panics(
+            parts in prop::collection::vec(
+                "(\\(|\\)|\\]|not \\(|a\\[|a\\.b| and | or |a eq b|a co \"[()\\[\\]]\"|a\\[b eq \"\\]\" and )", 0..200),
+        ) {
+            let _ = parse(&parts.concat());
         }
     }
 }

@@ -10,7 +10,7 @@ use vesta_runtime::fhirpath::{Environment, Item, parse};
 use vesta_runtime::node::Node;
 use vesta_runtime::schema::{ElementDefinition, Kind as TypeKind, Schema, TypeDefinition};
 
-use super::{malformed, too_many, unprocessable};
+use super::{malformed, nested, too_many, unprocessable};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::validate;
 
@@ -347,7 +347,7 @@ fn add(
         let length = object_at(resource, holder)?.get(property).and_then(Value::as_array).map_or(0, Vec::len);
         return insert(schema, resource, holder, property, value, length);
     }
-    let value = built(inner, value)?;
+    let value = nested(built(inner, value)?, holder.len() + 1)?;
     let object = object_at(resource, holder)?;
     // One of a choice takes the place of the other.
     if element.types.iter().any(|one| object.contains_key(one.property)) {
@@ -361,7 +361,7 @@ fn replace(schema: &'static Schema, resource: &mut Value, location: &Location, v
     let definition = definition_at(schema, resource, &location.holder)?;
     let known = definition.property(&location.property).ok_or("the element is of no known type")?;
     let (_, property, inner) = element_of(definition, known.0.name, value)?;
-    let value = built(inner, value)?;
+    let value = nested(built(inner, value)?, location.steps().len())?;
     let object = object_at(resource, &location.holder)?;
     let beside = format!("_{}", location.property);
     match location.index {
@@ -451,7 +451,7 @@ fn insert(
     if element.max <= 1 {
         return Err(format!("`{}` of {} is no list", element.name, definition.name));
     }
-    let value = built(inner, value)?;
+    let value = nested(built(inner, value)?, holder.len() + 2)?;
     let object = object_at(resource, holder)?;
     let list = object.entry(property).or_insert_with(|| Value::Array(Vec::new()));
     let list = list.as_array_mut().ok_or("the element is no list")?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{malformed, too_many, unprocessable};
+use super::{malformed, nested, too_many, unprocessable};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 
 /// So many values at most are copied by one patch: copies of copies grow without end.
@@ -103,7 +103,7 @@ fn one(operation: &Operation, resource: &mut Value, copied: &mut usize) -> Resul
         Operation::Add { path, value } => add(resource, path, value.clone()),
         Operation::Remove { path } => remove(resource, path).map(drop),
         Operation::Replace { path, value } => {
-            *find_mut(resource, path)? = value.clone();
+            *find_mut(resource, path)? = nested(value.clone(), path.0.len())?;
             Ok(())
         }
         Operation::Move { from, path } => {
@@ -178,6 +178,7 @@ fn holder<'a, 'p>(resource: &'a mut Value, path: &'p Pointer) -> Result<(&'a mut
 }
 
 fn add(resource: &mut Value, path: &Pointer, value: Value) -> Result<(), String> {
+    let value = nested(value, path.0.len())?;
     match holder(resource, path)? {
         (Value::Object(members), name) => {
             members.insert(name.to_owned(), value);

@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
+use vesta_runtime::json::MAX_DEPTH;
 use vesta_runtime::schema::Schema;
 
 pub use self::interaction::{PatchTarget, patch};
@@ -97,6 +98,22 @@ impl Patch {
         drop_stale_narrative(resource, &mut patched);
         Ok(patched)
     }
+}
+
+/// The value, if it may be put where so many objects and arrays stand around it. What walks a resource trusts that it
+/// is no deeper than a body may be, and operation by operation a patch could nest without end.
+fn nested(value: Value, around: usize) -> Result<Value, String> {
+    fn fits(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(items) => levels > 0 && items.iter().all(|item| fits(item, levels - 1)),
+            Value::Object(members) => levels > 0 && members.values().all(|member| fits(member, levels - 1)),
+            _ => true,
+        }
+    }
+    if fits(&value, MAX_DEPTH.saturating_sub(around)) {
+        return Ok(value);
+    }
+    Err(format!("the resource would have objects and arrays more than {MAX_DEPTH} deep in one another"))
 }
 
 fn drop_stale_narrative(before: &Value, after: &mut Value) {

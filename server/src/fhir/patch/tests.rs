@@ -262,6 +262,39 @@ fn a_patch_cannot_grow_without_end() {
     assert_eq!(json_patch(&patient(), many).unwrap_err().kind, Kind::TooLarge);
 }
 
+/// Nor nest without end: what walks a resource has a stack that ends.
+#[test]
+fn a_patch_nests_no_deeper_than_a_body_may_be() {
+    let levels = 60;
+    let wrapping = format!("{}{{}}{}", "{\"y\":".repeat(levels), "}".repeat(levels));
+    let wrapping: Value = serde_json::from_str(&wrapping).unwrap();
+    let inside = format!("{}/x", "/y".repeat(levels + 1));
+    let mut operations = vec![json!({ "op": "add", "path": "/x", "value": {} })];
+    for _ in 0..1_000 {
+        operations.push(json!({ "op": "add", "path": "/y", "value": wrapping }));
+        operations.push(json!({ "op": "move", "from": "/x", "path": inside }));
+        operations.push(json!({ "op": "move", "from": "/y", "path": "/x" }));
+    }
+    let moved = json_patch(&patient(), Value::Array(operations)).unwrap_err();
+    let into_itself = json!({ "op": "copy", "from": "/contact", "path": "/contact/0/x" });
+    let copied = json_patch(&patient(), Value::Array(vec![into_itself; 200])).unwrap_err();
+    let deeper = json!({ "type": "add", "path": "Patient.repeat(extension).where(extension.empty())", "name": "extension",
+        "value": { "part": [{ "name": "url", "valueUri": "http://example.org/x" }] } });
+    let first = json!({ "type": "add", "path": "Patient", "name": "extension",
+        "value": { "part": [{ "name": "url", "valueUri": "http://example.org/x" }] } });
+    let added = fhirpath_patch(&patient(), Value::Array([vec![first], vec![deeper; 500]].concat())).unwrap_err();
+    for error in [moved, copied, added] {
+        assert_eq!(error.kind, Kind::Unprocessable, "{error}");
+        assert!(error.to_string().contains("more than 100 deep"), "{error}");
+    }
+    // As deep as a body may be: two levels of the patch's own stand around the value, one of the resource.
+    let value: Value = serde_json::from_str(&format!("{}1{}", "[".repeat(98), "]".repeat(98))).unwrap();
+    let least = json!([{ "op": "add", "path": "/x", "value": value }, { "op": "add", "path": "/y", "value": [] },
+        { "op": "move", "from": "/x", "path": "/y/0" }]);
+    let patched = json_patch(&patient(), least).unwrap();
+    assert!(parse_json(patched.to_string().as_bytes()).is_ok());
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
