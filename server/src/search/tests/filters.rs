@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::cases::Corpus;
 use super::*;
+use crate::store::STACK_BYTES;
 
 const ATOMS: [&str; 14] = [
     "status eq final",
@@ -68,4 +69,36 @@ fn sqlite_and_memory_agree_on_any_filter() {
 #[test]
 fn postgres_and_memory_agree_on_any_filter() {
     agree(async || Fixture::postgres("filters").await, 60);
+}
+
+/// As many conditions as a search may have stand in one another, and the process does not end of it.
+#[test]
+fn the_stack_lasts_for_as_many_conditions_as_are_allowed() {
+    let answered = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.enable_all().thread_stack_size(STACK_BYTES).build().expect("a runtime");
+        let fixture = runtime.block_on(Fixture::sqlite());
+        runtime.block_on(fixture.put(&corpus()));
+        let most = 950;
+        let joined = |with: &str| vec![("_filter".to_owned(), vec!["status eq final"; most].join(with))];
+        let dates = (0..most).map(|day| format!("ge{}", 1000 + day)).collect::<Vec<_>>().join(",");
+        let searches = [
+            joined(" and "),
+            joined(" or "),
+            vec![("status".to_owned(), "final".to_owned()); most],
+            vec![("date".to_owned(), dates)],
+        ];
+        for pairs in searches {
+            let (search, _) = Search::parse(&fixture.table, Some("Observation"), &pairs, Handling::Strict, now())
+                .unwrap_or_else(|error| panic!("{}: {error}", pairs[0].0));
+            assert!(
+                !runtime.block_on(fixture.find(&search, &Boundary::Unrestricted, 100)).is_empty(),
+                "{}",
+                pairs[0].0
+            );
+        }
+        runtime.block_on(fixture.store.close());
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(answered).expect("a thread");
+    thread.join().expect("answered");
 }
