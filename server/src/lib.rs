@@ -7,6 +7,7 @@ pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod fetch;
 pub mod fhir;
 pub mod http;
 pub mod import;

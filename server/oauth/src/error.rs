@@ -44,6 +44,8 @@ pub enum ErrorCode {
     InsufficientScope,
     // RFC 7009, 2.2.1
     UnsupportedTokenType,
+    // RFC 8628, 3.5, for whoever asks too often
+    SlowDown,
 }
 
 impl ErrorCode {
@@ -71,6 +73,7 @@ impl ErrorCode {
             ErrorCode::InvalidToken => "invalid_token",
             ErrorCode::InsufficientScope => "insufficient_scope",
             ErrorCode::UnsupportedTokenType => "unsupported_token_type",
+            ErrorCode::SlowDown => "slow_down",
         }
     }
 }
@@ -118,6 +121,7 @@ impl OAuthError {
             ErrorCode::InsufficientScope | ErrorCode::AccessDenied => 403,
             ErrorCode::ServerError => 500,
             ErrorCode::TemporarilyUnavailable => 503,
+            ErrorCode::SlowDown => 429,
             _ => 400,
         }
     }

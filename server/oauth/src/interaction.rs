@@ -203,8 +203,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             if !scopes::covers(consent.scopes.iter().map(String::as_str), scope) {
                 return Err(OAuthError::invalid_scope("more was approved than was asked for"));
             }
-            if !granted.contains(scope) {
-                granted.push(scope.clone());
+            // "v1 scopes asked for are returned as v1": what is approved whole goes back in the words of the request.
+            let asked = consent.scopes.iter().find(|offered| is_same(offered, scope)).unwrap_or(scope);
+            if !granted.contains(asked) {
+                granted.push(asked.clone());
             }
         }
         if granted.is_empty() {
@@ -363,6 +365,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 && scopes.iter().all(|scope| scopes::covers(grant.scopes.iter().map(String::as_str), scope))
         }))
     }
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || crate::parse_scope(one).ok().zip(crate::parse_scope(other).ok()).is_some_and(|(one, other)| one == other)
 }
 
 fn over() -> OAuthError {

@@ -39,6 +39,9 @@ pub struct User {
     pub password_hash: Option<String>,
     /// Base32, once confirmed by a code.
     pub totp_secret: Option<String>,
+    /// Since when. Seconds since 1970.
+    #[serde(default)]
+    pub second_factor_since: i64,
     /// Hashes of codes that are good once each, for who has lost the device.
     #[serde(default)]
     pub recovery_hashes: Vec<String>,
@@ -217,6 +220,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             enabled: true,
             password_hash,
             totp_secret: None,
+            second_factor_since: 0,
             recovery_hashes: Vec::new(),
             created: self.now().as_second(),
         };
@@ -241,6 +245,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(found)
     }
 
+    /// One that an administrator tells somebody who has lost theirs: 20 letters, so that it can be read out.
+    pub fn new_password(&self) -> String {
+        format!("{}-{}", recovery_code(&secret::new(&self.random)), recovery_code(&secret::new(&self.random)))
+    }
+
     /// Every other session of the user ends: whoever has the old password is out.
     pub async fn set_password(&self, id: &str, password: &str, but_session: Option<&str>) -> Result<bool, OAuthError> {
         let Some(user) = self.user(id).await? else { return Ok(false) };
@@ -260,6 +269,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let Some(user) = self.user(id).await? else { return Ok(false) };
         self.storage.remove(Kind::Attempts, &attempts_key(&user.name)).await?;
         Ok(true)
+    }
+
+    /// Until when no password of this user is looked at, after too many wrong ones. Seconds since 1970.
+    pub async fn locked_until(&self, user: &User) -> Result<Option<i64>, OAuthError> {
+        let attempts = self.load::<Attempts>(&compared(&user.name)).await?;
+        let now = self.now().as_second();
+        Ok(attempts.map(|kept| kept.value.locked_until).filter(|until| *until > now))
     }
 
     /// For an administrator: takes the second factor away from who has lost it.
@@ -386,8 +402,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         }
         let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code(&secret::new(&self.random))).collect();
         let hashes: Vec<String> = codes.iter().map(|code| secret::hash(&code.replace('-', ""))).collect();
+        let now = self.now().as_second();
         let changed = self.change::<User>(user_id, |user| {
             user.totp_secret = Some(secret.to_owned());
+            user.second_factor_since = now;
             user.recovery_hashes = hashes.clone();
             Ok(())
         });

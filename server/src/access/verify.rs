@@ -2,7 +2,7 @@
 //! revoked, since a signature costs as much as the read it guards.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
 use jsonwebtoken::Validation;
@@ -33,6 +33,9 @@ impl Weighter<[u8; 32], Arc<Verified>> for Weigher {
 /// How far the clock of another process that issues tokens may be ahead, in seconds.
 const CLOCK_SKEW: i64 = 60;
 
+/// After so many seconds without news of what was revoked, nothing is accepted.
+const OLDEST_NEWS: i64 = 10;
+
 /// Verifies the tokens of one site.
 pub struct Verifier {
     key: SigningKey,
@@ -43,6 +46,8 @@ pub struct Verifier {
     revoked: RwLock<HashMap<String, i64>>,
     /// Whether `revoked` has any: spares the lock on nearly every site.
     any_revoked: AtomicBool,
+    /// When it was last known what was revoked, in seconds since 1970; 0 where nobody tells.
+    news: AtomicI64,
     looks: Looks,
 }
 
@@ -66,7 +71,16 @@ impl Looks {
 struct Verified {
     context: Arc<AccessContext>,
     token_id: String,
+    grant: Option<String>,
     expires: i64,
+}
+
+impl Verified {
+    /// What it is revoked by: itself, the grant it belongs to, or the client where it belongs to none.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let of_grant = self.grant.as_deref().unwrap_or(&self.context.client_id);
+        [self.token_id.as_str(), of_grant].into_iter()
+    }
 }
 
 impl Verifier {
@@ -86,6 +100,7 @@ impl Verifier {
             verified: Cache::with_weighter(REMEMBERED, MOST_MEMORY, Weigher),
             revoked: RwLock::default(),
             any_revoked: AtomicBool::new(false),
+            news: AtomicI64::new(0),
             looks: Looks::default(),
         }
     }
@@ -94,12 +109,16 @@ impl Verifier {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, token.as_bytes());
         let hash: [u8; 32] = digest.as_ref().try_into().map_err(|_| TokenError::Malformed)?;
         let now = self.clock.now().as_second();
+        let news = self.news.load(Ordering::Relaxed);
+        if news != 0 && now - news > OLDEST_NEWS {
+            return Err(TokenError::NoNews);
+        }
         let remembered = self.verified.get(&hash);
         self.looks.count(remembered.is_some());
         if let Some(verified) = remembered {
             let refused = if verified.expires <= now {
                 TokenError::Expired
-            } else if self.is_revoked(&verified.token_id) {
+            } else if self.is_revoked(&verified) {
                 TokenError::Revoked
             } else {
                 return Ok(verified.context.clone());
@@ -134,9 +153,6 @@ impl Verifier {
         if claims.iat > now + CLOCK_SKEW {
             return Err(TokenError::NotYet);
         }
-        if self.is_revoked(&claims.jti) {
-            return Err(TokenError::Revoked);
-        }
         let scopes = parse_scopes(&claims.scope)?;
         let has = |level| scopes.iter().any(|scope| scope.level == level);
         if has(Level::Patient) && claims.patient.is_none() {
@@ -154,10 +170,18 @@ impl Verifier {
             scopes,
             ..AccessContext::default()
         };
-        Ok(Verified { context: Arc::new(context), token_id: claims.jti, expires: claims.exp })
+        let verified =
+            Verified { context: Arc::new(context), token_id: claims.jti, grant: claims.grant, expires: claims.exp };
+        if self.is_revoked(&verified) { Err(TokenError::Revoked) } else { Ok(verified) }
     }
 
-    /// From now on the token with this `jti` is refused. `expires`: when it need no longer be remembered.
+    /// All that was revoked until now is known. Whoever says so once must go on: without news nothing is accepted.
+    pub fn note_news(&self) {
+        self.news.store(self.clock.now().as_second(), Ordering::Relaxed);
+    }
+
+    /// From now on the token with this `jti` is refused, or all tokens of this grant or of this client without grants. `expires`: when it
+    /// need no longer be remembered.
     pub fn revoke(&self, token_id: &str, expires: i64) {
         let now = self.clock.now().as_second();
         let mut revoked = self.revoked.write().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -166,9 +190,12 @@ impl Verifier {
         self.any_revoked.store(true, Ordering::Release);
     }
 
-    fn is_revoked(&self, token_id: &str) -> bool {
-        self.any_revoked.load(Ordering::Acquire)
-            && self.revoked.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(token_id)
+    fn is_revoked(&self, verified: &Verified) -> bool {
+        if !self.any_revoked.load(Ordering::Acquire) {
+            return false;
+        }
+        let revoked = self.revoked.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        verified.names().any(|name| revoked.contains_key(name))
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use vesta_oauth::PasswordGrant;
 
 pub use source::{Flag, Place, Sources};
 pub use values::{DatabaseUrl, Guide, LogFormat, PublicUrl, SearchHandling, SiteName};
@@ -36,6 +37,7 @@ pub struct Config {
     pub log: Log,
     pub search: Search,
     pub writes: Writes,
+    pub oauth: OAuth,
     /// The implementation guides whose parameters and profiles are on; empty means every one that is built in.
     pub guides: Vec<Guide>,
     /// Where each setting that is not a default came from.
@@ -110,6 +112,20 @@ pub struct Writes {
     pub conditional_delete_multiple: bool,
 }
 
+/// What the authorization server lets clients do.
+#[derive(Debug, Clone, Default)]
+pub struct OAuth {
+    /// Whether only administrators register clients.
+    pub closed_registration: bool,
+    /// Whether each new client waits for an administrator.
+    pub manual_approval: bool,
+    pub password_grant: PasswordGrant,
+    /// Private networks from which a client's `jwks_uri` may be fetched.
+    pub jwks_networks: Vec<IpNet>,
+    /// Certificates in PEM that are trusted for it, in place of the public authorities'.
+    pub jwks_authority: Option<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -141,6 +157,7 @@ impl Default for Config {
             log: Log { format: LogFormat::Text, level: "info".to_owned() },
             search: Search { handling: SearchHandling::Lenient },
             writes: Writes { delete_referenced: false, conditional_delete_multiple: false },
+            oauth: OAuth::default(),
             guides: Vec::new(),
             origins: BTreeMap::new(),
         }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use vesta_oauth::PasswordGrant;
+
 use super::source::{Given, Raw};
 use super::{Config, Guide, LogFormat, Place, Problem, SearchHandling, SiteName};
 
@@ -17,6 +20,14 @@ pub(super) struct Setting {
     /// None where the value is not what is expected.
     set: fn(&mut Config, &Raw) -> Option<()>,
     show: fn(&Config) -> String,
+}
+
+const EXPECTED_NETWORKS: &str = "expected a list of addresses or networks, such as [\"10.0.0.5\", \"192.168.0.0/16\"]";
+
+/// An address is a network of one.
+fn networks(raw: &Raw) -> Option<Vec<IpNet>> {
+    let network = |text: &str| text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()));
+    raw.list()?.iter().map(|text| network(text)).collect()
 }
 
 pub(super) const SETTINGS: &[Setting] = &[
@@ -68,12 +79,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "behind_proxy",
-        expected: "expected a list of addresses or networks, such as [\"10.0.0.5\", \"192.168.0.0/16\"]",
+        expected: EXPECTED_NETWORKS,
         secret: false,
         set: |config, raw| {
-            let network =
-                |text: &str| text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()));
-            config.behind_proxy = raw.list()?.iter().map(|text| network(text)).collect::<Option<_>>()?;
+            config.behind_proxy = networks(raw)?;
             Some(())
         },
         show: |config| list(&config.behind_proxy),
@@ -261,6 +270,67 @@ pub(super) const SETTINGS: &[Setting] = &[
                 SearchHandling::Lenient => "lenient",
             })
         },
+    },
+    Setting {
+        name: "oauth.registration",
+        expected: "expected \"open\" or \"closed\"",
+        secret: false,
+        set: |config, raw| {
+            config.oauth.closed_registration = match raw.text()? {
+                "open" => false,
+                "closed" => true,
+                _ => return None,
+            };
+            Some(())
+        },
+        show: |config| quoted(if config.oauth.closed_registration { "closed" } else { "open" }),
+    },
+    Setting {
+        name: "oauth.manual_approval",
+        expected: EXPECTED_BOOLEAN,
+        secret: false,
+        set: |config, raw| raw.boolean().map(|value| config.oauth.manual_approval = value),
+        show: |config| config.oauth.manual_approval.to_string(),
+    },
+    Setting {
+        name: "oauth.password_grant",
+        expected: "expected \"off\", \"users\", \"patients\" or \"both\"",
+        secret: false,
+        set: |config, raw| {
+            config.oauth.password_grant = match raw.text()? {
+                "off" => PasswordGrant::Off,
+                "users" => PasswordGrant::Users,
+                "patients" => PasswordGrant::Patients,
+                "both" => PasswordGrant::Both,
+                _ => return None,
+            };
+            Some(())
+        },
+        show: |config| {
+            quoted(match config.oauth.password_grant {
+                PasswordGrant::Off => "off",
+                PasswordGrant::Users => "users",
+                PasswordGrant::Patients => "patients",
+                PasswordGrant::Both => "both",
+            })
+        },
+    },
+    Setting {
+        name: "oauth.jwks_networks",
+        expected: EXPECTED_NETWORKS,
+        secret: false,
+        set: |config, raw| {
+            config.oauth.jwks_networks = networks(raw)?;
+            Some(())
+        },
+        show: |config| list(&config.oauth.jwks_networks),
+    },
+    Setting {
+        name: "oauth.jwks_authority",
+        expected: "expected the path of a PEM file with certificates",
+        secret: false,
+        set: |config, raw| raw.path().map(|value| config.oauth.jwks_authority = Some(value)),
+        show: |config| optional_path(config.oauth.jwks_authority.as_ref()),
     },
     Setting {
         name: "writes.delete_referenced",

@@ -124,6 +124,8 @@ impl FhirApi {
         Err(match error {
             // The token is good, and may not be used for this.
             TokenError::SystemScopes => Error::new(Kind::Forbidden, error.to_string()).into(),
+            // Nothing is wrong with it as far as is known, and that is not enough.
+            TokenError::NoNews => Error::new(Kind::Unavailable, error.to_string()).into(),
             error => Refusal::unauthorized(realm, Some(&error)),
         })
     }
@@ -165,7 +167,7 @@ fn refuse_crowd(limit: usize) -> Refusal {
     Error::from_issue(Kind::Unavailable, Issue::error(IssueType::Throttled, message)).into()
 }
 
-fn refuse_site(error: SiteError) -> Refusal {
+pub(super) fn refuse_site(error: SiteError) -> Refusal {
     match error {
         SiteError::Unknown => Refusal::not_found("there is no site of that name on this server"),
         SiteError::TooMany => Error::new(Kind::Unavailable, error.to_string()).into(),

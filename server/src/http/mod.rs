@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod cors;
 mod documents;
 mod drain;
 mod entry;
@@ -12,6 +13,7 @@ mod health;
 mod interact;
 mod listener;
 mod negotiate;
+mod oauth;
 mod route;
 pub mod telemetry;
 mod tls;
@@ -25,6 +27,9 @@ use poem::{Endpoint, Response, Route};
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, PublicUrl, SiteName};
 use crate::site::{DataFolder, Databases, SiteError, Sites};
+
+use cors::Cors;
+use oauth::{Document, WellKnown};
 
 pub use listener::BindError;
 pub use tls::{Source as CertificateSource, TlsError};
@@ -104,16 +109,22 @@ pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static
     let strict_transport =
         !config.http && config.sites.values().any(|site| site.public_url.as_ref().is_some_and(is_remote));
     let (ids, timeout) = (sites.ids().clone(), config.limits.request_timeout);
+    let known = |document| Cors::new(WellKnown::new(sites.clone(), document), sites.clone());
     let routes = Route::new()
         .at("/health/live", health::Health::Live)
         .at("/health/ready", health::Health::Ready(sites.clone()))
-        .at("/metrics", health::Health::Metrics(sites))
+        .at("/metrics", health::Health::Metrics(sites.clone()))
         .at(documents::FHIR, documents::Document::Fhir)
         .at("/openapi", documents::Document::Page)
         .at("/openapi/", documents::Document::Page)
-        .at("/apis/:site/fhir", fhir.clone())
-        .at("/apis/:site/fhir/", fhir.clone())
-        .at("/apis/:site/fhir/*path", fhir);
+        .at("/apis/:site/fhir", Cors::new(fhir.clone(), sites.clone()))
+        .at("/apis/:site/fhir/", Cors::new(fhir.clone(), sites.clone()))
+        .at("/apis/:site/fhir/*path", Cors::new(fhir, sites.clone()))
+        .at("/apis/:site/fhir/.well-known/smart-configuration", known(Document::Smart))
+        .at("/oauth2/:site/*path", Cors::new(oauth::OAuthApi::new(sites.clone()), sites.clone()))
+        .at("/.well-known/oauth-authorization-server/oauth2/:site", known(Document::AuthorizationServer))
+        .at("/.well-known/openid-configuration/oauth2/:site", known(Document::AuthorizationServer))
+        .at("/.well-known/oauth-protected-resource/apis/:site/fhir", known(Document::ProtectedResource));
     entry::Entry::new(routes, ids, timeout, strict_transport)
 }
 

@@ -1,12 +1,14 @@
 //! The tenant in the path: each site has its own public address, database, keys and settings, and its tokens are
 //! worthless at another.
 
+mod authorization;
 mod folder;
 mod open;
 mod registry;
 
 use std::path::PathBuf;
 
+pub use authorization::{Authorization, OAuthEngine, with_password};
 pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
 pub use open::{Databases, open_service};
 pub use registry::{Site, Sites};
@@ -45,6 +47,14 @@ pub enum SiteError {
         #[source]
         source: StoreError,
     },
+    #[error("the certificates in {} (oauth.jwks_authority) cannot be read: {source}", path.display())]
+    Authority {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the authorization server: {0}")]
+    Stopped(String),
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error("{}: {source}", path.display())]

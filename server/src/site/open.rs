@@ -34,7 +34,7 @@ impl Databases {
         Ok(Databases::Postgres(pool))
     }
 
-    fn of(&self, folder: &DataFolder, site: &SiteName) -> Database {
+    pub(super) fn of(&self, folder: &DataFolder, site: &SiteName) -> Database {
         match self {
             Databases::Sqlite => Database::Sqlite { file: folder.site(site).join("vesta.db") },
             // A hyphen is allowed in a quoted name, and keeps two sites from having one schema.

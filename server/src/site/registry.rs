@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::{Addresses, DataFolder, Databases, SiteError, exists, open_service, remember_public_url, signing_key};
+use super::{
+    Addresses, Authorization, DataFolder, Databases, SiteError, exists, open_service, remember_public_url, signing_key,
+};
 use crate::access::Verifier;
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, SiteName};
@@ -24,10 +26,13 @@ const REINDEX_BITE: usize = 200;
 pub struct Site {
     pub name: SiteName,
     pub addresses: Addresses,
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
+    pub authorization: Arc<Authorization>,
     pub service: Arc<Service>,
     /// Re-indexing after an update of the parameters.
     background: JoinHandle<()>,
+    /// Learning what was revoked elsewhere.
+    following: JoinHandle<()>,
     /// Where commands beside this server hand their work in.
     local: Option<LocalServer>,
 }
@@ -143,6 +148,11 @@ impl Sites {
             self.config.apis.system_scopes,
             self.clock.clone(),
         );
+        let verifier = Arc::new(verifier);
+        let database = self.databases.of(&self.folder, &name);
+        let (folder, clock) = (self.folder.clone(), self.clock.clone());
+        let authorization = Authorization::new(name.clone(), folder, database, &addresses, &self.config, clock)?;
+        let authorization = Arc::new(authorization);
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let base = &addresses.fhir_base;
         let service = open_service(&self.databases, &self.folder, &self.config, &name, base, clock, ids).await?;
@@ -155,9 +165,10 @@ impl Sites {
             }
             Databases::Postgres(_) => None,
         };
+        let following = tokio::spawn(authorization.clone().follow_always(verifier.clone()));
         let background = tokio::spawn(reindex(name.clone(), service.store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");
-        Ok(Site { name, addresses, verifier, service, background, local })
+        Ok(Site { name, addresses, verifier, authorization, service, background, following, local })
     }
 
     /// The sites that are open.
@@ -204,7 +215,9 @@ impl Site {
 
     async fn close(self) {
         self.background.abort();
+        self.following.abort();
         drop(self.local);
+        self.authorization.close().await;
         self.service.store.close().await;
         tracing::info!(site = %self.name, "site closed");
     }

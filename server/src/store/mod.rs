@@ -5,6 +5,7 @@
 //! their rows.
 
 mod audit;
+mod authorization;
 mod body;
 mod check;
 mod columns;
@@ -34,6 +35,8 @@ mod walk;
 mod write;
 
 pub use audit::{AuditAction, AuditEntry, AuditKey, AuditOutcome, AuditReport, Audited, LoggedHead};
+pub use audit::{AuditAction, AuditEntry, AuditOutcome, Audited};
+pub use authorization::AuthorizationStore;
 pub use body::{Body, instant};
 pub use check::CheckReport;
 pub use compartment::CompartmentRow;

@@ -25,6 +25,9 @@ use super::write::{SqliteWriter, WriteContext, one};
 
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// No commit copies pages back: [`Checkpoints`] does.
+const CHECKPOINTS_APART: u32 = 0;
+
 pub(super) struct Opened {
     pub(super) connection: DatabaseConnection,
     pub(super) names: Names,
@@ -42,7 +45,7 @@ pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened,
             // Numbers and stamps are counted in this process: a second writer would give them twice. One that is
             // just being closed is waited for.
             let lock = FolderLock::acquire_within(folder, LOCK_PATIENCE).await?;
-            let connection = sqlite(file).await?;
+            let connection = sqlite(file, CHECKPOINTS_APART).await?;
             Migrator::up(&connection, None).await?;
             Ok(Opened {
                 connection,
@@ -54,7 +57,7 @@ pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened,
             })
         }
         Database::Postgres { pool, schema } => {
-            migrate_postgres(pool, schema).await?;
+            migrate_postgres::<Migrator>(pool, schema).await?;
             Ok(Opened {
                 connection: pool.connection.clone(),
                 names: Names::new(schema),
@@ -68,7 +71,7 @@ pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened,
 }
 
 /// A folder that only its owner may look into: it holds health records.
-fn create_private(folder: &Path) -> Result<(), StoreError> {
+pub(super) fn create_private(folder: &Path) -> Result<(), StoreError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -103,7 +106,7 @@ pub(super) async fn snapshot(
 
 /// The connection for what is seldom: migrations, the dictionary, settings. What is written for requests goes through
 /// [`SqliteWriter`].
-async fn sqlite(file: &Path) -> Result<DatabaseConnection, StoreError> {
+pub(super) async fn sqlite(file: &Path, checkpoint_pages: u32) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new("sqlite://");
     let file = file.to_owned();
     options.max_connections(1).min_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |options| {
@@ -113,7 +116,7 @@ async fn sqlite(file: &Path) -> Result<DatabaseConnection, StoreError> {
             .busy_timeout(Duration::from_secs(5))
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
-            .pragma("wal_autocheckpoint", "0")
+            .pragma("wal_autocheckpoint", checkpoint_pages.to_string())
             .pragma("cache_size", "-1024")
             .pragma("foreign_keys", "OFF")
     });
@@ -123,7 +126,7 @@ async fn sqlite(file: &Path) -> Result<DatabaseConnection, StoreError> {
 }
 
 /// The migration needs the site's schema in its path, which the shared pool does not have.
-async fn migrate_postgres(pool: &PostgresPool, schema: &str) -> Result<(), StoreError> {
+pub(super) async fn migrate_postgres<M: MigratorTrait>(pool: &PostgresPool, schema: &str) -> Result<(), StoreError> {
     let mut options = ConnectOptions::new(&pool.url);
     options.max_connections(1).sqlx_logging(false).set_schema_search_path(format!("\"{}\"", schema.replace('"', "")));
     let connection = sea_orm::Database::connect(options).await?;
@@ -134,7 +137,7 @@ async fn migrate_postgres(pool: &PostgresPool, schema: &str) -> Result<(), Store
     connection.execute_raw(statement("SELECT pg_advisory_lock(hashtextextended($1, 0))")).await?;
     let migrated = async {
         connection.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', ""))).await?;
-        Migrator::up(&connection, None).await
+        M::up(&connection, None).await
     }
     .await;
     connection.execute_raw(statement("SELECT pg_advisory_unlock(hashtextextended($1, 0))")).await?;

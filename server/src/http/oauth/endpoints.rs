@@ -1,0 +1,169 @@
+//! What clients call.
+
+use http::{Method, StatusCode};
+use poem::{Request, Response};
+use serde_json::Value;
+use vesta_oauth::{ErrorCode, LaunchContext, OAuthError, Parameters, Role};
+
+use super::answer::{json, public_json};
+use super::route::Route;
+use super::throttle::Asked;
+use super::{Call, bearer, credentials, form, well_known};
+use crate::site::with_password;
+
+impl Call<'_> {
+    pub(super) async fn endpoint(&self, route: Route<'_>, request: &mut Request) -> Result<Response, OAuthError> {
+        match route {
+            Route::Token => self.token(request).await,
+            Route::Register => self.register(request).await,
+            Route::Client { id } => self.client(id, request).await,
+            Route::Introspect => self.introspect(request).await,
+            Route::Revoke => self.revoke(request).await,
+            Route::UserInfo => self.userinfo(request).await,
+            Route::Launch => self.launch(request).await,
+            Route::Keys => Ok(public_json(&self.engine.keys().published())),
+            Route::Discovery => {
+                let document = self.engine.provider_metadata(&well_known::granular(self.site))?;
+                Ok(public_json(&document))
+            }
+            Route::Style => Ok(public_json(&style())),
+            Route::Authorize | Route::Logout | Route::Page(_) => {
+                Err(OAuthError::invalid_request("this address is for people"))
+            }
+        }
+    }
+
+    async fn token(&self, request: &mut Request) -> Result<Response, OAuthError> {
+        let credentials = credentials(request)?;
+        let form = Parameters::new(form::read(request).await?);
+        let named = credentials.basic.as_ref().map(|(id, _)| id.as_str()).or(form.one("client_id")?).map(str::to_owned);
+        self.throttle(Asked::Token, named.as_deref())?;
+        let client = self.engine.authenticate(&credentials, &form).await?;
+        let answer = match form.one("grant_type")? {
+            // A password is hashed on the way.
+            Some("password") => {
+                self.throttle(Asked::Login, form.one("username")?)?;
+                with_password(self.engine, move |engine| async move { engine.token(&client, &form).await }).await??
+            }
+            _ => self.engine.token(&client, &form).await?,
+        };
+        Ok(json(200, &answer))
+    }
+
+    async fn register(&self, request: &mut Request) -> Result<Response, OAuthError> {
+        self.throttle(Asked::Registration, None)?;
+        let metadata = body(request).await?;
+        let registered = self.engine.register(&metadata).await?;
+        // "201 Created": RFC 7591, 3.2.1.
+        Ok(json(201, &registered.body))
+    }
+
+    async fn client(&self, id: &str, request: &mut Request) -> Result<Response, OAuthError> {
+        self.throttle(Asked::Registration, None)?;
+        let token = bearer(request).map(str::to_owned);
+        let token = token.as_deref();
+        match *request.method() {
+            Method::PUT => {
+                let metadata = body(request).await?;
+                let registered = self.engine.update_registration(id, token, &metadata).await?;
+                Ok(json(200, &registered.body))
+            }
+            Method::DELETE => {
+                self.engine.delete_registration(id, token).await?;
+                Ok(Response::builder().status(StatusCode::NO_CONTENT).finish())
+            }
+            _ => Ok(json(200, &self.engine.read_registration(id, token).await?.body)),
+        }
+    }
+
+    async fn introspect(&self, request: &mut Request) -> Result<Response, OAuthError> {
+        let credentials = credentials(request)?;
+        let bearer = bearer(request).map(str::to_owned);
+        let form = Parameters::new(form::read(request).await?);
+        let named = credentials.basic.as_ref().map(|(id, _)| id.as_str()).or(form.one("client_id")?);
+        self.throttle(Asked::Introspection, named)?;
+        Ok(json(200, &self.engine.introspect(&credentials, bearer.as_deref(), &form).await?))
+    }
+
+    async fn revoke(&self, request: &mut Request) -> Result<Response, OAuthError> {
+        let credentials = credentials(request)?;
+        let form = Parameters::new(form::read(request).await?);
+        self.throttle(Asked::Token, None)?;
+        let client = self.engine.authenticate(&credentials, &form).await?;
+        self.engine.revoke(&client, &form).await?;
+        Ok(json(200, &serde_json::json!({})))
+    }
+
+    async fn userinfo(&self, request: &mut Request) -> Result<Response, OAuthError> {
+        let token = bearer(request).map(str::to_owned);
+        let token = token.ok_or_else(|| {
+            OAuthError::new(ErrorCode::InvalidToken, "an access token is needed: send it as Authorization: Bearer …")
+        })?;
+        Ok(json(200, &self.engine.userinfo(&token).await?))
+    }
+
+    /// Another record system starts an app for its user: it is a client of ours with a token of that user, and says what is
+    /// open there. The answer has the URL to send the browser to.
+    async fn launch(&self, request: &mut Request) -> Result<Response, OAuthError> {
+        let invalid = || {
+            OAuthError::new(
+                ErrorCode::InvalidToken,
+                "an access token of the user is needed, with the scope of the patient",
+            )
+        };
+        let token = bearer(request).map(str::to_owned).ok_or_else(invalid)?;
+        let access = self.site.verifier.verify(&token).map_err(|_| invalid())?;
+        let user = self.engine.user(&access.subject).await?.filter(|user| user.enabled).ok_or_else(invalid)?;
+        let wanted = body(request).await?;
+        let text = |name: &str| wanted.get(name).and_then(Value::as_str).map(str::to_owned);
+        let client_id =
+            text("client_id").ok_or_else(|| OAuthError::invalid_request("client_id is missing: the app to start"))?;
+        let client = self.engine.client(&client_id).await?;
+        let client = client.ok_or_else(|| OAuthError::invalid_request("no app has this client_id"))?;
+        let context = LaunchContext {
+            patient: text("patient"),
+            encounter: text("encounter"),
+            fhir_context: wanted.get("fhirContext").and_then(Value::as_array).cloned().unwrap_or_default(),
+            intent: text("intent"),
+            tenant: text("tenant"),
+            need_patient_banner: wanted.get("need_patient_banner").and_then(Value::as_bool),
+        };
+        if user.role != Role::Patient {
+            let chart = super::chart::Chart::of_access(self, &access);
+            let patient = context.patient.as_deref();
+            if let Some(patient) = patient {
+                chart.patient(patient).await?.ok_or_else(|| {
+                    OAuthError::invalid_request("the patient is not there, or the token does not reach it")
+                })?;
+            }
+        }
+        let url = self.engine.create_launch(&user, &client, context).await?;
+        Ok(json(201, &serde_json::json!({ "launch_url": url })))
+    }
+}
+
+/// A JSON body.
+async fn body(request: &mut Request) -> Result<Value, OAuthError> {
+    let bytes = form::bytes(request).await?;
+    serde_json::from_slice(&bytes).map_err(|_| {
+        OAuthError::new(ErrorCode::InvalidClientMetadata, "the body must be a JSON object, sent as application/json")
+    })
+}
+
+/// Values for apps that want to look like their surroundings.
+/// <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#styling>
+fn style() -> Value {
+    serde_json::json!({
+        "color_background": "#ffffff",
+        "color_error": "#b3261e",
+        "color_highlight": "#0b6b74",
+        "color_modal_backdrop": "",
+        "color_success": "#1c6e3d",
+        "color_text": "#1b2427",
+        "dim_border_radius": "6px",
+        "dim_font_size": "16px",
+        "dim_spacing_size": "16px",
+        "font_family_body": "system-ui, sans-serif",
+        "font_family_heading": "system-ui, sans-serif"
+    })
+}

@@ -1,0 +1,172 @@
+//! What people see: each page is a view of `vesta_pages`, filled from what the engine says. A GET shows, a POST changes and
+//! answers 303 to what comes next; every form carries the session's token.
+
+mod account;
+mod administration;
+mod apps;
+mod interaction;
+mod launcher;
+mod login;
+mod sign_out;
+mod view;
+
+use poem::{Request, Response};
+use vesta_oauth::{OAuthError, Opened, Role, User};
+use vesta_pages::{Frame, Link, Person};
+
+use super::route::Page;
+use super::{Call, cookie, form};
+use crate::fhir::parse_query;
+
+pub(super) use interaction::authorize;
+pub(super) use sign_out::logout;
+pub(super) use view::asset;
+
+/// A request of a browser.
+struct Visit<'a> {
+    call: &'a Call<'a>,
+    opened: Opened,
+    /// Who is logged in.
+    user: Option<User>,
+    query: Vec<(String, String)>,
+    /// The form, where the request has one, and it is of this session.
+    form: Option<Vec<(String, String)>>,
+}
+
+/// A page's answer, or why there is none.
+type Shown = Result<Response, OAuthError>;
+
+pub(super) async fn answer(call: &Call<'_>, page: Page<'_>, request: &mut Request) -> Response {
+    let visit = match Visit::new(call, request).await {
+        Ok(visit) => visit,
+        Err(refused) => return view::refused(call, &refused),
+    };
+    let shown = match page {
+        Page::Login => login::login(&visit).await,
+        Page::SecondFactor => login::second_factor(&visit).await,
+        Page::Patient => interaction::patient(&visit).await,
+        Page::Encounter => interaction::encounter(&visit).await,
+        Page::Consent => interaction::consent(&visit).await,
+        Page::SignOut => sign_out::sign_out(&visit).await,
+        Page::Account => account::account(&visit).await,
+        Page::Apps => apps::apps(&visit).await,
+        Page::App { id } => apps::app(&visit, id).await,
+        Page::Launcher => launcher::launcher(&visit).await,
+        Page::Clients => administration::clients(&visit).await,
+        Page::ClientDetail { id } => administration::client(&visit, id).await,
+        Page::Users => administration::users(&visit).await,
+        Page::User { id } => administration::user(&visit, id).await,
+        Page::Stylesheet { name } => Ok(asset(name)),
+    };
+    shown.unwrap_or_else(|refused| visit.refused(&refused))
+}
+
+impl<'a> Visit<'a> {
+    async fn new(call: &'a Call<'a>, request: &mut Request) -> Result<Visit<'a>, OAuthError> {
+        let secret = cookie::session(request.headers(), call.site);
+        let opened = call.engine.session(secret.as_deref()).await?;
+        let user = match &opened.session.user {
+            Some(user) => call.engine.user(user).await?,
+            None => None,
+        };
+        let query = parse_query(request.uri().query().unwrap_or_default());
+        let form = match *request.method() {
+            http::Method::POST => Some(form::read(request).await?),
+            _ => None,
+        };
+        if let Some(fields) = &form {
+            // "Cross-site request forgery": a form that this session was not given is not taken.
+            if !call.engine.is_own_form(&opened.session, form::value(fields, "csrf")) {
+                return Err(OAuthError::invalid_request(
+                    "the form is of another session, or is too old: go back, load the page anew and try again",
+                ));
+            }
+        }
+        Ok(Visit { call, opened, user, query, form })
+    }
+
+    /// Where a page of this server is.
+    fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.call.site.addresses.issuer)
+    }
+
+    /// The request that the page is a part of.
+    fn interaction(&self) -> Option<&str> {
+        let of_form = self.form.as_deref().and_then(|form| form::value(form, "interaction"));
+        of_form.or(form::value(&self.query, "interaction"))
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.form.as_deref().and_then(|form| form::value(form, name)).unwrap_or_default()
+    }
+
+    /// What the request has of a page that one returns to: one of ours by its name, never an address.
+    fn next(&self) -> Option<&'static str> {
+        let of_form = self.form.as_deref().and_then(|form| form::value(form, "next"));
+        let named = of_form.or(form::value(&self.query, "next"))?;
+        ["apps", "launcher", "clients", "users", "account"].into_iter().find(|page| *page == named)
+    }
+
+    /// The user, if one is logged in; else the way to log in and back.
+    fn needed(&self, next: &'static str) -> Result<&User, Response> {
+        self.user.as_ref().ok_or_else(|| self.redirect(&format!("{}?next={next}", self.url("login"))))
+    }
+
+    fn frame(&self) -> Frame {
+        let mut frame = view::frame(self.call);
+        frame.csrf = self.opened.session.csrf.clone();
+        frame.notice = form::value(&self.query, "notice").and_then(view::notice).map(str::to_owned);
+        if let Some(user) = &self.user {
+            let mut links = vec![Link::new("Apps with access", self.url("apps"))];
+            if user.role != Role::Patient {
+                links.push(Link::new("Start an app", self.url("launcher")));
+            }
+            if user.role == Role::Administrator {
+                links.push(Link::new("Apps and clients", self.url("clients")));
+                links.push(Link::new("People", self.url("users")));
+            }
+            links.push(Link::new("Account", self.url("account")));
+            frame.person = Some(Person { name: user.display_name.clone(), links, sign_out: self.url("sign-out") });
+        }
+        frame
+    }
+
+    /// 303: what comes next is fetched by GET, whatever led here. RFC 9700, 4.12.
+    fn redirect(&self, url: &str) -> Response {
+        let mut response = view::see_other(url);
+        self.keep_session(&mut response);
+        response
+    }
+
+    fn show(&self, page: &impl vesta_pages::Template) -> Response {
+        self.show_for(page, None)
+    }
+
+    /// `leads_to`: where a form of the page may end, beside this server.
+    fn show_for(&self, page: &impl vesta_pages::Template, leads_to: Option<&str>) -> Response {
+        let mut response = view::html(200, page, leads_to);
+        self.keep_session(&mut response);
+        response
+    }
+
+    /// A page whose form ends at an app that its reader chooses.
+    fn show_leading_anywhere(&self, page: &impl vesta_pages::Template) -> Response {
+        let mut response = view::html(200, page, None);
+        view::let_lead_anywhere(&mut response);
+        self.keep_session(&mut response);
+        response
+    }
+
+    fn refused(&self, refused: &OAuthError) -> Response {
+        let mut response = view::error_page(self.frame(), refused);
+        self.keep_session(&mut response);
+        response
+    }
+
+    /// A new session's secret goes to the browser.
+    fn keep_session(&self, response: &mut Response) {
+        if let Some(secret) = &self.opened.secret {
+            cookie::set(response.headers_mut(), self.call.site, Some(secret));
+        }
+    }
+}

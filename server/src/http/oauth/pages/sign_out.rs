@@ -1,0 +1,90 @@
+//! Sign out, by the person or at the wish of an app.
+//! <https://openid.net/specs/openid-connect-rpinitiated-1_0.html>
+
+use poem::{Request, Response};
+use vesta_oauth::{OAuthError, Opened, Parameters};
+use vesta_pages::{Confirm, Form, Link, Message};
+
+use super::super::{Call, cookie, form};
+use super::{Shown, Visit, view};
+use crate::fhir::parse_query;
+
+/// `GET` and `POST /sign-out`: asked before it is done.
+pub(super) async fn sign_out(visit: &Visit<'_>) -> Shown {
+    if visit.form.is_none() {
+        return Ok(visit.show(&question(visit, Form::to(visit.url("sign-out")))));
+    }
+    // Where an app wanted it, its address was checked then and is checked once more.
+    let parameters = parse_query(visit.field("request"));
+    let logout = visit.call.engine.read_logout(&Parameters::new(parameters), Some(&visit.opened.session)).await?;
+    end(visit, logout.redirect.as_deref()).await
+}
+
+/// `GET` and `POST /logout`, from an app.
+pub(in super::super) async fn logout(call: &Call<'_>, request: &mut Request) -> Response {
+    match from_app(call, request).await {
+        Ok(response) => response,
+        Err(refused) => view::refused(call, &refused),
+    }
+}
+
+async fn from_app(call: &Call<'_>, request: &mut Request) -> Shown {
+    let parameters = match *request.method() {
+        http::Method::POST => form::read(request).await?,
+        _ => parse_query(request.uri().query().unwrap_or_default()),
+    };
+    let secret = cookie::session(request.headers(), call.site);
+    let session = call.engine.existing_session(secret.as_deref()).await?;
+    let logout = call.engine.read_logout(&Parameters::new(parameters.clone()), session.as_ref()).await?;
+    let opened = match session {
+        Some(session) => Opened { session, secret: None },
+        None => call.engine.session(None).await?,
+    };
+    let user = match &opened.session.user {
+        Some(user) => call.engine.user(user).await?,
+        None => None,
+    };
+    let visit = Visit { call, opened, user, query: Vec::new(), form: None };
+    if logout.is_sure {
+        return end(&visit, logout.redirect.as_deref()).await;
+    }
+    // "the OP SHOULD ask the End-User whether to log out": whoever it is that an app means.
+    let request: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
+    let form = Form::to(visit.url("sign-out")).with("request", request);
+    Ok(visit.show(&question(&visit, form)))
+}
+
+fn question(visit: &Visit<'_>, form: Form) -> Confirm {
+    Confirm {
+        frame: visit.frame(),
+        form,
+        title: "Sign out?".to_owned(),
+        text: vec![
+            "Apps that may keep access when you are not here keep it. Those that may not lose it now.".to_owned(),
+        ],
+        yes: "Sign out".to_owned(),
+        no: Link::new("Stay", visit.url("apps")),
+        danger: false,
+    }
+}
+
+async fn end(visit: &Visit<'_>, redirect: Option<&str>) -> Result<Response, OAuthError> {
+    visit.call.engine.end_session(&visit.opened.session.key).await?;
+    let mut response = match redirect {
+        Some(url) => view::see_other(url),
+        None => {
+            let page = Message {
+                frame: view::frame(visit.call),
+                title: "You are signed out".to_owned(),
+                text: "Close the window if others use this device.".to_owned(),
+                advice: None,
+                detail: None,
+                links: vec![Link::new("Sign in again", visit.url("login"))],
+                is_error: false,
+            };
+            view::html(200, &page, None)
+        }
+    };
+    cookie::set(response.headers_mut(), visit.call.site, None);
+    Ok(response)
+}

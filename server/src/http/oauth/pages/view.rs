@@ -1,0 +1,131 @@
+//! From a view to an answer: HTML under a policy that lets nothing of it run, and the two files that pages need.
+
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, StatusCode};
+use poem::Response;
+use vesta_oauth::{ErrorCode, OAuthError};
+use vesta_pages::{Frame, ICON, Message, STYLESHEET, Template};
+
+use super::super::Call;
+
+/// Under `/oauth2/{site}`; the release's version makes a new address of a new file.
+pub(in super::super::super) const STYLESHEET_PATH: &str = concat!("assets/style-", env!("CARGO_PKG_VERSION"), ".css");
+pub(in super::super::super) const ICON_PATH: &str = concat!("assets/icon-", env!("CARGO_PKG_VERSION"), ".svg");
+
+pub(super) fn frame(call: &Call<'_>) -> Frame {
+    let addresses = &call.site.addresses;
+    Frame {
+        site: "Vesta".to_owned(),
+        home: format!("{}/", addresses.public_url),
+        stylesheet: format!("{}/{STYLESHEET_PATH}", addresses.issuer),
+        icon: format!("{}/{ICON_PATH}", addresses.issuer),
+        request_id: call.request_id.to_owned(),
+        ..Frame::default()
+    }
+}
+
+/// A page. `leads_to` is the URL of an app where a form of it may end: browsers apply `form-action` to what a form's answer
+/// redirects to.
+pub(in super::super::super) fn html(status: u16, page: &impl Template, leads_to: Option<&str>) -> Response {
+    let body = page.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "a page cannot be written");
+        "<!doctype html><title>Error</title><p>A fault of the server's own; its log has the cause.".to_owned()
+    });
+    let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap_or_default()).body(body);
+    let also = leads_to.and_then(|url| url::Url::parse(url).ok()).map_or_else(String::new, |url| {
+        let origin = url.origin();
+        if origin.is_tuple() { format!(" {}", origin.ascii_serialization()) } else { format!(" {}:", url.scheme()) }
+    });
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{also}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// Lets a form of the page end at any address over TLS, and at this machine's own: which it is, the server decides.
+pub(super) fn let_lead_anywhere(response: &mut Response) {
+    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' https: http://localhost:* \
+                          http://127.0.0.1:*; base-uri 'none'; frame-ancestors 'none'";
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+}
+
+pub(super) fn see_other(url: &str) -> Response {
+    let mut response = Response::builder().status(StatusCode::SEE_OTHER).finish();
+    if let Ok(url) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(LOCATION, url);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What went wrong, to a person. Nobody is redirected: what the request says of where to go cannot be believed.
+pub(super) fn error_page(frame: Frame, refused: &OAuthError) -> Response {
+    let (title, advice) = match refused.code {
+        ErrorCode::InvalidClient => {
+            ("This app cannot be used here", "Ask the app's maker, or an administrator here to approve it.")
+        }
+        ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown => ("Not now", "Wait a moment, then try again."),
+        ErrorCode::ServerError => {
+            ("Something went wrong", "Try again. If it stays so, tell an administrator the number below.")
+        }
+        ErrorCode::AccessDenied => ("This is not for you", "Sign in as somebody who may, or go back."),
+        _ => (
+            "This cannot go on",
+            "Go back to the app and start anew. If it stays so, tell the app's maker what stands below.",
+        ),
+    };
+    let page = Message {
+        title: title.to_owned(),
+        text: sentence(&refused.description),
+        advice: Some(advice.to_owned()),
+        detail: Some(refused.to_string()),
+        links: Vec::new(),
+        is_error: true,
+        frame,
+    };
+    // What is said to a client as 401 would make a browser ask for a password.
+    let status = if refused.status() == 401 { 400 } else { refused.status() };
+    html(status, &page, None)
+}
+
+pub(super) fn refused(call: &Call<'_>, refused: &OAuthError) -> Response {
+    error_page(frame(call), refused)
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
+/// What was just done, by a word in the address: nobody else's text gets onto a page.
+pub(super) fn notice(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "revoked" => "The app has no more access.",
+        "saved" => "Saved.",
+        "password" => "Your password is changed.",
+        "deleted" => "Deleted.",
+        "second-factor-off" => "The second step is off.",
+        _ => return None,
+    })
+}
+
+/// The stylesheet and the icon.
+pub(in super::super::super) fn asset(name: &str) -> Response {
+    let (body, kind) = match format!("assets/{name}").as_str() {
+        STYLESHEET_PATH => (STYLESHEET, "text/css; charset=utf-8"),
+        ICON_PATH => (ICON, "image/svg+xml"),
+        _ => return Response::builder().status(StatusCode::NOT_FOUND).finish(),
+    };
+    let mut response: Response = body.into();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    response
+}

@@ -1,0 +1,79 @@
+//! The documents that tell how to connect. RFC 8414 and RFC 9728 insert `.well-known` before the path; OpenID Connect and SMART append it:
+//! both forms are served.
+
+use std::sync::Arc;
+
+use poem::{Endpoint, Request, Response};
+
+use super::super::answer::Refusal;
+use super::super::entry::{RequestId, Template};
+use super::super::fhir::{is_get, refuse_site};
+use super::answer::{error, public_json};
+use crate::site::{Site, Sites};
+
+#[derive(Clone, Copy)]
+pub(in super::super) enum Document {
+    /// RFC 8414, and OpenID Connect's with the path inserted.
+    AuthorizationServer,
+    /// RFC 9728
+    ProtectedResource,
+    /// `{fhir}/.well-known/smart-configuration`
+    Smart,
+}
+
+pub(in super::super) struct WellKnown {
+    sites: Arc<Sites>,
+    document: Document,
+}
+
+impl WellKnown {
+    pub(in super::super) fn new(sites: Arc<Sites>, document: Document) -> WellKnown {
+        WellKnown { sites, document }
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Response, Refusal> {
+        if !is_get(request.method()) {
+            return Err(Refusal::method("GET, HEAD"));
+        }
+        let name: String = request.path_params().unwrap_or_default();
+        let site = self.sites.get(&name).await.map_err(refuse_site)?;
+        let engine = site.authorization.engine().await.map_err(refuse_site)?;
+        let granular = granular(&site);
+        Ok(match self.document {
+            Document::AuthorizationServer => match engine.provider_metadata(&granular) {
+                Ok(document) => public_json(&document),
+                Err(refused) => error(&refused),
+            },
+            Document::ProtectedResource => public_json(&engine.protected_resource_metadata(&granular)),
+            Document::Smart => public_json(&engine.smart_configuration(&granular)),
+        })
+    }
+}
+
+impl Endpoint for WellKnown {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let request_id = request.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+        let answered = self.answer(&request).await;
+        let mut response = answered.unwrap_or_else(|refusal| refusal.into_response(&request_id));
+        response.extensions_mut().insert(Template("/.well-known"));
+        Ok(response)
+    }
+}
+
+/// The granular scopes of US Core's table, without their level.
+/// <https://hl7.org/fhir/us/core/scopes.html#us-core-granular-scopes>
+pub(super) fn granular(_site: &Site) -> Vec<&'static str> {
+    vec![
+        "Condition.rs?category=http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern",
+        "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|encounter-diagnosis",
+        "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item",
+        "DocumentReference.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category|clinical-note",
+        "Observation.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-category|sdoh",
+        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory",
+        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|social-history",
+        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|survey",
+        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs",
+    ]
+}

@@ -1,0 +1,219 @@
+//! A site's authorization server: its keys, what it remembers, and the feed by which this process learns what was revoked by any.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{OnceCell, Semaphore};
+use vesta_oauth::{ClientState, Engine, IdentityKey, Keys, Settings, SigningKey, Storage};
+
+use super::{Addresses, DataFolder, SiteError, load_or_create};
+use crate::access::Verifier;
+use crate::clock::Clock;
+use crate::config::{Config, SiteName};
+use crate::fetch::Fetcher;
+use crate::store::{AuthorizationStore, Database};
+
+pub type OAuthEngine = Engine<AuthorizationStore, Fetcher>;
+
+/// How often the feed of revocations is read.
+const FOLLOW: Duration = Duration::from_secs(1);
+/// After so many reads of the feed, what has expired is swept away.
+const SWEEP_EVERY: u32 = 600;
+/// Passwords that are looked at at once, of all sites: each takes a thread and 19 MB for a while.
+static PASSWORDS: Semaphore = Semaphore::const_new(2);
+
+pub struct Authorization {
+    site: SiteName,
+    folder: DataFolder,
+    database: Database,
+    settings: Settings,
+    fetcher: Fetcher,
+    clock: Clock,
+    /// Opened when it is first asked for: many sites are served to tokens of commands only.
+    engine: OnceCell<Arc<OAuthEngine>>,
+    origins: RwLock<Origins>,
+    epoch: AtomicI64,
+}
+
+/// The origins of the clients' pages.
+#[derive(Default)]
+struct Origins {
+    known: HashSet<String>,
+    /// Seconds since 1970.
+    read: i64,
+}
+
+impl Authorization {
+    pub(super) fn new(
+        site: SiteName,
+        folder: DataFolder,
+        database: Database,
+        addresses: &Addresses,
+        config: &Config,
+        clock: Clock,
+    ) -> Result<Authorization, SiteError> {
+        let mut settings = Settings::new(&addresses.issuer, &addresses.fhir_base);
+        let of_site = |api: &str| format!("{}/apis/{site}/{api}", addresses.public_url);
+        settings.other_bases = vec![of_site("api"), of_site("portal")];
+        settings.system_scopes = config.apis.system_scopes;
+        settings.registration = !config.oauth.closed_registration;
+        settings.manual_approval = config.oauth.manual_approval;
+        settings.password_grant = config.oauth.password_grant;
+        let authority = config.oauth.jwks_authority.as_deref();
+        let fetcher = Fetcher::new(config.oauth.jwks_networks.clone(), authority)
+            .map_err(|source| SiteError::Authority { path: authority.unwrap_or(folder.path()).to_owned(), source })?;
+        Ok(Authorization {
+            site,
+            folder,
+            database,
+            settings,
+            fetcher,
+            clock,
+            engine: OnceCell::new(),
+            origins: RwLock::default(),
+            epoch: AtomicI64::new(0),
+        })
+    }
+
+    pub async fn engine(&self) -> Result<&Arc<OAuthEngine>, SiteError> {
+        self.engine.get_or_try_init(|| self.open()).await
+    }
+
+    async fn open(&self) -> Result<Arc<OAuthEngine>, SiteError> {
+        let failed = |source| SiteError::Store { site: self.site.clone(), source };
+        let storage = AuthorizationStore::open(&self.database, self.clock.clone()).await.map_err(failed)?;
+        let (folder, site) = (self.folder.clone(), self.site.clone());
+        // To make an RSA key takes a while.
+        let keys = tokio::task::spawn_blocking(move || keys(&folder, &site)).await;
+        let keys = keys.unwrap_or_else(|error| Err(SiteError::Stopped(error.to_string())))?;
+        let clock = self.clock.clone();
+        let clock: vesta_oauth::Clock = Arc::new(move || clock.now());
+        let (settings, fetcher) = (self.settings.clone(), self.fetcher.clone());
+        Ok(Arc::new(Engine::new(settings, keys, storage, fetcher, clock, vesta_oauth::system_random())))
+    }
+
+    /// Whether a page of this origin belongs to a client that may be used.
+    /// <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support>
+    pub async fn is_registered_origin(&self, origin: &str) -> bool {
+        let now = self.clock.now().as_second();
+        {
+            let origins = self.origins.read().unwrap_or_else(PoisonError::into_inner);
+            if origins.known.contains(origin) && now - origins.read < 60 {
+                return true;
+            }
+            // An origin that is not known may be new; whoever asks again and again is not worth more than a look a second.
+            if origins.read == now {
+                return origins.known.contains(origin);
+            }
+        }
+        match self.read_origins().await {
+            Ok(known) => {
+                let is_known = known.contains(origin);
+                *self.origins.write().unwrap_or_else(PoisonError::into_inner) = Origins { known, read: now };
+                is_known
+            }
+            Err(error) => {
+                tracing::warn!(site = %self.site, %error, "the clients' origins cannot be read");
+                false
+            }
+        }
+    }
+
+    async fn read_origins(&self) -> Result<HashSet<String>, SiteError> {
+        let engine = self.engine().await?;
+        let (mut known, mut after) = (HashSet::new(), None::<String>);
+        loop {
+            let failed = |error: vesta_oauth::OAuthError| SiteError::Stopped(error.to_string());
+            let clients = engine.clients(after.as_deref(), 500).await.map_err(failed)?;
+            for client in clients.iter().filter(|client| client.state == ClientState::Enabled) {
+                known.extend(client.origins());
+            }
+            match clients.last() {
+                Some(last) if clients.len() == 500 => after = Some(last.id.clone()),
+                _ => return Ok(known),
+            }
+        }
+    }
+
+    /// Takes what was revoked since the last time.
+    pub async fn follow(&self, verifier: &Verifier) -> Result<(), SiteError> {
+        let engine = self.engine().await?;
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let revoked = engine.storage().revoked_since(epoch).await;
+        let revoked = revoked.map_err(|error| SiteError::Stopped(error.to_string()))?;
+        for line in &revoked {
+            verifier.revoke(&line.what, line.expires);
+        }
+        if let Some(last) = revoked.last() {
+            self.epoch.fetch_max(last.epoch, Ordering::AcqRel);
+        }
+        verifier.note_news();
+        Ok(())
+    }
+
+    pub(super) async fn follow_always(self: Arc<Authorization>, verifier: Arc<Verifier>) {
+        for round in 1_u32.. {
+            tokio::time::sleep(FOLLOW).await;
+            if let Err(error) = self.follow(&verifier).await {
+                tracing::warn!(site = %self.site, %error, "revocations cannot be read: tokens are refused soon");
+            }
+            if round.is_multiple_of(SWEEP_EVERY) {
+                self.sweep().await;
+            }
+        }
+    }
+
+    async fn sweep(&self) {
+        let Ok(engine) = self.engine().await else { return };
+        loop {
+            match engine.storage().remove_expired(1_000).await {
+                Ok(1_000) => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(site = %self.site, %error, "what has expired cannot be swept away");
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        if let Some(engine) = self.engine.get() {
+            engine.storage().close().await;
+        }
+    }
+}
+
+/// Runs what hashes a password on a thread where it keeps nobody waiting, a few at a time.
+pub async fn with_password<T, W, A>(engine: &Arc<OAuthEngine>, work: W) -> Result<T, vesta_oauth::OAuthError>
+where
+    T: Send + 'static,
+    W: FnOnce(Arc<OAuthEngine>) -> A + Send + 'static,
+    A: Future<Output = T> + Send,
+{
+    let failed = || {
+        let busy = "too many people log in at once: try again";
+        vesta_oauth::OAuthError::new(vesta_oauth::ErrorCode::TemporarilyUnavailable, busy)
+    };
+    let _slot = PASSWORDS.acquire().await.map_err(|_| failed())?;
+    let engine = engine.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let task = tokio::task::spawn_blocking(move || runtime.block_on(work(engine)));
+    task.await.map_err(|_| failed())
+}
+
+/// The site's keys, made on first use.
+fn keys(folder: &DataFolder, site: &SiteName) -> Result<Keys, SiteError> {
+    let keys = folder.site(site).join("keys");
+    let read = |name: &str, make: fn() -> Result<String, vesta_oauth::SigningKeyError>| {
+        load_or_create(&keys.join(name), || make().map_err(|error| error.to_string()))
+    };
+    let broken = |name: &str, source| SiteError::Key { path: keys.join(name), source };
+    let access = SigningKey::from_pem(&read("signing.pem", SigningKey::generate_pem)?)
+        .map_err(|source| broken("signing.pem", source))?;
+    let identity = IdentityKey::from_pem(&read("identity.pem", IdentityKey::generate_pem)?)
+        .map_err(|source| broken("identity.pem", source))?;
+    Ok(Keys::new(access, Vec::new(), identity, Vec::new()))
+}
