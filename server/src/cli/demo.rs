@@ -9,6 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use vesta_fhir::types::ResourceType;
+use vesta_oauth::{NewUser, Role};
+use vesta_pages::sample_app;
 
 use super::Failure;
 use super::ndjson::{NdjsonFile, make_folder};
@@ -17,9 +19,10 @@ use super::token::{TokenRequest, sign};
 use crate::clock::Ids;
 use crate::config::{Place, SiteName};
 use crate::fhir::Service;
-use crate::http::{Server, telemetry};
+use crate::http::{Demo, SAMPLE_APP, Server, telemetry};
 use crate::import::{Fault, Progress, run_documents};
 use crate::maintenance::Door;
+use crate::site::with_password;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct DemoArgs {
@@ -57,10 +60,55 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     let site = SiteName::default();
     let service = server.sites().get(site.as_str()).await?.service.clone();
     load(args, &service, server.sites().ids().clone()).await?;
+    let demo = people(&server, &site).await?;
+    let server = server.with_demo(demo);
     println!("{}", welcome(&server, &site).await?);
     server.run(stop_signal()).await;
     println!("Stopped. The data are kept; start again to go on.");
     Ok(())
+}
+
+/// Whom a visitor may be: user name, who it is, the role and the record that is theirs.
+const PEOPLE: [(&str, &str, Role, &str); 3] = [
+    ("amelia", "Amelia Ortega, a patient", Role::Patient, "Patient/demo-amelia-ortega"),
+    ("okafor", "Dr. Ruth Okafor, a doctor", Role::Staff, "Practitioner/demo-okafor"),
+    ("admin", "an administrator", Role::Administrator, ""),
+];
+
+/// No secret: the records are made up.
+const PASSWORD: &str = "vesta demo 2026";
+
+/// The people, and the sample app as a registered client.
+async fn people(server: &Server, site: &SiteName) -> Result<Demo, Failure> {
+    let site = server.sites().get(site.as_str()).await?;
+    let engine = site.authorization.engine().await?;
+    let failed = |error: vesta_oauth::OAuthError| Failure::Other(format!("the demo's people cannot be made: {error}"));
+    let mut users = Vec::new();
+    for (name, who, role, record) in PEOPLE {
+        if engine.user_by_name(name).await.map_err(failed)?.is_none() {
+            let made = with_password(engine, move |engine| async move {
+                let display_name = who.split(',').next().unwrap_or(who);
+                let fhir_user = Some(record);
+                let password = Some(PASSWORD);
+                engine.add_user(&NewUser { name, display_name, email: None, role, fhir_user, password }).await
+            });
+            made.await.map_err(failed)?.map_err(failed)?;
+        }
+        users.push((name.to_owned(), PASSWORD.to_owned(), who.to_owned()));
+    }
+    let app = format!("{}/{SAMPLE_APP}", site.addresses.public_url);
+    let client = engine.provide_client(
+        SAMPLE_APP,
+        &json!({
+            "client_name": "Vesta sample app",
+            "token_endpoint_auth_method": "none",
+            "redirect_uris": [format!("{app}/index.html")],
+            "initiate_login_uri": format!("{app}/launch.html"),
+            "scope": format!("launch {}", sample_app::SCOPES),
+        }),
+    );
+    let client_id = client.await.map_err(failed)?.id;
+    Ok(Demo { client_id, users })
 }
 
 /// Loads what was not loaded before: what someone changed or deleted since stays so.
@@ -173,6 +221,7 @@ async fn welcome(server: &Server, site: &SiteName) -> Result<String, Failure> {
         "
 Vesta {version} is running.
 
+  Start here             {public}/   (a browser: sign in, launch the sample app, manage apps)
   FHIR API               {base}
   What it can do         {base}/metadata
   To read and try        {public}/openapi/

@@ -15,6 +15,8 @@ pub(super) enum Document {
     Page,
 }
 
+pub(super) const PAGE: &str = "/openapi/";
+
 pub(super) const FHIR: &str = "/openapi/fhir.json";
 
 /// The page's scripts and styles stand in the page itself; it may ask this server and nobody else.

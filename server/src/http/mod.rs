@@ -11,6 +11,7 @@ mod fhir;
 mod forwarded;
 mod health;
 mod interact;
+mod landing;
 mod listener;
 mod negotiate;
 mod oauth;
@@ -31,6 +32,7 @@ use crate::site::{DataFolder, Databases, SiteError, Sites};
 use cors::Cors;
 use oauth::{Document, WellKnown};
 
+pub use landing::{Demo, SAMPLE_APP};
 pub use listener::BindError;
 pub use tls::{Source as CertificateSource, TlsError};
 
@@ -53,6 +55,7 @@ pub struct Server {
     certificates: Option<CertificateSource>,
     tls: Option<Arc<rustls::ServerConfig>>,
     sites: Arc<Sites>,
+    demo: Option<Demo>,
 }
 
 impl Server {
@@ -73,7 +76,7 @@ impl Server {
         for name in config.sites.keys() {
             sites.get(name.as_str()).await?;
         }
-        Ok(Server { listener, address, certificates, tls, sites })
+        Ok(Server { listener, address, certificates, tls, sites, demo: None })
     }
 
     /// Where it listens: with port 0 in the configuration, the port that was given.
@@ -90,9 +93,14 @@ impl Server {
         &self.sites
     }
 
+    /// Serves the sample app too, and tells a visitor whom they may be.
+    pub fn with_demo(self, demo: Demo) -> Server {
+        Server { demo: Some(demo), ..self }
+    }
+
     /// Answers until `stop` is done, then ends what is running and closes the sites.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let endpoint = Arc::new(endpoint(self.sites.clone()));
+        let endpoint = Arc::new(endpoint_with(self.sites.clone(), self.demo));
         let limits = self.sites.config().limits.clone();
         let upkeep = tokio::spawn(telemetry::upkeep());
         listener::serve(self.listener, self.tls, endpoint, &limits, stop).await;
@@ -103,6 +111,10 @@ impl Server {
 
 /// Everything that is served.
 pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static {
+    endpoint_with(sites, None)
+}
+
+fn endpoint_with(sites: Arc<Sites>, demo: Option<Demo>) -> impl Endpoint<Output = Response> + 'static {
     telemetry::metrics();
     let fhir = Arc::new(fhir::FhirApi::new(sites.clone()));
     let config = sites.config();
@@ -110,7 +122,13 @@ pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static
         !config.http && config.sites.values().any(|site| site.public_url.as_ref().is_some_and(is_remote));
     let (ids, timeout) = (sites.ids().clone(), config.limits.request_timeout);
     let known = |document| Cors::new(WellKnown::new(sites.clone(), document), sites.clone());
-    let routes = Route::new()
+    let mut routes = Route::new();
+    if let Some(demo) = &demo {
+        let app = || landing::SampleApp { sites: sites.clone(), demo: demo.clone() };
+        routes = routes.at("/sample-app/", app()).at("/sample-app/:file", app());
+    }
+    let routes = routes
+        .at("/", landing::Root { sites: sites.clone(), demo })
         .at("/health/live", health::Health::Live)
         .at("/health/ready", health::Health::Ready(sites.clone()))
         .at("/metrics", health::Health::Metrics(sites.clone()))

@@ -30,6 +30,7 @@ use answer::error;
 use route::{NoRoute, Page, Route, route};
 use throttle::{Asked, Throttle};
 
+pub(super) use pages::{ICON_PATH, STYLESHEET_PATH, html};
 pub(super) use well_known::{Document, WellKnown};
 
 pub(super) struct OAuthApi {
