@@ -60,4 +60,4 @@ pub use session::{Opened, Session};
 pub use settings::{PasswordGrant, Settings};
 pub use storage::{Clock, Filter, Kind, Memory, Record, Revoked, Storage, StorageError};
 pub use token::{ALGORITHM, Claims, NewToken, TOKEN_TYPE, TokenResponse};
-pub use user::{LoginError, NewUser, Role, User, check_strength};
+pub use user::{LoginError, NewUser, Role, SHORTEST_PASSWORD, User, check_strength};

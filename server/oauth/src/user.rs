@@ -129,7 +129,8 @@ const LONGEST_WAIT: i64 = 3600;
 /// Wrong attempts are forgotten after so many seconds without one.
 const FORGET: i64 = 24 * 3600;
 
-const SHORTEST: usize = 12;
+/// The least length of a password, in characters.
+pub const SHORTEST_PASSWORD: usize = 12;
 const LONGEST: usize = 256;
 const TOTP_STEP: u64 = 30;
 const RECOVERY_CODES: usize = 10;
@@ -427,7 +428,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 pub fn check_strength(name: &str, password: &str) -> Result<(), OAuthError> {
     let refuse = |why: &'static str| Err(OAuthError::invalid_request(why));
     let length = password.chars().count();
-    if length < SHORTEST {
+    if length < SHORTEST_PASSWORD {
         return refuse("the password must have at least 12 characters: a few words in a row do");
     }
     if length > LONGEST {

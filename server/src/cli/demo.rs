@@ -71,7 +71,7 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
 /// Whom a visitor may be: user name, who it is, the role and the record that is theirs.
 const PEOPLE: [(&str, &str, Role, &str); 3] = [
     ("amelia", "Amelia Ortega, a patient", Role::Patient, "Patient/demo-amelia-ortega"),
-    ("okafor", "Dr. Ruth Okafor, a doctor", Role::Staff, "Practitioner/demo-okafor"),
+    ("okafor", "Dr. Ngozi Okafor, a doctor", Role::Staff, "Practitioner/demo-okafor"),
     ("admin", "an administrator", Role::Administrator, ""),
 ];
 
@@ -97,17 +97,14 @@ async fn people(server: &Server, site: &SiteName) -> Result<Demo, Failure> {
         users.push((name.to_owned(), PASSWORD.to_owned(), who.to_owned()));
     }
     let app = format!("{}/{SAMPLE_APP}", site.addresses.public_url);
-    let client = engine.provide_client(
-        SAMPLE_APP,
-        &json!({
-            "client_name": "Vesta sample app",
-            "token_endpoint_auth_method": "none",
-            "redirect_uris": [format!("{app}/index.html")],
-            "initiate_login_uri": format!("{app}/launch.html"),
-            "scope": format!("launch {}", sample_app::SCOPES),
-        }),
-    );
-    let client_id = client.await.map_err(failed)?.id;
+    let metadata = json!({
+        "client_name": "Vesta sample app",
+        "token_endpoint_auth_method": "none",
+        "redirect_uris": [format!("{app}/index.html")],
+        "initiate_login_uri": format!("{app}/launch.html"),
+        "scope": format!("launch {}", sample_app::SCOPES),
+    });
+    let client_id = engine.provide_client(SAMPLE_APP, &metadata).await.map_err(failed)?.id;
     Ok(Demo { client_id, users })
 }
 

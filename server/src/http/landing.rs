@@ -73,15 +73,43 @@ impl Root {
             demo,
             people: vec![
                 Entry::new("Sign in", format!("{issuer}/login"), "To your account here."),
-                Entry::new("Apps with access", format!("{issuer}/apps"), "See which apps may see records in your name, and take that back."),
-                Entry::new("Start an app", format!("{issuer}/launcher"), "For staff: choose a patient and start an app for them."),
-                Entry::new("Administration", format!("{issuer}/clients"), "Approve apps, look at what they hold, manage people."),
+                Entry::new(
+                    "Apps with access",
+                    format!("{issuer}/apps"),
+                    "See which apps may see records in your name, and take that back.",
+                ),
+                Entry::new(
+                    "Start an app",
+                    format!("{issuer}/launcher"),
+                    "For staff: choose a patient and start an app for them.",
+                ),
+                Entry::new(
+                    "Administration",
+                    format!("{issuer}/clients"),
+                    "Approve apps, look at what they hold, manage people.",
+                ),
             ],
             developers: vec![
-                Entry::new("What the FHIR API can do", format!("{}/metadata", addresses.fhir_base), "The CapabilityStatement."),
-                Entry::new("How to connect", format!("{}/.well-known/smart-configuration", addresses.fhir_base), "SMART App Launch: endpoints, scopes and capabilities."),
-                Entry::new("OpenID Connect", format!("{issuer}/.well-known/openid-configuration"), "The authorization server's metadata."),
-                Entry::new("Read and try", format!("{url}{}", documents::PAGE), "The API as an OpenAPI document, with Swagger UI."),
+                Entry::new(
+                    "What the FHIR API can do",
+                    format!("{}/metadata", addresses.fhir_base),
+                    "The CapabilityStatement.",
+                ),
+                Entry::new(
+                    "How to connect",
+                    format!("{}/.well-known/smart-configuration", addresses.fhir_base),
+                    "SMART App Launch: endpoints, scopes and capabilities.",
+                ),
+                Entry::new(
+                    "OpenID Connect",
+                    format!("{issuer}/.well-known/openid-configuration"),
+                    "The authorization server's metadata.",
+                ),
+                Entry::new(
+                    "Read and try",
+                    format!("{url}{}", documents::PAGE),
+                    "The API as an OpenAPI document, with Swagger UI.",
+                ),
             ],
         }
     }

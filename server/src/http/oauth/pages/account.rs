@@ -7,8 +7,6 @@ use super::super::form;
 use super::{Shown, Visit};
 use crate::site::with_password;
 
-const SHORTEST: usize = 12;
-
 pub(super) async fn account(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("account") {
         Ok(user) => user,
@@ -48,7 +46,7 @@ fn page(visit: &Visit<'_>, user: &User, mistakes: Vec<Mistake>) -> Account {
         username: user.name.clone(),
         role: format!("{role}: {}", user.display_name),
         change_password: form("password"),
-        shortest: SHORTEST,
+        shortest: vesta_oauth::SHORTEST_PASSWORD,
         second_factor: match user.has_second_factor() {
             true => SecondFactorState::On {
                 since: jiff::Timestamp::from_second(user.second_factor_since).unwrap_or_default(),

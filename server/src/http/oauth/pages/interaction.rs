@@ -189,16 +189,12 @@ pub(super) async fn consent(visit: &Visit<'_>) -> Shown {
         app: app(&asked.client, &redirect_uri),
         record: record(visit, &asked.user, asked.patient.as_deref()).await?,
         scopes,
-        identity: other.iter().filter(|scope| is_identity(scope)).cloned().collect(),
+        identity: other.clone(),
         offline_until: other.iter().any(|scope| scope == "offline_access").then(|| day(asked.offline_until)).flatten(),
         online: other.iter().any(|scope| scope == "online_access"),
         mistake,
     };
     Ok(visit.show_for(&page, Some(&redirect_uri)))
-}
-
-fn is_identity(scope: &str) -> bool {
-    matches!(scope, "openid" | "fhirUser" | "profile" | "email" | "phone" | "address")
 }
 
 fn app(client: &Client, redirect_uri: &str) -> App {
@@ -236,14 +232,14 @@ pub(super) fn split(scopes: &[String]) -> (Vec<Scope>, Vec<String>) {
     let (mut of_records, mut others) = (Vec::new(), Vec::new());
     for text in scopes {
         match read_scope(text) {
-            Ok(Named::Resource(scope)) => of_records.push(in_words(&scope)),
+            Ok(Named::Resource(scope)) => of_records.push(in_words(&scope, text)),
             _ => others.push(text.clone()),
         }
     }
     (of_records, others)
 }
 
-fn in_words(scope: &vesta_oauth::Scope) -> Scope {
+fn in_words(scope: &vesta_oauth::Scope, text: &str) -> Scope {
     use vesta_oauth::Permission::{Create, Delete, Read, Search, Update};
     let may = |permission| scope.permissions.include(permission);
     Scope {
@@ -261,5 +257,6 @@ fn in_words(scope: &vesta_oauth::Scope) -> Scope {
             search: may(Search),
         }),
         constraint: scope.constraint.clone(),
+        text: Some(text.to_owned()),
     }
 }

@@ -20,8 +20,8 @@ use crate::fhir::parse_query;
 
 pub(super) use interaction::authorize;
 pub(super) use sign_out::logout;
-pub(in super::super) use view::{ICON_PATH, STYLESHEET_PATH};
 pub(super) use view::asset;
+pub(in super::super) use view::{ICON_PATH, STYLESHEET_PATH};
 
 /// A page that is nobody's: the server's first.
 pub(in super::super) fn html(status: u16, page: &impl vesta_pages::Template) -> Response {

@@ -12,7 +12,6 @@ use crate::site::with_password;
 const ROWS: usize = 50;
 /// The page on which a user is added, in place of an id.
 const NEW: &str = "new";
-const SHORTEST: usize = 12;
 
 pub(in super::super) async fn users(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("users") {
@@ -152,7 +151,7 @@ async fn add(visit: &Visit<'_>) -> Shown {
         name: field("name"),
         role: role.map(|(_, role)| role),
         record: field("record"),
-        shortest: SHORTEST,
+        shortest: vesta_oauth::SHORTEST_PASSWORD,
         mistakes: Vec::new(),
     };
     if visit.form.is_none() {
