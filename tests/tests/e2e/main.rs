@@ -10,6 +10,7 @@ mod conformance;
 mod crash;
 mod demo;
 mod granular;
+mod oauth;
 mod outage;
 mod paging;
 mod processes;

@@ -1,0 +1,180 @@
+//! Standalone and EHR launches, consent, refresh, and what the FHIR API makes of the tokens.
+
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use super::party::{Party, VERIFIER, value};
+use super::{PASSWORD, api, app, practice};
+
+const SCOPE: &str = "openid fhirUser launch/patient offline_access patient/Patient.rs patient/Observation.rs";
+
+on_both_databases! {
+    /// <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#launch-app-standalone-launch>
+    fn a_patient_lets_an_app_at_their_own_record_and_no_other(world) {
+        let practice = practice(world);
+        let app = app(world, SCOPE);
+        let tokens = app.launch(world, "ann", SCOPE);
+        assert_eq!(tokens["patient"], practice.ann.as_str());
+        assert_eq!(tokens["token_type"], "Bearer");
+        assert_eq!(tokens["need_patient_banner"], true);
+        assert_eq!(tokens["scope"], SCOPE);
+        let fhir = api(world, tokens["access_token"].as_str().expect("a token"));
+        fhir.get(&format!("Patient/{}", practice.ann)).expect(200);
+        fhir.get(&format!("Patient/{}", practice.bob)).expect(404);
+        assert_eq!(fhir.ids("Observation").len(), 2);
+        fhir.get("Condition").expect(403);
+        // The ID token is signed by a published key, and says whose it is.
+        let id_token = tokens["id_token"].as_str().expect("an ID token");
+        let claims: Value = jsonwebtoken::dangerous::insecure_decode_claims(id_token).expect("claims");
+        assert_eq!(claims["iss"], app.issuer.as_str());
+        assert_eq!(claims["aud"], json!([app.id]));
+        assert_eq!(claims["nonce"], "a nonce");
+        assert_eq!(claims["fhirUser"], format!("{}/Patient/{}", app.fhir, practice.ann));
+        let set = app.get(&format!("{}/jwk", app.issuer), &[]).expect(200).json();
+        let set: jsonwebtoken::jwk::JwkSet = serde_json::from_value(set).expect("keys");
+        let kid = jsonwebtoken::decode_header(id_token).expect("a header").kid.expect("a key's id");
+        let key = jsonwebtoken::DecodingKey::from_jwk(set.find(&kid).expect("the key")).expect("a key");
+        let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+        validation.set_audience(&[&app.id]);
+        jsonwebtoken::decode::<Value>(id_token, &key, &validation).expect("a good signature");
+        // Who it is can be asked too.
+        let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap_or_default());
+        let about = app.get(&format!("{}/userinfo", app.issuer), &[("authorization", &bearer)]).expect(200).json();
+        assert_eq!(about["sub"], claims["sub"]);
+    }
+
+    /// "one switch per scope, sub-scopes offered singly": what is taken away at consent is not in the token.
+    fn what_a_person_does_not_grant_is_not_to_be_had(world) {
+        let practice = practice(world);
+        let app = app(world, SCOPE);
+        let mut browser = Browser::new(world);
+        let page = app.log_in(&mut browser, &app.authorize_url(SCOPE, &[]), "ann").page();
+        let vital_signs = page.scopes().into_iter().find(|scope| scope.ends_with("|vital-signs")).expect("a narrower scope");
+        let back = app.consent(&mut browser, &page, Some(&["patient/Patient.rs", &vital_signs]));
+        let tokens = app.exchange(value(&back, "code").expect("a code")).expect(200).json();
+        assert_eq!(tokens["scope"], format!("patient/Patient.rs {vital_signs} launch/patient"));
+        assert!(tokens.get("refresh_token").is_none() && tokens.get("id_token").is_none(), "{tokens}");
+        let fhir = api(world, tokens["access_token"].as_str().expect("a token"));
+        assert_eq!(fhir.ids("Observation"), std::slice::from_ref(&practice.vital_sign));
+        fhir.get(&format!("Observation/{}", practice.laboratory)).expect(404);
+        // More than was asked for cannot be granted, whatever the form says.
+        let mut browser = Browser::new(world);
+        let page = app.log_in(&mut browser, &app.authorize_url("launch/patient patient/Patient.rs", &[]), "ann").page();
+        let refused = browser.send(&page, &[("decision", "allow"), ("scope", "patient/*.cruds")]).page();
+        assert_eq!(refused.answer.status, 400, "{}", refused.words());
+        // Denied, the app is told.
+        let denied = browser.send(&page, &[("decision", "deny")]).away();
+        assert_eq!(value(&app.back(&denied), "error"), Some("access_denied"));
+    }
+
+    /// <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#launch-app-ehr-launch>
+    fn a_clinician_starts_an_app_for_a_patient_and_a_visit(world) {
+        let practice = practice(world);
+        let scope = "openid fhirUser launch patient/Patient.rs patient/Observation.rs";
+        let app = Party::register(world, &json!({ "client_name": "EHR app", "redirect_uris": ["https://app.example/callback"],
+            "initiate_login_uri": "https://app.example/launch", "scope": scope }));
+        let mut browser = Browser::new(world);
+        let launcher = app.log_in(&mut browser, &format!("{}/launcher", app.issuer), "doctor").page();
+        let found = browser.send(&launcher, &[("name", "byrne"), ("birth-date", "1980-02-01")]).page();
+        assert!(found.words().contains("Ann Byrne") && found.words().contains("Bob Byrne"), "{}", found.words());
+        let apps = browser.send(&found, &[("patient", &practice.ann)]).page();
+        let started = browser.send(&apps, &[("app", &app.id), ("encounter", &practice.encounter)]).away();
+        let (place, query) = started.split_once('?').expect("parameters");
+        assert_eq!(place, "https://app.example/launch");
+        let parameters: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        assert_eq!(value(&parameters, "iss"), Some(app.fhir.as_str()));
+        let launch = value(&parameters, "launch").expect("a launch");
+        // The clinician is logged in: consent is what comes next.
+        let url = app.authorize_url(scope, &[("launch", launch)]);
+        let page = browser.get(&url).page();
+        let back = app.consent(&mut browser, &page, None);
+        let tokens = app.exchange(value(&back, "code").expect("a code")).expect(200).json();
+        assert_eq!((&tokens["patient"], &tokens["encounter"]), (&json!(practice.ann), &json!(practice.encounter)));
+        assert_eq!(api(world, tokens["access_token"].as_str().expect("a token")).ids("Patient"), std::slice::from_ref(&practice.ann));
+        // "single use"
+        let again = browser.get(&url).away();
+        assert_eq!(value(&app.back(&again), "error"), Some("invalid_request"));
+    }
+
+    fn staff_chooses_a_patient_for_an_app_that_stands_alone(world) {
+        let practice = practice(world);
+        let scope = "launch/patient launch/encounter patient/Observation.rs";
+        let app = app(world, scope);
+        let mut browser = Browser::new(world);
+        let picker = app.log_in(&mut browser, &app.authorize_url(scope, &[]), "doctor").page();
+        let found = browser.send(&picker, &[("name", "ann")]).page();
+        let visits = browser.send(&found, &[("patient", &practice.ann)]).page();
+        let page = browser.send(&visits, &[("encounter", &practice.encounter)]).page();
+        let back = app.consent(&mut browser, &page, None);
+        let tokens = app.exchange(value(&back, "code").expect("a code")).expect(200).json();
+        assert_eq!((&tokens["patient"], &tokens["encounter"]), (&json!(practice.ann), &json!(practice.encounter)));
+    }
+
+    /// RFC 9700, 4.14.2; RFC 6749, 4.1.2.
+    fn codes_and_refresh_tokens_are_good_once(world) {
+        practice(world);
+        let app = app(world, SCOPE);
+        let mut browser = Browser::new(world);
+        let page = app.log_in(&mut browser, &app.authorize_url(SCOPE, &[]), "ann").page();
+        let back = app.consent(&mut browser, &page, None);
+        let code = value(&back, "code").expect("a code");
+        let wrong = app.token(&[("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &app.redirect_uri),
+            ("code_verifier", &VERIFIER.replace('d', "e"))]);
+        assert_eq!(wrong.expect(400).json()["error"], "invalid_grant");
+        let first = app.exchange(code).expect(200).json();
+        let text = |tokens: &Value, name: &str| tokens[name].as_str().expect("a token").to_owned();
+        let second = app.refresh(&text(&first, "refresh_token")).expect(200).json();
+        assert_eq!(second["patient"], first["patient"], "the context is kept");
+        api(world, &text(&second, "access_token")).get("Patient").expect(200);
+        // The first refresh token once more: somebody else has it, and all ends at once.
+        assert_eq!(app.refresh(&text(&first, "refresh_token")).expect(400).json()["error"], "invalid_grant");
+        api(world, &text(&second, "access_token")).get("Patient").expect(401);
+        app.refresh(&text(&second, "refresh_token")).expect(400);
+        // A code that is replayed takes with it what it was exchanged for.
+        let page = browser.get(&app.authorize_url(SCOPE, &[])).page();
+        let back = app.consent(&mut browser, &page, None);
+        let code = value(&back, "code").expect("a code");
+        let tokens = app.exchange(code).expect(200).json();
+        app.exchange(code).expect(400);
+        api(world, &text(&tokens, "access_token")).get("Patient").expect(401);
+    }
+
+    /// Errors before the client is known are shown, those behind it go back: nobody is sent to an address that was not registered.
+    fn what_is_wrong_with_a_request_is_told_to_who_can_mend_it(world) {
+        let app = app(world, SCOPE);
+        let mut browser = Browser::new(world);
+        for (name, wrong) in [("redirect_uri", "https://app.example/callback/../evil"), ("redirect_uri", "https://app.example/callback?x=1"), ("client_id", "nobody")] {
+            let page = browser.get(&app.authorize_url(SCOPE, &[(name, wrong)])).page();
+            assert_eq!(page.answer.status, 400, "{name}");
+        }
+        for (name, wrong, error) in [
+            ("aud", "https://elsewhere.example/fhir", "invalid_request"),
+            ("aud", "", "invalid_request"),
+            ("code_challenge", "", "invalid_request"),
+            ("code_challenge_method", "plain", "invalid_request"),
+            ("response_type", "token", "unsupported_response_type"),
+            ("scope", "patient/Observation.rx", "invalid_scope"),
+            ("scope", "user/Observation.rs", "invalid_scope"),
+            ("prompt", "none", "login_required"),
+            ("request", "x.y.z", "request_not_supported"),
+        ] {
+            let away = browser.get(&app.authorize_url(SCOPE, &[(name, wrong)])).away();
+            assert_eq!(value(&app.back(&away), "error"), Some(error), "{name}={wrong}");
+        }
+    }
+
+    /// Neither the form of another session nor none at all is taken.
+    fn a_form_without_the_sessions_token_changes_nothing(world) {
+        practice(world);
+        let app = app(world, SCOPE);
+        let mut browser = Browser::new(world);
+        let login = format!("{}/login", app.issuer);
+        let refused = browser.post(&login, &[("username", "ann"), ("password", PASSWORD)]).page();
+        assert_eq!(refused.answer.status, 400, "{}", refused.words());
+        let mut other = Browser::new(world);
+        let page = other.get(&login).page();
+        browser.get(&login).page();
+        let refused = browser.send(&page, &[("username", "ann"), ("password", PASSWORD)]).page();
+        assert_eq!(refused.answer.status, 400);
+    }
+}

@@ -1,0 +1,84 @@
+//! The authorization server, as clients and people meet it: a relying party of its own, a browser without scripts, and the
+//! FHIR API behind. <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html>
+
+mod backend;
+mod browser;
+mod discovery;
+mod launch;
+mod party;
+mod revocation;
+
+use serde_json::json;
+use vesta_oauth::{NewUser, Role};
+use vesta_server::site::with_password;
+
+use crate::harness::{Client, World, runtime};
+use browser::Browser;
+use party::Party;
+
+const PASSWORD: &str = "a horse with a battery";
+
+/// Two patients with records, and people.
+struct Practice {
+    /// Hers is what `ann` sees.
+    ann: String,
+    bob: String,
+    vital_sign: String,
+    laboratory: String,
+    encounter: String,
+}
+
+fn practice(world: &World) -> Practice {
+    let client = world.client("user/*.cruds");
+    let patient = |given: &str| {
+        client.create(&json!({ "resourceType": "Patient", "name": [{ "family": "Byrne", "given": [given] }], "birthDate": "1980-02-01" }))
+    };
+    let (ann, bob) = (patient("Ann"), patient("Bob"));
+    let observation = |patient: &str, category: &str| {
+        client.create(&json!({ "resourceType": "Observation", "status": "final",
+            "category": [{ "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": category }] }],
+            "code": { "coding": [{ "system": "http://loinc.org", "code": "29463-7" }] },
+            "subject": { "reference": format!("Patient/{patient}") } }))
+    };
+    let (vital_sign, laboratory) = (observation(&ann, "vital-signs"), observation(&ann, "laboratory"));
+    observation(&bob, "vital-signs");
+    let encounter = client.create(&json!({ "resourceType": "Encounter", "status": "finished",
+        "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
+        "subject": { "reference": format!("Patient/{ann}") }, "period": { "start": "2026-03-01" } }));
+    let doctor = client.create(&json!({ "resourceType": "Practitioner", "name": [{ "family": "Okafor" }] }));
+    user(world, "ann", Role::Patient, &format!("Patient/{ann}"));
+    user(world, "bob", Role::Patient, &format!("Patient/{bob}"));
+    user(world, "doctor", Role::Staff, &format!("Practitioner/{doctor}"));
+    user(world, "admin", Role::Administrator, "");
+    Practice { ann, bob, vital_sign, laboratory, encounter }
+}
+
+fn user(world: &World, name: &'static str, role: Role, record: &str) {
+    let record = record.to_owned();
+    let site = runtime().block_on(world.sites().get("default")).expect("the site opens");
+    runtime().block_on(async {
+        let engine = site.authorization.engine().await.expect("the authorization server opens");
+        let made = with_password(engine, move |engine| async move {
+            let fhir_user = Some(record.as_str());
+            let new = NewUser { name, display_name: name, email: None, role, fhir_user, password: Some(PASSWORD) };
+            engine.add_user(&new).await
+        });
+        made.await.expect("a slot").expect("a user");
+    });
+}
+
+/// A client with this token on the FHIR API.
+fn api(world: &World, token: &str) -> Client {
+    Client { base: format!("{}/apis/default/fhir", world.address()), token: Some(token.to_owned()) }
+}
+
+/// A public app, registered as anyone may.
+fn app(world: &World, scope: &str) -> Party {
+    Party::register(
+        world,
+        &json!({
+            "client_name": "An app", "token_endpoint_auth_method": "none", "redirect_uris": ["https://app.example/callback"],
+            "initiate_login_uri": "https://app.example/launch", "post_logout_redirect_uris": ["https://app.example/bye"], "scope": scope
+        }),
+    )
+}
