@@ -368,7 +368,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 }
 
 fn is_same(one: &str, other: &str) -> bool {
-    one == other || crate::parse_scope(one).ok().zip(crate::parse_scope(other).ok()).is_some_and(|(one, other)| one == other)
+    one == other
+        || crate::parse_scope(one).ok().zip(crate::parse_scope(other).ok()).is_some_and(|(one, other)| one == other)
 }
 
 fn over() -> OAuthError {

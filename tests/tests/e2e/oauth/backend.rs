@@ -5,10 +5,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use vesta_oauth::ClientState;
+use vesta_server::clock::Clock;
 
 use super::api;
 use super::party::Party;
 use crate::harness::{World, runtime};
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    Clock::system().now().as_second()
+}
 
 /// A key of curve P-384, as the client has it and as it publishes it.
 fn key() -> (EncodingKey, Value) {
@@ -21,7 +27,7 @@ fn key() -> (EncodingKey, Value) {
 }
 
 fn assertion(party: &Party, key: &EncodingKey, jti: &str, change: impl FnOnce(&mut Value)) -> String {
-    let now = jiff::Timestamp::now().as_second();
+    let now = now();
     let mut claims = json!({ "iss": party.id, "sub": party.id, "aud": format!("{}/token", party.issuer), "exp": now + 240, "jti": jti });
     change(&mut claims);
     let mut header = Header::new(Algorithm::ES384);
@@ -65,7 +71,7 @@ on_both_databases! {
         // "jti ... has not been previously encountered"
         assert_eq!(ask(&party, &assertion(&party, &key, "2", |_| ()), "system/Patient.rs").expect(401).json()["error"], "invalid_client");
         for (what, scope, change) in [
-            ("too long", "system/Patient.rs", (|claims| claims["exp"] = (jiff::Timestamp::now().as_second() + 900).into()) as fn(&mut Value)),
+            ("too long", "system/Patient.rs", (|claims| claims["exp"] = (now() + 900).into()) as fn(&mut Value)),
             ("expired", "system/Patient.rs", |claims| claims["exp"] = 1_000.into()),
             ("for another server", "system/Patient.rs", |claims| claims["aud"] = "https://elsewhere.example/token".into()),
             ("of two minds", "system/Patient.rs", |claims| claims["sub"] = "another".into()),

@@ -13,7 +13,6 @@ use vesta_oauth::{NewUser, Role};
 use vesta_server::site::with_password;
 
 use crate::harness::{Client, World, runtime};
-use browser::Browser;
 use party::Party;
 
 const PASSWORD: &str = "a horse with a battery";

@@ -13,7 +13,6 @@ pub(super) struct Party {
     pub(super) fhir: String,
     pub(super) id: String,
     pub(super) secret: Option<String>,
-    pub(super) registration: Value,
     pub(super) redirect_uri: String,
 }
 
@@ -37,7 +36,6 @@ impl Party {
             secret: registration["client_secret"].as_str().map(str::to_owned),
             redirect_uri: metadata["redirect_uris"][0].as_str().unwrap_or_default().to_owned(),
             fhir: format!("{}/apis/default/fhir", world.address()),
-            registration,
             issuer,
             http,
         }

@@ -10,7 +10,7 @@ use crate::site::with_password;
 pub(super) async fn account(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("account") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     match visit.field("action") {
         "password" => password(visit, user).await,

@@ -12,13 +12,13 @@ use super::{Shown, Visit};
 pub(super) async fn apps(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("apps") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     let mut grants = Vec::new();
     for grant in visit.call.engine.grants_of_user(&user.id).await? {
         grants.push(granted(visit, user, &grant).await?);
     }
-    grants.sort_by(|one, other| other.since.cmp(&one.since));
+    grants.sort_by_key(|grant| std::cmp::Reverse(grant.since));
     let reader = if user.role == Role::Patient { Reader::Patient } else { Reader::Staff };
     Ok(visit.show(&Apps { frame: visit.frame(), reader, grants }))
 }
@@ -27,7 +27,7 @@ pub(super) async fn apps(visit: &Visit<'_>) -> Shown {
 pub(super) async fn app(visit: &Visit<'_>, id: &str) -> Shown {
     let user = match visit.needed("apps") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     let grant = visit.call.engine.grant(id).await?.filter(|grant| grant.user == user.id);
     let Some(grant) = grant else {

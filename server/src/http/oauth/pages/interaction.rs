@@ -140,10 +140,10 @@ pub(super) async fn encounter(visit: &Visit<'_>) -> Shown {
     let chart = Chart::of_user(visit.call, &user);
     if let Some(fields) = &visit.form {
         let chosen = form::value(fields, "encounter");
-        if let Some(chosen) = chosen {
-            if !chart.has_encounter(&patient, chosen).await? {
-                return Err(OAuthError::invalid_request("this is no visit of the patient's"));
-            }
+        if let Some(chosen) = chosen
+            && !chart.has_encounter(&patient, chosen).await?
+        {
+            return Err(OAuthError::invalid_request("this is no visit of the patient's"));
         }
         engine.choose_encounter(id, &visit.opened.session, chosen).await?;
         return go_on(visit, id).await;

@@ -15,7 +15,7 @@ const MOST: usize = 200;
 pub(super) async fn launcher(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("launcher") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     if user.role == Role::Patient {
         return Err(OAuthError::new(
@@ -55,10 +55,10 @@ pub(super) async fn launcher(visit: &Visit<'_>) -> Shown {
     let client = engine.client(app).await?.filter(|client| client.state == ClientState::Enabled);
     let client = client.ok_or_else(|| OAuthError::invalid_request("this app cannot be started from here"))?;
     let encounter = visit.form.as_deref().and_then(|fields| form::value(fields, "encounter"));
-    if let Some(encounter) = encounter {
-        if !chart.has_encounter(&patient.id, encounter).await? {
-            return Err(OAuthError::invalid_request("this is no visit of the patient's"));
-        }
+    if let Some(encounter) = encounter
+        && !chart.has_encounter(&patient.id, encounter).await?
+    {
+        return Err(OAuthError::invalid_request("this is no visit of the patient's"));
     }
     let context = LaunchContext {
         patient: Some(patient.id),

@@ -113,9 +113,9 @@ impl<'a> Visit<'a> {
         ["apps", "launcher", "clients", "users", "account"].into_iter().find(|page| *page == named)
     }
 
-    /// The user, if one is logged in; else the way to log in and back.
-    fn needed(&self, next: &'static str) -> Result<&User, Response> {
-        self.user.as_ref().ok_or_else(|| self.redirect(&format!("{}?next={next}", self.url("login"))))
+    /// The user, if one is logged in; else the address at which to log in and come back.
+    fn needed(&self, next: &'static str) -> Result<&User, String> {
+        self.user.as_ref().ok_or_else(|| format!("{}?next={next}", self.url("login")))
     }
 
     fn frame(&self) -> Frame {

@@ -17,7 +17,7 @@ const TOKEN_TOOL: &str = "token";
 pub(in super::super) async fn clients(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("clients") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     refuse_others(user)?;
     let value = |name: &str| form::value(&visit.query, name).unwrap_or_default();
@@ -121,7 +121,7 @@ async fn row(visit: &Visit<'_>, client: &Client) -> Result<ClientRow, OAuthError
 pub(in super::super) async fn client(visit: &Visit<'_>, id: &str) -> Shown {
     let user = match visit.needed("clients") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     refuse_others(user)?;
     if id == TOKEN_TOOL {

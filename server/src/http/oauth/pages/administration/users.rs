@@ -16,7 +16,7 @@ const NEW: &str = "new";
 pub(in super::super) async fn users(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("users") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     refuse_others(user)?;
     let engine = visit.call.engine;
@@ -84,7 +84,7 @@ async fn row(visit: &Visit<'_>, user: &User) -> Result<UserRow, OAuthError> {
 pub(in super::super) async fn user(visit: &Visit<'_>, id: &str) -> Shown {
     let own = match visit.needed("users") {
         Ok(user) => user,
-        Err(response) => return Ok(response),
+        Err(login) => return Ok(visit.redirect(&login)),
     };
     refuse_others(own)?;
     if id == NEW {
