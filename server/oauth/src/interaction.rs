@@ -198,27 +198,16 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let Step::Consent(consent) = self.step(id, session).await? else {
             return Err(OAuthError::invalid_request("consent is asked for at the end: start anew from the app"));
         };
-        let mut granted: Vec<String> = Vec::new();
-        for scope in approved {
-            if !scopes::covers(consent.scopes.iter().map(String::as_str), scope) {
-                return Err(OAuthError::invalid_scope("more was approved than was asked for"));
-            }
-            // "v1 scopes asked for are returned as v1": what is approved whole goes back in the words of the request.
-            let asked = consent.scopes.iter().find(|offered| is_same(offered, scope)).unwrap_or(scope);
-            if !granted.contains(asked) {
-                granted.push(asked.clone());
-            }
+        if let Some(more) =
+            approved.iter().find(|scope| !scopes::covers(consent.scopes.iter().map(String::as_str), scope))
+        {
+            let shown = more.split('?').next().unwrap_or_default();
+            return Err(OAuthError::invalid_scope(format!("{shown} was approved and not asked for")));
         }
-        if granted.is_empty() {
+        if approved.is_empty() {
             return self.deny(id, session).await;
         }
-        // What only says how the app was started cannot be taken out of it.
-        let launch = consent.scopes.iter().filter(|scope| *scope == "launch" || scope.starts_with("launch/"));
-        for scope in launch {
-            if !granted.contains(scope) {
-                granted.push(scope.clone());
-            }
-        }
+        let granted = granted(&consent.scopes, approved);
         self.grant_interaction(id, &interaction, session, &consent.user, granted).await
     }
 
@@ -365,6 +354,26 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 && scopes.iter().all(|scope| scopes::covers(grant.scopes.iter().map(String::as_str), scope))
         }))
     }
+}
+
+/// What is granted, in the order and in the words of the request ("v1 scopes asked for are returned as v1"): each scope whole, or
+/// what of it was approved. What only says how the app was started cannot be taken out of it.
+fn granted(asked: &[String], approved: &[String]) -> Vec<String> {
+    let mut granted: Vec<String> = Vec::new();
+    let mut left: Vec<&String> = approved.iter().collect();
+    for scope in asked {
+        if scope == "launch" || scope.starts_with("launch/") || left.iter().any(|approved| is_same(scope, approved)) {
+            // What is narrower adds nothing to it.
+            left.retain(|approved| !scopes::covers([scope.as_str()], approved));
+            granted.push(scope.clone());
+        }
+    }
+    for scope in left {
+        if !granted.contains(scope) {
+            granted.push(scope.clone());
+        }
+    }
+    granted
 }
 
 fn is_same(one: &str, other: &str) -> bool {

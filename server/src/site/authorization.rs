@@ -61,6 +61,8 @@ impl Authorization {
         settings.registration = !config.oauth.closed_registration;
         settings.manual_approval = config.oauth.manual_approval;
         settings.password_grant = config.oauth.password_grant;
+        // The style is of the release.
+        settings.style_version = Some(env!("CARGO_PKG_VERSION").to_owned());
         let authority = config.oauth.jwks_authority.as_deref();
         let fetcher = Fetcher::new(config.oauth.jwks_networks.clone(), authority)
             .map_err(|source| SiteError::Authority { path: authority.unwrap_or(folder.path()).to_owned(), source })?;
@@ -210,10 +212,7 @@ fn keys(folder: &DataFolder, site: &SiteName) -> Result<Keys, SiteError> {
     let read = |name: &str, make: fn() -> Result<String, vesta_oauth::SigningKeyError>| {
         load_or_create(&keys.join(name), || make().map_err(|error| error.to_string()))
     };
-    let broken = |name: &str, source| SiteError::Key { path: keys.join(name), source };
-    let access = SigningKey::from_pem(&read("signing.pem", SigningKey::generate_pem)?)
-        .map_err(|source| broken("signing.pem", source))?;
-    let identity = IdentityKey::from_pem(&read("identity.pem", IdentityKey::generate_pem)?)
-        .map_err(|source| broken("identity.pem", source))?;
-    Ok(Keys::new(access, Vec::new(), identity, Vec::new()))
+    let (access, identity) =
+        (read("signing.pem", SigningKey::generate_pem)?, read("identity.pem", IdentityKey::generate_pem)?);
+    Keys::from_pem(&access, &identity).map_err(|source| SiteError::Key { path: keys, source })
 }

@@ -85,7 +85,8 @@ impl OAuthApi {
             request_id,
             address: peer.map(|peer| forwarded::client(peer, request.headers(), self.sites.config())),
         };
-        let changes = *request.method() != Method::GET && *request.method() != Method::HEAD;
+        // An app may send the browser to sign out by GET.
+        let changes = !matches!(*request.method(), Method::GET | Method::HEAD) || route == Route::Logout;
         let response = match route {
             Route::Page(Page::Stylesheet { name }) => return Ok(pages::asset(name)),
             Route::Page(page) => pages::answer(&call, page, request).await,

@@ -52,7 +52,7 @@ on_both_databases! {
         let vital_signs = page.scopes().into_iter().find(|scope| scope.ends_with("|vital-signs")).expect("a narrower scope");
         let back = app.consent(&mut browser, &page, Some(&["patient/Patient.rs", &vital_signs]));
         let tokens = app.exchange(value(&back, "code").expect("a code")).expect(200).json();
-        assert_eq!(tokens["scope"], format!("patient/Patient.rs {vital_signs} launch/patient"));
+        assert_eq!(tokens["scope"], format!("launch/patient patient/Patient.rs {vital_signs}"));
         assert!(tokens.get("refresh_token").is_none() && tokens.get("id_token").is_none(), "{tokens}");
         let fhir = api(world, tokens["access_token"].as_str().expect("a token"));
         assert_eq!(fhir.ids("Observation"), std::slice::from_ref(&practice.vital_sign));
