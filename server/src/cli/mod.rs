@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod client;
 mod config;
 mod demo;
 mod door;
@@ -12,11 +13,13 @@ mod reindex;
 mod serve;
 mod site;
 mod token;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use vesta_oauth::ClientState;
 
 use crate::access::SigningKeyError;
 use crate::clock::{Clock, Ids};
@@ -56,6 +59,12 @@ enum Command {
     /// The sites of this server.
     #[command(subcommand)]
     Site(SiteCommand),
+    /// The people who log in.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// The apps and services that are let at records.
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -79,6 +88,32 @@ enum SiteCommand {
     List(SettingsArgs),
     /// Make a site: its folder and its key.
     Create(site::CreateArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Print user names, roles and records.
+    List(SiteArgs),
+    /// Add a person; prints a password.
+    Add(user::AddArgs),
+    /// Let nobody log in as this user, and end all sessions and grants.
+    Disable(user::OneArgs),
+    Enable(user::OneArgs),
+    /// A new password, and no second factor, for who cannot get in.
+    Reset(user::OneArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ClientCommand {
+    /// Print ids, states and names.
+    List(SiteArgs),
+    /// Register a client from its metadata; prints its id, and its secret once.
+    Add(client::AddArgs),
+    /// Let a client be used that waits for it.
+    Approve(client::OneArgs),
+    /// Let a client be used no more, and revoke all that it holds.
+    Disable(client::OneArgs),
+    Delete(client::OneArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -183,6 +218,16 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Audit(AuditCommand::Verify(args)) => audit::verify(&args).await,
         Command::Site(SiteCommand::List(args)) => site::list(&args),
         Command::Site(SiteCommand::Create(args)) => site::create(&args),
+        Command::User(UserCommand::List(args)) => user::list(&args).await,
+        Command::User(UserCommand::Add(args)) => user::add(&args).await,
+        Command::User(UserCommand::Disable(args)) => user::set_enabled(&args, false).await,
+        Command::User(UserCommand::Enable(args)) => user::set_enabled(&args, true).await,
+        Command::User(UserCommand::Reset(args)) => user::reset(&args).await,
+        Command::Client(ClientCommand::List(args)) => client::list(&args).await,
+        Command::Client(ClientCommand::Add(args)) => client::add(&args).await,
+        Command::Client(ClientCommand::Approve(args)) => client::set_state(&args, ClientState::Enabled).await,
+        Command::Client(ClientCommand::Disable(args)) => client::set_state(&args, ClientState::Disabled).await,
+        Command::Client(ClientCommand::Delete(args)) => client::delete(&args).await,
         Command::Config(ConfigCommand::Show(args)) => config::show(&args),
     }
 }
@@ -214,6 +259,16 @@ mod tests {
             "vesta site list --data d",
             "vesta site create north --data d",
             "vesta config show --data d",
+            "vesta user list --site default --data d",
+            "vesta user add ann --role patient --record Patient/1 --name Ann --data d",
+            "vesta user disable ann",
+            "vesta user enable ann",
+            "vesta user reset ann",
+            "vesta client list --site default --data d",
+            "vesta client add client.json --data d",
+            "vesta client approve abc",
+            "vesta client disable abc",
+            "vesta client delete abc",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

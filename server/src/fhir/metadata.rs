@@ -111,7 +111,8 @@ fn statement(service: &Service) -> Value {
                           uri, number and quantity, and along references those of type date, string and uri \
                           (`patient.family`). {}", deletes(service)),
         "security": {
-            "cors": false,
+            "extension": oauth_uris(service),
+            "cors": true,
             "service": [{
                 "coding": [{
                     "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
@@ -119,7 +120,8 @@ fn statement(service: &Service) -> Value {
                 }],
                 "text": "OAuth 2.0 bearer tokens with SMART App Launch scopes (www.smarthealthit.org)"
             }],
-            "description": "Access tokens are JWTs signed by this site."
+            "description": "Access tokens are JWTs signed by this site. How to get one: `.well-known/smart-configuration` below \
+                            the base. Pages of other origins may ask where a client with that origin is registered."
         },
         "resource": resources,
         "searchParam": ALL_TYPES.iter().map(|(name, kind, documentation)| {
@@ -134,6 +136,24 @@ fn statement(service: &Service) -> Value {
         "operation": operations
     }]);
     statement
+}
+
+/// Where tokens come from, in the form of SMART 1: deprecated since 2.0, and still read by old clients.
+/// <https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#declaring-support-for-oauth2-endpoints>
+fn oauth_uris(service: &Service) -> Value {
+    let endpoints = [
+        ("authorize", "authorize"),
+        ("token", "token"),
+        ("register", "registration"),
+        ("manage", "apps"),
+        ("introspect", "introspect"),
+        ("revoke", "revoke"),
+    ];
+    let uris: Vec<Value> = endpoints
+        .iter()
+        .map(|(name, path)| json!({ "url": name, "valueUri": format!("{}/{path}", service.issuer) }))
+        .collect();
+    json!([{ "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris", "extension": uris }])
 }
 
 /// Deleting what others refer to: by the site's settings.

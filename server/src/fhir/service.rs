@@ -46,6 +46,8 @@ pub struct Service {
     /// `https://host/apis/default/fhir`: made from the site's `public_url`, the only source of `fullUrl` and links.
     /// No slash at its end.
     pub base_url: String,
+    /// The authorization server whose tokens are accepted: `https://host/oauth2/default`.
+    pub(super) issuer: String,
     /// The element tables of R4.
     pub schema: &'static Schema,
     pub store: Arc<Store>,
@@ -77,6 +79,7 @@ impl Service {
         let cursors = Cursors::new(&store.secret("cursor").await?);
         Ok(Service {
             base_url: base_url.trim_end_matches('/').to_owned(),
+            issuer: String::new(),
             schema,
             store,
             parameters,
@@ -96,6 +99,11 @@ impl Service {
     pub fn with_guides(self, guides: impl IntoIterator<Item = &'static Guide>) -> Service {
         let guides: Vec<_> = guides.into_iter().collect();
         Service { terminology: Terminology::new(&guides), guides, ..self }
+    }
+
+    /// Names the authorization server.
+    pub fn with_issuer(self, issuer: &str) -> Service {
+        Service { issuer: issuer.to_owned(), ..self }
     }
 
     pub fn with_rules(self, rules: WriteRules) -> Service {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore};
 use vesta_oauth::{ClientState, Engine, IdentityKey, Keys, Settings, SigningKey, Storage};
 
-use super::{Addresses, DataFolder, SiteError, load_or_create};
+use super::{Addresses, DataFolder, Databases, SiteError, exists, known_public_url, load_or_create};
 use crate::access::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, SiteName};
@@ -77,6 +77,19 @@ impl Authorization {
             origins: RwLock::default(),
             epoch: AtomicI64::new(0),
         })
+    }
+
+    /// For a command beside the server, or without one.
+    pub(super) async fn of_command(
+        config: &Config,
+        folder: &DataFolder,
+        site: &SiteName,
+        clock: Clock,
+    ) -> Result<Authorization, SiteError> {
+        let databases = Databases::connect(config).await?;
+        let addresses = Addresses::new(site, &known_public_url(config, folder, site)?);
+        let database = databases.of(folder, site);
+        Authorization::new(site.clone(), folder.clone(), database, &addresses, config, clock)
     }
 
     pub async fn engine(&self) -> Result<&Arc<OAuthEngine>, SiteError> {
@@ -185,6 +198,19 @@ impl Authorization {
         if let Some(engine) = self.engine.get() {
             engine.storage().close().await;
         }
+    }
+}
+
+/// A site's authorization server for a command: safe beside a running server.
+pub async fn open_authorization(
+    config: &Config,
+    folder: &DataFolder,
+    site: &SiteName,
+    clock: Clock,
+) -> Result<Authorization, SiteError> {
+    match exists(config, folder, site) {
+        true => Authorization::of_command(config, folder, site, clock).await,
+        false => Err(SiteError::Unknown),
     }
 }
 

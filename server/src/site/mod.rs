@@ -8,7 +8,7 @@ mod registry;
 
 use std::path::PathBuf;
 
-pub use authorization::{Authorization, OAuthEngine, with_password};
+pub use authorization::{Authorization, OAuthEngine, open_authorization, with_password};
 pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
 pub use open::{Databases, open_service};
 pub use registry::{Site, Sites};

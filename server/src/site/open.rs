@@ -98,5 +98,8 @@ pub async fn open_service(
         delete_referenced: config.writes.delete_referenced,
         conditional_delete_multiple: config.writes.conditional_delete_multiple,
     };
+    // As `Addresses` makes both of the same public address.
+    let public_url = fhir_base.strip_suffix(&format!("/apis/{site}/fhir")).unwrap_or(fhir_base);
+    let service = service.with_issuer(&format!("{public_url}/oauth2/{site}"));
     Ok(Arc::new(service.with_guides(guides).with_pages(pages).with_rules(rules)))
 }

@@ -35,7 +35,6 @@ mod walk;
 mod write;
 
 pub use audit::{AuditAction, AuditEntry, AuditKey, AuditOutcome, AuditReport, Audited, LoggedHead};
-pub use audit::{AuditAction, AuditEntry, AuditOutcome, Audited};
 pub use authorization::AuthorizationStore;
 pub use body::{Body, instant};
 pub use check::CheckReport;

@@ -3,12 +3,13 @@
 use http::{Method, StatusCode};
 use poem::{Request, Response};
 use serde_json::Value;
-use vesta_oauth::{ErrorCode, LaunchContext, OAuthError, Parameters, Role};
+use vesta_oauth::{Claims, Credentials, ErrorCode, LaunchContext, OAuthError, Parameters, Role, TokenResponse};
 
 use super::answer::{json, public_json};
 use super::route::Route;
 use super::throttle::Asked;
 use super::{Call, bearer, credentials, form, well_known};
+use crate::audit::{Event, Who};
 use crate::site::with_password;
 
 impl Call<'_> {
@@ -38,22 +39,42 @@ impl Call<'_> {
         let form = Parameters::new(form::read(request).await?);
         let named = credentials.basic.as_ref().map(|(id, _)| id.as_str()).or(form.one("client_id")?).map(str::to_owned);
         self.throttle(Asked::Token, named.as_deref())?;
-        let client = self.engine.authenticate(&credentials, &form).await?;
-        let answer = match form.one("grant_type")? {
+        let answered = self.tokens(&credentials, form).await;
+        let claims = answered.as_ref().ok().and_then(|answer| {
+            // It was signed here just now.
+            jsonwebtoken::dangerous::insecure_decode_claims::<Claims>(&answer.access_token).ok()
+        });
+        let who = match &claims {
+            Some(claims) => Who { actor: &claims.sub, client: &claims.client_id, patient: claims.patient.as_deref() },
+            // Nothing that was not authenticated is believed.
+            None => Who::UNKNOWN,
+        };
+        self.record(Event::TokenIssued, who, claims.is_some()).await?;
+        Ok(json(200, &answered?))
+    }
+
+    async fn tokens(&self, credentials: &Credentials, form: Parameters) -> Result<TokenResponse, OAuthError> {
+        let client = self.engine.authenticate(credentials, &form).await?;
+        match form.one("grant_type")? {
             // A password is hashed on the way.
             Some("password") => {
                 self.throttle(Asked::Login, form.one("username")?)?;
-                with_password(self.engine, move |engine| async move { engine.token(&client, &form).await }).await??
+                with_password(self.engine, move |engine| async move { engine.token(&client, &form).await }).await?
             }
-            _ => self.engine.token(&client, &form).await?,
-        };
-        Ok(json(200, &answer))
+            _ => self.engine.token(&client, &form).await,
+        }
+    }
+
+    /// What a client does to itself.
+    async fn record_client(&self, event: Event, id: &str) -> Result<(), OAuthError> {
+        self.record(event, Who { actor: id, client: id, patient: None }, true).await
     }
 
     async fn register(&self, request: &mut Request) -> Result<Response, OAuthError> {
         self.throttle(Asked::Registration, None)?;
         let metadata = body(request).await?;
         let registered = self.engine.register(&metadata).await?;
+        self.record_client(Event::ClientRegistered, &registered.client.id).await?;
         // "201 Created": RFC 7591, 3.2.1.
         Ok(json(201, &registered.body))
     }
@@ -66,10 +87,12 @@ impl Call<'_> {
             Method::PUT => {
                 let metadata = body(request).await?;
                 let registered = self.engine.update_registration(id, token, &metadata).await?;
+                self.record_client(Event::ClientChanged, id).await?;
                 Ok(json(200, &registered.body))
             }
             Method::DELETE => {
                 self.engine.delete_registration(id, token).await?;
+                self.record_client(Event::ClientDisabled, id).await?;
                 Ok(Response::builder().status(StatusCode::NO_CONTENT).finish())
             }
             _ => Ok(json(200, &self.engine.read_registration(id, token).await?.body)),
@@ -91,6 +114,7 @@ impl Call<'_> {
         self.throttle(Asked::Token, None)?;
         let client = self.engine.authenticate(&credentials, &form).await?;
         self.engine.revoke(&client, &form).await?;
+        self.record_client(Event::TokenRevoked, &client.id).await?;
         Ok(json(200, &serde_json::json!({})))
     }
 
@@ -137,7 +161,10 @@ impl Call<'_> {
                 })?;
             }
         }
+        let patient = context.patient.clone();
         let url = self.engine.create_launch(&user, &client, context).await?;
+        let who = Who { actor: &user.id, client: &client.id, patient: patient.as_deref() };
+        self.record(Event::Launch, who, true).await?;
         Ok(json(201, &serde_json::json!({ "launch_url": url })))
     }
 }

@@ -24,8 +24,10 @@ use vesta_oauth::{Credentials, ErrorCode, OAuthError};
 use super::answer::Refusal;
 use super::entry::{RequestId, Template};
 use super::forwarded;
+use crate::audit::{self, Event, Who};
 use crate::config::SiteName;
 use crate::site::{OAuthEngine, Site, Sites};
+use crate::store::AuditOutcome;
 use answer::error;
 use route::{NoRoute, Page, Route, route};
 use throttle::{Asked, Throttle};
@@ -105,6 +107,19 @@ impl OAuthApi {
 }
 
 impl Call<'_> {
+    /// Leaves a line in the audit log. What cannot be recorded is not done, or not given out.
+    async fn record(&self, event: Event, who: Who<'_>, done: bool) -> Result<(), OAuthError> {
+        let outcome = if done { AuditOutcome::Success } else { AuditOutcome::MinorFailure };
+        let recorded = audit::record(self.site, event, who, outcome, self.request_id, self.engine.now()).await;
+        recorded.map_err(|error| {
+            tracing::error!(%error, request_id = self.request_id, "an event could not be recorded");
+            OAuthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "what happens cannot be recorded for the moment: try again",
+            )
+        })
+    }
+
     /// Counts the request; 429 where there were too many.
     fn throttle(&self, asked: Asked, name: Option<&str>) -> Result<(), OAuthError> {
         self.throttle.check(asked, self.address, name).map_err(|wait: Duration| {

@@ -4,7 +4,8 @@ use vesta_oauth::{LoginError, Role, User};
 use vesta_pages::{Account, Confirm, Form, Link, Mistake, RecoveryCodes, SecondFactorState, SetUpSecondFactor};
 
 use super::super::form;
-use super::{Shown, Visit};
+use super::{PAGES, Shown, Visit};
+use crate::audit::Event;
 use crate::site::with_password;
 
 pub(super) async fn account(visit: &Visit<'_>) -> Shown {
@@ -12,6 +13,9 @@ pub(super) async fn account(visit: &Visit<'_>) -> Shown {
         Ok(user) => user,
         Err(login) => return Ok(visit.redirect(&login)),
     };
+    if visit.form.is_some() {
+        visit.record(Event::UserChanged, &user.id, PAGES, user.patient()).await?;
+    }
     match visit.field("action") {
         "password" => password(visit, user).await,
         "set-up-second-factor" => set_up(visit, user).await,

@@ -8,6 +8,7 @@ use vesta_pages::{Apps, Confirm, Form, Granted, Link};
 use super::super::chart::Chart;
 use super::interaction::split;
 use super::{Shown, Visit};
+use crate::audit::Event;
 
 pub(super) async fn apps(visit: &Visit<'_>) -> Shown {
     let user = match visit.needed("apps") {
@@ -34,6 +35,7 @@ pub(super) async fn app(visit: &Visit<'_>, id: &str) -> Shown {
         return Ok(visit.redirect(&visit.url("apps")));
     };
     if visit.form.is_some() {
+        visit.record(Event::TokenRevoked, &user.id, &grant.client, grant.context.patient.as_deref()).await?;
         visit.call.engine.revoke_grant(&grant.id).await?;
         tracing::info!(
             request_id = visit.call.request_id,

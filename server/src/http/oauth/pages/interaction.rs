@@ -11,6 +11,7 @@ use super::super::chart::{Chart, Wanted};
 use super::super::{Call, cookie, form};
 use super::login::{is_id, target};
 use super::{Shown, Visit, view};
+use crate::audit::{Event, Who};
 use crate::fhir::parse_query;
 
 /// `GET` and `POST /authorize`: "authorization servers SHALL support" both.
@@ -170,13 +171,16 @@ pub(super) async fn consent(visit: &Visit<'_>) -> Shown {
     };
     let mut mistake = None;
     if let Some(fields) = &visit.form {
+        let who = Who { actor: &asked.user.id, client: &asked.client.id, patient: asked.patient.as_deref() };
         if form::value(fields, "decision") == Some("deny") {
+            visit.call.record(Event::Consent, who, false).await?;
             return Ok(visit.redirect(&engine.deny(id, &visit.opened.session).await?));
         }
         let approved: Vec<String> = form::values(fields, "scope").map(str::to_owned).collect();
         if approved.is_empty() {
             mistake = Some("Choose at least one, or deny.".to_owned());
         } else {
+            visit.call.record(Event::Consent, who, true).await?;
             return Ok(visit.redirect(&engine.decide(id, &visit.opened.session, &approved).await?));
         }
     }

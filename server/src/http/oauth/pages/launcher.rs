@@ -8,6 +8,7 @@ use super::super::chart::Chart;
 use super::super::form;
 use super::interaction::search;
 use super::{Shown, Visit, view};
+use crate::audit::Event;
 
 /// Apps that are shown.
 const MOST: usize = 200;
@@ -67,6 +68,7 @@ pub(super) async fn launcher(visit: &Visit<'_>) -> Shown {
         need_patient_banner: Some(true),
         ..LaunchContext::default()
     };
+    visit.record(Event::Launch, &user.id, &client.id, context.patient.as_deref()).await?;
     let url = engine.create_launch(user, &client, context).await?;
     tracing::info!(request_id = visit.call.request_id, client = client.id, "an app was launched");
     Ok(view::see_other(&url))

@@ -4,7 +4,8 @@ use vesta_oauth::{LoginError, OAuthError, Opened, Role, Step, User};
 use vesta_pages::{Form, Login, Mistake, Reason, SecondFactor};
 
 use super::super::throttle::Asked;
-use super::{Shown, Visit, form};
+use super::{PAGES, Shown, Visit, form};
+use crate::audit::{Event, Who};
 use crate::site::with_password;
 
 pub(super) async fn login(visit: &Visit<'_>) -> Shown {
@@ -80,6 +81,7 @@ async fn submitted(visit: &Visit<'_>) -> Shown {
         with_password(engine, move |engine| async move { engine.check_password(&asked, &password).await }).await?;
     match checked {
         Ok(user) if user.has_second_factor() => {
+            visit.record(Event::LogIn, &user.id, PAGES, user.patient()).await?;
             let opened = engine.log_in_half(&visit.opened.session, &user).await?;
             tracing::info!(request_id = visit.call.request_id, "a password was right, the second factor is asked for");
             let visit = with(visit, opened, None);
@@ -97,6 +99,7 @@ async fn refused(visit: &Visit<'_>, error: LoginError) -> Shown {
         reason = %error,
         "a log-in was refused"
     );
+    visit.call.record(Event::LogIn, Who::UNKNOWN, false).await?;
     let reason = match error {
         LoginError::Locked(seconds) => Reason::TooMany { minutes: seconds.unsigned_abs().div_ceil(60) },
         LoginError::Failed(error) => return Err(error),
@@ -106,6 +109,8 @@ async fn refused(visit: &Visit<'_>, error: LoginError) -> Shown {
 }
 
 async fn logged_in(visit: &Visit<'_>, user: User) -> Shown {
+    let event = if user.has_second_factor() { Event::SecondFactor } else { Event::LogIn };
+    visit.record(event, &user.id, PAGES, user.patient()).await?;
     let opened = visit.call.engine.log_in(&visit.opened.session, &user).await?;
     tracing::info!(request_id = visit.call.request_id, user = user.id, "somebody logged in");
     let visit = with(visit, opened, Some(user));
@@ -153,6 +158,7 @@ pub(super) async fn second_factor(visit: &Visit<'_>) -> Shown {
             Ok(visit.show(&page))
         }
         Err(LoginError::Wrong | LoginError::WrongCode) => {
+            visit.call.record(Event::SecondFactor, Who { actor: half, client: PAGES, patient: None }, false).await?;
             page.mistakes
                 .push(Mistake::new("code", "The code is not right, or was used before. Wait for the next one"));
             Ok(visit.show(&page))

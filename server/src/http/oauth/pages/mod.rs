@@ -16,7 +16,11 @@ use vesta_pages::{Frame, Link, Person};
 
 use super::route::Page;
 use super::{Call, cookie, form};
+use crate::audit::{Event, Who};
 use crate::fhir::parse_query;
+
+/// The client of what people do here, beside no app.
+const PAGES: &str = "vesta-pages";
 
 pub(super) use interaction::authorize;
 pub(super) use sign_out::logout;
@@ -116,6 +120,11 @@ impl<'a> Visit<'a> {
     /// The user, if one is logged in; else the address at which to log in and come back.
     fn needed(&self, next: &'static str) -> Result<&User, String> {
         self.user.as_ref().ok_or_else(|| format!("{}?next={next}", self.url("login")))
+    }
+
+    /// Leaves a line in the audit log about what the user did.
+    async fn record(&self, event: Event, user: &str, client: &str, patient: Option<&str>) -> Result<(), OAuthError> {
+        self.call.record(event, Who { actor: user, client, patient }, true).await
     }
 
     fn frame(&self) -> Frame {

@@ -6,7 +6,8 @@ use vesta_oauth::{OAuthError, Opened, Parameters};
 use vesta_pages::{Confirm, Form, Link, Message};
 
 use super::super::{Call, cookie, form};
-use super::{Shown, Visit, view};
+use super::{PAGES, Shown, Visit, view};
+use crate::audit::Event;
 use crate::fhir::parse_query;
 
 /// `GET` and `POST /sign-out`: asked before it is done.
@@ -69,6 +70,9 @@ fn question(visit: &Visit<'_>, form: Form) -> Confirm {
 }
 
 async fn end(visit: &Visit<'_>, redirect: Option<&str>) -> Result<Response, OAuthError> {
+    if let Some(user) = &visit.user {
+        visit.record(Event::LogOut, &user.id, PAGES, user.patient()).await?;
+    }
     visit.call.engine.end_session(&visit.opened.session.key).await?;
     let mut response = match redirect {
         Some(url) => view::see_other(url),

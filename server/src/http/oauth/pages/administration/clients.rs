@@ -8,6 +8,7 @@ use super::super::super::form;
 use super::super::interaction::split;
 use super::super::login::refuse_others;
 use super::super::{Shown, Visit};
+use crate::audit::Event;
 
 const ROWS: usize = 50;
 const GRANTS: usize = 50;
@@ -134,13 +135,13 @@ pub(in super::super) async fn client(visit: &Visit<'_>, id: &str) -> Shown {
     let mut secret = None;
     let action = visit.field("action");
     if visit.form.is_some() {
-        tracing::info!(
-            request_id = visit.call.request_id,
-            client = id,
-            action,
-            user = user.id,
-            "an administrator changes a client"
-        );
+        let event = match action {
+            "approve" | "enable" => Event::ClientEnabled,
+            "disable" | "delete" => Event::ClientDisabled,
+            "revoke-grant" => Event::TokenRevoked,
+            _ => Event::ClientChanged,
+        };
+        visit.record(event, &user.id, id, None).await?;
     }
     match action {
         "approve" | "enable" => drop(engine.set_client_state(id, ClientState::Enabled).await?),
@@ -242,6 +243,8 @@ async fn token_tool(visit: &Visit<'_>) -> Shown {
         None => page.mistakes.push(Mistake::new("token", "This is no access token of this site")),
         Some((claims, is_good)) => {
             if is_good && visit.field("action") == "revoke" {
+                let by = visit.user.as_ref().map_or("", |user| user.id.as_str());
+                visit.record(Event::TokenRevoked, by, &claims.client_id, claims.patient.as_deref()).await?;
                 engine.revoke_token(&claims).await?;
                 page.facts = Some(facts(visit, &claims, false, None).await?);
             } else {

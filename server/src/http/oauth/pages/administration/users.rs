@@ -6,7 +6,8 @@ use vesta_pages::{Form, Mistake, Pager, UserRow, UserState, Users};
 
 use super::super::super::form;
 use super::super::login::refuse_others;
-use super::super::{Shown, Visit};
+use super::super::{PAGES, Shown, Visit};
+use crate::audit::Event;
 use crate::site::with_password;
 
 const ROWS: usize = 50;
@@ -96,13 +97,7 @@ pub(in super::super) async fn user(visit: &Visit<'_>, id: &str) -> Shown {
     };
     let action = visit.field("action").to_owned();
     if visit.form.is_some() {
-        tracing::info!(
-            request_id = visit.call.request_id,
-            user = id,
-            action,
-            by = own.id,
-            "an administrator changes a user"
-        );
+        visit.record(Event::UserChanged, &own.id, PAGES, known.patient()).await?;
     }
     let mut password = None;
     match action.as_str() {
@@ -175,7 +170,11 @@ async fn add(visit: &Visit<'_>) -> Shown {
         engine.add_user(&new).await
     });
     match added.await? {
-        Ok(user) => Ok(visit.redirect(&format!("{}?notice=saved", visit.url(&format!("users/{}", user.id))))),
+        Ok(user) => {
+            let by = visit.user.as_ref().map_or("", |user| user.id.as_str());
+            visit.record(Event::UserChanged, by, PAGES, user.patient()).await?;
+            Ok(visit.redirect(&format!("{}?notice=saved", visit.url(&format!("users/{}", user.id)))))
+        }
         Err(error) => {
             let field = match &*error.description {
                 text if text.contains("password") => "new-password",

@@ -1,0 +1,144 @@
+//! `vesta user`: the people of a site. Safe beside a running server: both work on the same records.
+
+use clap::{Args, ValueEnum};
+use vesta_oauth::{NewUser, OAuthError, User};
+
+use super::{Context, Failure, SiteArgs};
+use crate::site::{Authorization, open_authorization};
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct AddArgs {
+    /// What the person logs in with
+    username: String,
+    #[arg(long, value_enum)]
+    role: Role,
+    /// The record that is theirs: Patient/ID for a patient, Practitioner/ID for staff
+    #[arg(long, value_name = "TYPE/ID")]
+    record: Option<String>,
+    /// How the person is called [default: the user name]
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    #[arg(long)]
+    email: Option<String>,
+    /// Read the password from standard input, instead of making one and printing it
+    #[arg(long)]
+    password_stdin: bool,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Role {
+    Patient,
+    Staff,
+    Administrator,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct OneArgs {
+    username: String,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Failure {
+        Failure::Other(error.description.into_owned())
+    }
+}
+
+pub(super) async fn open(args: &SiteArgs) -> Result<Authorization, Failure> {
+    let context = Context::new(args.settings.load(Vec::new())?)?;
+    Ok(open_authorization(&context.config, &context.folder, &args.site, context.clock).await?)
+}
+
+pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
+    let site = open(&args.site).await?;
+    let engine = site.engine().await?;
+    let given = args.password_stdin.then(read_password).transpose()?;
+    let made = given.is_none().then(|| engine.new_password());
+    let role = match args.role {
+        Role::Patient => vesta_oauth::Role::Patient,
+        Role::Staff => vesta_oauth::Role::Staff,
+        Role::Administrator => vesta_oauth::Role::Administrator,
+    };
+    let new = NewUser {
+        name: &args.username,
+        display_name: args.name.as_deref().unwrap_or(&args.username),
+        email: args.email.as_deref(),
+        role,
+        fhir_user: args.record.as_deref(),
+        password: given.as_deref().or(made.as_deref()),
+    };
+    engine.add_user(&new).await?;
+    told(made.as_deref(), &format!("added {}", args.username));
+    Ok(())
+}
+
+pub(super) async fn list(args: &SiteArgs) -> Result<(), Failure> {
+    let site = open(args).await?;
+    let engine = site.engine().await?;
+    let mut after = None;
+    loop {
+        let users = engine.users(after.as_deref(), 500).await?;
+        for user in &users {
+            let role = format!("{:?}", user.role).to_lowercase();
+            let state = if user.enabled { "" } else { "  disabled" };
+            println!(
+                "{:<24}{role:<16}{:<32}{}{state}",
+                user.name,
+                user.fhir_user.as_deref().unwrap_or("-"),
+                user.display_name
+            );
+        }
+        match users.last() {
+            Some(last) if users.len() == 500 => after = Some(last.id.clone()),
+            _ => return Ok(()),
+        }
+    }
+}
+
+pub(super) async fn set_enabled(args: &OneArgs, enabled: bool) -> Result<(), Failure> {
+    let site = open(&args.site).await?;
+    let engine = site.engine().await?;
+    let user = find(&site, &args.username).await?;
+    engine.set_user_enabled(&user.id, enabled).await?;
+    eprintln!("{} {}", if enabled { "enabled" } else { "disabled, and signed out everywhere:" }, args.username);
+    Ok(())
+}
+
+/// Lets somebody in who cannot get in: a new password, no second factor, no waiting.
+pub(super) async fn reset(args: &OneArgs) -> Result<(), Failure> {
+    let site = open(&args.site).await?;
+    let engine = site.engine().await?;
+    let user = find(&site, &args.username).await?;
+    let password = engine.new_password();
+    engine.set_password(&user.id, &password, None).await?;
+    engine.reset_second_factor(&user.id).await?;
+    told(Some(&password), &format!("reset {}", args.username));
+    Ok(())
+}
+
+async fn find(site: &Authorization, name: &str) -> Result<User, Failure> {
+    let user = site.engine().await?.user_by_name(name).await?;
+    user.ok_or_else(|| Failure::Other(format!("there is no user {name}: `vesta user list` shows all")))
+}
+
+/// The password alone on standard output: it is told this once.
+fn told(password: Option<&str>, what: &str) {
+    match password {
+        Some(password) => {
+            eprintln!("{what}; the password, which is told this once and should be changed at the first log-in:");
+            println!("{password}");
+        }
+        None => eprintln!("{what}"),
+    }
+}
+
+fn read_password() -> Result<String, Failure> {
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|error| Failure::Other(format!("the password cannot be read from standard input: {error}")))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
