@@ -170,7 +170,7 @@ fn what_is_remembered_is_weighed() {
     let weigh = |scope: &str| {
         let scopes = parse_scopes(scope).unwrap();
         let context = Arc::new(AccessContext { scopes, ..AccessContext::default() });
-        Weigher.weight(&[0; 32], &Arc::new(Verified { context, token_id: String::new(), expires: 0 }))
+        Weigher.weight(&[0; 32], &Arc::new(Verified { context, token_id: String::new(), grant: None, expires: 0 }))
     };
     let usual = weigh("openid patient/*.rs");
     assert_eq!(usual, MOST_MEMORY / REMEMBERED as u64);

@@ -63,7 +63,7 @@ impl Endpoint for WellKnown {
 }
 
 /// The granular scopes of US Core's table, without their level.
-/// <https://hl7.org/fhir/us/core/scopes.html#us-core-granular-scopes>
+/// <https://hl7.org/fhir/us/core/STU8/scopes.html>
 pub(super) fn granular(_site: &Site) -> Vec<&'static str> {
     vec![
         "Condition.rs?category=http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern",
