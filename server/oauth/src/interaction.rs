@@ -359,17 +359,12 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 /// What is granted, in the order and in the words of the request ("v1 scopes asked for are returned as v1"): each scope whole, or
 /// what of it was approved. What only says how the app was started cannot be taken out of it.
 fn granted(asked: &[String], approved: &[String]) -> Vec<String> {
-    let mut granted: Vec<String> = Vec::new();
-    let mut left: Vec<&String> = approved.iter().collect();
-    for scope in asked {
-        if scope == "launch" || scope.starts_with("launch/") || left.iter().any(|approved| is_same(scope, approved)) {
-            // What is narrower adds nothing to it.
-            left.retain(|approved| !scopes::covers([scope.as_str()], approved));
-            granted.push(scope.clone());
-        }
-    }
-    for scope in left {
-        if !granted.contains(scope) {
+    let is_launch = |scope: &str| scope == "launch" || scope.starts_with("launch/");
+    let is_whole = |scope: &&String| is_launch(scope) || approved.iter().any(|approved| is_same(scope, approved));
+    let mut granted: Vec<String> = asked.iter().filter(is_whole).cloned().collect();
+    for scope in approved {
+        // What is narrower than a scope that is granted whole adds nothing to it.
+        if !scopes::covers(granted.iter().map(String::as_str), scope) {
             granted.push(scope.clone());
         }
     }

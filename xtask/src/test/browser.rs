@@ -1,4 +1,5 @@
-//! The pages in a real browser: what `tests/browser` looks at, in headless Chromium.
+//! The pages in a real browser: what `tests/browser` looks at, in headless Chromium; and real SMART apps against a demo
+//! server, from the click to the patient's name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,11 @@ use std::process::{Command, Stdio};
 use crate::{Outcome, debian, workspace};
 
 const SOURCES: &str = "tests/browser";
+
+/// The library that SMART apps use. Its file for browsers stands alone, so that none of the 500 packages it names is needed.
+const FHIRCLIENT: &str = "fhirclient@2.6.3";
+const FHIRCLIENT_SHA512: &str =
+    "sha512-CirZixcwWelbkIXxpxlNQx5+ZdJirl6F1s4y4yvA1X7hHAkr9n99aVHaMi0wX+97nATjKQ65X6NB5as/wZoJzg==";
 
 /// Writes the gallery of pages, installs what package-lock.json says below `target`, and runs the tests there.
 pub(super) fn run(filter: Option<&str>) -> Outcome<String> {
@@ -20,6 +26,8 @@ pub(super) fn run(filter: Option<&str>) -> Outcome<String> {
         fs::copy(root.join(file), folder.join(file.file_name().unwrap_or_default()))?;
     }
     install(&npm, &folder)?;
+    fhirclient(&npm, &folder)?;
+    let vesta = vesta(&root)?;
 
     let gallery = folder.join("gallery");
     let write = ["run", "--quiet", "--package", "vesta-pages", "--example", "gallery", "--"];
@@ -32,7 +40,7 @@ pub(super) fn run(filter: Option<&str>) -> Outcome<String> {
     if let Some(filter) = filter {
         node.args(["--test-name-pattern", filter]);
     }
-    node.env("VESTA_CHROMIUM", &chromium).env("VESTA_GALLERY", &gallery);
+    node.env("VESTA_CHROMIUM", &chromium).env("VESTA_GALLERY", &gallery).env("VESTA_BINARY", &vesta);
     workspace::run(node)?;
     Ok(format!("{tests} files of tests"))
 }
@@ -49,6 +57,40 @@ fn install(npm: &Path, folder: &Path) -> Outcome {
     workspace::output(command)?;
     fs::write(installed, locked)?;
     Ok(())
+}
+
+/// The server that the end-to-end tests have built, else built now.
+fn vesta(root: &Path) -> Outcome<PathBuf> {
+    let built = root.join("target/debug/vesta-under-test");
+    if !built.is_file() {
+        workspace::run(workspace::cargo(&["build", "--quiet", "--locked", "--package", "vesta-tests", "--bins"]))?;
+    }
+    Ok(built)
+}
+
+/// The one file of the package for browsers. Its registry's word on the content is compared with what was looked at.
+fn fhirclient(npm: &Path, folder: &Path) -> Outcome {
+    let file = folder.join("fhir-client.min.js");
+    if file.is_file() {
+        return Ok(());
+    }
+    let mut command = Command::new(npm);
+    command.args(["pack", FHIRCLIENT, "--json", "--ignore-scripts"]).current_dir(folder).stdin(Stdio::null());
+    let packed: serde_json::Value = serde_json::from_str(&workspace::output(command)?)?;
+    let text = |name: &str| packed[0][name].as_str().unwrap_or_default().to_owned();
+    if text("integrity") != FHIRCLIENT_SHA512 {
+        return Err(format!("{FHIRCLIENT} is not what it was: its content is {}", text("integrity")).into());
+    }
+    let archive = fs::File::open(folder.join(text("filename")))?;
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.path()?.ends_with("build/fhir-client.min.js") {
+            entry.unpack(&file)?;
+            return Ok(());
+        }
+    }
+    Err(format!("{FHIRCLIENT} has no file for browsers").into())
 }
 
 /// Chromium and npm: found, or installed.

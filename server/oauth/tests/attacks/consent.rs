@@ -69,7 +69,7 @@ async fn more_approved_than_asked() {
     let url = world.engine.decide(&id, &session, &[less.to_owned()]).await.unwrap();
     let tokens = world.exchange(&app, &query(&url, "code").unwrap()).await.unwrap();
     // What only says how the app was started stays; openid was not approved, so there is no ID token.
-    assert_eq!(tokens.scope, format!("{less} launch/patient"));
+    assert_eq!(tokens.scope, format!("launch/patient {less}"));
     assert_eq!((tokens.id_token, tokens.refresh_token), (None, None));
 }
 

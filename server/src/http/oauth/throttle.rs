@@ -28,7 +28,7 @@ type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
 pub(super) struct Throttle {
     /// A hospital's people share an address: this only stops a flood.
     addresses: [Keyed<IpAddr>; 4],
-    /// By the hash of who is said to ask: a client id, or a user's name.
+    /// By the hash of who is said to ask: a client id with its network, or a user's name.
     names: [Keyed<u64>; 4],
     clock: DefaultClock,
 }
@@ -62,7 +62,10 @@ impl Throttle {
             self.count(&self.addresses[place], network(address))?;
         }
         if let Some(name) = name {
-            self.count(&self.names[place], hash(name))?;
+            // Whoever names another's client must not keep it waiting: only who guesses a person's password is slowed down
+            // wherever they ask from.
+            let from = if asked == Asked::Login { None } else { address.map(network) };
+            self.count(&self.names[place], hash(&(name, from)))?;
         }
         Ok(())
     }
@@ -83,7 +86,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn hash(name: &str) -> u64 {
+fn hash(name: &impl Hash) -> u64 {
     use std::hash::{BuildHasher, RandomState};
     use std::sync::LazyLock;
     static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -105,6 +108,14 @@ mod tests {
         assert!(wait > Duration::ZERO && wait <= Duration::from_secs(60), "{wait:?}");
         ask("192.0.2.99", "bob").unwrap();
         throttle.check(Asked::Token, None, Some("ann")).unwrap();
+    }
+
+    #[test]
+    fn who_names_another_client_does_not_keep_it_waiting() {
+        let throttle = Throttle::new();
+        let ask = |address: &str| throttle.check(Asked::Token, address.parse().ok(), Some("an-app"));
+        assert!((0..700).any(|_| ask("192.0.2.1").is_err()));
+        ask("198.51.100.1").unwrap();
     }
 
     #[test]

@@ -362,6 +362,7 @@ async fn a_request_too_many_is_refused_at_once_and_taken_when_another_ends() {
     insta::assert_snapshot!(told(ask("GET metadata").await).await, @r"
     503 Service Unavailable
       content-type: application/fhir+json; fhirVersion=4.0
+      vary: Origin
       retry-after: 1
       throttled: no more than 1 requests are answered at once: send it again after a while
     ");

@@ -8,6 +8,7 @@ use vesta_pages::words::{Access, Level, Permissions, Scope};
 use vesta_pages::{App, Consent, EncounterPicker, Link, Mistake, PatientPicker, Record};
 
 use super::super::chart::{Chart, Wanted};
+use super::super::throttle::Asked;
 use super::super::{Call, cookie, form};
 use super::login::{is_id, target};
 use super::{Shown, Visit, view};
@@ -28,6 +29,7 @@ async fn begin(call: &Call<'_>, request: &mut Request) -> Shown {
         http::Method::POST => form::read(request).await?,
         _ => parse_query(request.uri().query().unwrap_or_default()),
     };
+    call.throttle(Asked::Token, None)?;
     let secret = cookie::session(request.headers(), call.site);
     let opened = call.engine.session(secret.as_deref()).await?;
     let begun = call.engine.begin(&Parameters::new(parameters), &opened.session).await;

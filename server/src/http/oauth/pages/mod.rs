@@ -15,6 +15,7 @@ use vesta_oauth::{OAuthError, Opened, Role, User};
 use vesta_pages::{Frame, Link, Person};
 
 use super::route::Page;
+use super::throttle::Asked;
 use super::{Call, cookie, form};
 use crate::audit::{Event, Who};
 use crate::fhir::parse_query;
@@ -71,10 +72,19 @@ pub(super) async fn answer(call: &Call<'_>, page: Page<'_>, request: &mut Reques
     shown.unwrap_or_else(|refused| visit.refused(&refused))
 }
 
+/// The browser's session. A new one is a record in the database, so that they are not made without end.
+async fn open_session(call: &Call<'_>, request: &Request) -> Result<Opened, OAuthError> {
+    let secret = cookie::session(request.headers(), call.site);
+    if let Some(session) = call.engine.existing_session(secret.as_deref()).await? {
+        return Ok(Opened { session, secret: None });
+    }
+    call.throttle(Asked::Token, None)?;
+    call.engine.session(None).await
+}
+
 impl<'a> Visit<'a> {
     async fn new(call: &'a Call<'a>, request: &mut Request) -> Result<Visit<'a>, OAuthError> {
-        let secret = cookie::session(request.headers(), call.site);
-        let opened = call.engine.session(secret.as_deref()).await?;
+        let opened = open_session(call, request).await?;
         let user = match &opened.session.user {
             Some(user) => call.engine.user(user).await?,
             None => None,
