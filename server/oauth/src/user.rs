@@ -246,9 +246,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(found)
     }
 
-    /// One that an administrator tells somebody who has lost theirs: 20 letters, so that it can be read out.
+    /// One that an administrator tells somebody who has lost theirs: 24 letters in fours, so that it can be read out.
     pub fn new_password(&self) -> String {
-        format!("{}-{}", recovery_code(&secret::new(&self.random)), recovery_code(&secret::new(&self.random)))
+        recovery_code(&secret::new(&self.random))
     }
 
     /// Every other session of the user ends: whoever has the old password is out.

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use vesta_oauth::{Access, AuthMethod, Claims, Client, ClientState, OAuthError};
-use vesta_pages::{ClientGrant, ClientRow, Clients, Form, Link, Mistake, Pager, TokenFacts, TokenState, TokenTool};
+use vesta_pages::{
+    ClientGrant, ClientRow, Clients, Confirm, Form, Link, Mistake, Pager, TokenFacts, TokenState, TokenTool,
+};
 
 use super::super::super::form;
 use super::super::interaction::split;
@@ -134,6 +136,9 @@ pub(in super::super) async fn client(visit: &Visit<'_>, id: &str) -> Shown {
     };
     let mut secret = None;
     let action = visit.field("action");
+    if action == "delete" && visit.field("sure") != "yes" {
+        return Ok(visit.show(&ask_to_delete(visit, &known)));
+    }
     if visit.form.is_some() {
         let event = match action {
             "approve" | "enable" => Event::ClientEnabled,
@@ -167,6 +172,19 @@ pub(in super::super) async fn client(visit: &Visit<'_>, id: &str) -> Shown {
     let known = engine.client(id).await?.unwrap_or(known);
     let page = detail(visit, &known, secret).await?;
     Ok(visit.show(&page))
+}
+
+fn ask_to_delete(visit: &Visit<'_>, client: &Client) -> Confirm {
+    let here = visit.url(&format!("clients/{}", client.id));
+    Confirm {
+        frame: visit.frame(),
+        form: Form::to(&here).with("action", "delete").with("sure", "yes"),
+        title: format!("Delete {}?", client.name),
+        text: vec!["All access that people gave it ends at once. It would have to register anew.".to_owned()],
+        yes: "Delete it".to_owned(),
+        no: Link::new("Keep it", here),
+        danger: true,
+    }
 }
 
 async fn detail(visit: &Visit<'_>, client: &Client, secret: Option<String>) -> Result<vesta_pages::Client, OAuthError> {
