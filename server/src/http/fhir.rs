@@ -107,12 +107,7 @@ impl FhirApi {
         request_id: &str,
     ) -> Result<Arc<AccessContext>, Refusal> {
         let realm = &site.addresses.fhir_base;
-        let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let bearer = given.and_then(|text| {
-            let (scheme, token) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
-        });
-        let Some(token) = bearer else { return Err(Refusal::unauthorized(realm, None)) };
+        let Some(token) = bearer(request.headers()) else { return Err(Refusal::unauthorized(realm, None)) };
         let error = match site.verifier.verify(token) {
             Ok(access) => return Ok(access),
             Err(error) => error,
@@ -229,6 +224,12 @@ fn preferences(headers: &HeaderMap, config: &Config) -> Preferences {
 pub(super) fn if_modified_since(headers: &HeaderMap) -> Option<Timestamp> {
     let time: SystemTime = httpdate::parse_http_date(headers.get(IF_MODIFIED_SINCE)?.to_str().ok()?).ok()?;
     Timestamp::try_from(time).ok()
+}
+
+/// The token of `Authorization: Bearer …`: RFC 6750, 2.1.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
 }
 
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

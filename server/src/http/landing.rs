@@ -45,7 +45,7 @@ impl Root {
     fn page(&self, site: &Site, request_id: &str) -> Landing {
         let (addresses, url) = (&site.addresses, &site.addresses.public_url);
         let issuer = &addresses.issuer;
-        let mut frame = Frame {
+        let frame = Frame {
             site: "Vesta".to_owned(),
             home: format!("{url}/"),
             stylesheet: format!("{issuer}/{}", oauth::STYLESHEET_PATH),
@@ -53,7 +53,6 @@ impl Root {
             request_id: request_id.to_owned(),
             ..Frame::default()
         };
-        frame.csrf = String::new();
         let demo = self.demo.as_ref().map(|demo| vesta_pages::Demo {
             app: format!("{url}/{SAMPLE_APP}/index.html"),
             users: demo

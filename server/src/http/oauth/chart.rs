@@ -91,6 +91,12 @@ impl<'a> Chart<'a> {
             parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         parameters.push(("_count".to_owned(), count.to_string()));
         let failed = |error: fhir::Error| {
+            if error.kind == fhir::Kind::Forbidden {
+                return OAuthError::new(
+                    ErrorCode::InsufficientScope,
+                    "the token's scopes do not cover patients or visits",
+                );
+            }
             error.log(self.request_id);
             OAuthError::new(
                 ErrorCode::TemporarilyUnavailable,

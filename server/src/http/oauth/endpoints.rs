@@ -3,12 +3,14 @@
 use http::{Method, StatusCode};
 use poem::{Request, Response};
 use serde_json::Value;
-use vesta_oauth::{Claims, Credentials, ErrorCode, LaunchContext, OAuthError, Parameters, Role, TokenResponse};
+use vesta_oauth::{Claims, Credentials, ErrorCode, LaunchContext, OAuthError, Parameters, TokenResponse};
 
+use super::super::fhir::bearer;
 use super::answer::{json, public_json};
+use super::chart::Chart;
 use super::route::Route;
 use super::throttle::Asked;
-use super::{Call, bearer, credentials, form, well_known};
+use super::{Call, credentials, form, well_known};
 use crate::audit::{Event, Who};
 use crate::site::with_password;
 
@@ -24,7 +26,7 @@ impl Call<'_> {
             Route::Launch => self.launch(request).await,
             Route::Keys => Ok(public_json(&self.engine.keys().published())),
             Route::Discovery => {
-                let document = self.engine.provider_metadata(&well_known::granular(self.site))?;
+                let document = self.engine.provider_metadata(&well_known::GRANULAR)?;
                 Ok(public_json(&document))
             }
             Route::Style => Ok(public_json(&style())),
@@ -81,7 +83,7 @@ impl Call<'_> {
 
     async fn client(&self, id: &str, request: &mut Request) -> Result<Response, OAuthError> {
         self.throttle(Asked::Registration, None)?;
-        let token = bearer(request).map(str::to_owned);
+        let token = bearer(request.headers()).map(str::to_owned);
         let token = token.as_deref();
         match *request.method() {
             Method::PUT => {
@@ -101,7 +103,7 @@ impl Call<'_> {
 
     async fn introspect(&self, request: &mut Request) -> Result<Response, OAuthError> {
         let credentials = credentials(request)?;
-        let bearer = bearer(request).map(str::to_owned);
+        let bearer = bearer(request.headers()).map(str::to_owned);
         let form = Parameters::new(form::read(request).await?);
         let named = credentials.basic.as_ref().map(|(id, _)| id.as_str()).or(form.one("client_id")?);
         self.throttle(Asked::Introspection, named)?;
@@ -119,7 +121,7 @@ impl Call<'_> {
     }
 
     async fn userinfo(&self, request: &mut Request) -> Result<Response, OAuthError> {
-        let token = bearer(request).map(str::to_owned);
+        let token = bearer(request.headers()).map(str::to_owned);
         let token = token.ok_or_else(|| {
             OAuthError::new(ErrorCode::InvalidToken, "an access token is needed: send it as Authorization: Bearer …")
         })?;
@@ -135,7 +137,7 @@ impl Call<'_> {
                 "an access token of the user is needed, with the scope of the patient",
             )
         };
-        let token = bearer(request).map(str::to_owned).ok_or_else(invalid)?;
+        let token = bearer(request.headers()).map(str::to_owned).ok_or_else(invalid)?;
         let access = self.site.verifier.verify(&token).map_err(|_| invalid())?;
         let user = self.engine.user(&access.subject).await?.filter(|user| user.enabled).ok_or_else(invalid)?;
         let wanted = body(request).await?;
@@ -152,14 +154,17 @@ impl Call<'_> {
             tenant: text("tenant"),
             need_patient_banner: wanted.get("need_patient_banner").and_then(Value::as_bool),
         };
-        if user.role != Role::Patient {
-            let chart = super::chart::Chart::of_access(self, &access);
-            let patient = context.patient.as_deref();
-            if let Some(patient) = patient {
-                chart.patient(patient).await?.ok_or_else(|| {
-                    OAuthError::invalid_request("the patient is not there, or the token does not reach it")
-                })?;
+        // What the app is told of must be what the token reaches, whoever's it is.
+        let chart = Chart::of_access(self, &access);
+        let unreached =
+            |what: &str| OAuthError::invalid_request(format!("{what} is not there, or the token does not reach it"));
+        match (context.patient.as_deref(), context.encounter.as_deref()) {
+            (None, Some(_)) => return Err(OAuthError::invalid_request("encounter needs the patient beside it")),
+            (Some(patient), _) if chart.patient(patient).await?.is_none() => return Err(unreached("the patient")),
+            (Some(patient), Some(encounter)) if !chart.has_encounter(patient, encounter).await? => {
+                return Err(unreached("the encounter"));
             }
+            _ => {}
         }
         let patient = context.patient.clone();
         let url = self.engine.create_launch(&user, &client, context).await?;

@@ -1,11 +1,9 @@
 //! What a form holds: parameters of the OAuth endpoints, fields of the pages.
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use poem::Request;
 use vesta_oauth::OAuthError;
 
-use super::super::body;
+use super::super::{body, negotiate};
 use crate::fhir::parse_query;
 
 /// More than any form of ours needs; a client assertion and a long list of scopes are a few KB.
@@ -14,7 +12,7 @@ const LIMIT: usize = 64 << 10;
 /// The parameters of a body `application/x-www-form-urlencoded`.
 /// <https://www.rfc-editor.org/rfc/rfc6749#appendix-B>
 pub(super) async fn read(request: &mut Request) -> Result<Vec<(String, String)>, OAuthError> {
-    if !is_form(request.headers()) {
+    if negotiate::check_form(request.headers()).is_err() {
         return Err(OAuthError::invalid_request(
             "the parameters must stand in a body of the type application/x-www-form-urlencoded",
         ));
@@ -30,12 +28,6 @@ pub(super) async fn bytes(request: &mut Request) -> Result<bytes::Bytes, OAuthEr
     body::read(request.headers(), body, LIMIT).await.map_err(|_| {
         OAuthError::invalid_request("the body is larger than 65536 bytes, or could not be read to its end")
     })
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let name = value.split(';').next().unwrap_or_default().trim();
-    name.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// The first value of a name; none for an empty one, which counts as absent.

@@ -24,12 +24,13 @@ use vesta_oauth::{Credentials, ErrorCode, OAuthError};
 use super::answer::Refusal;
 use super::entry::{RequestId, Template};
 use super::forwarded;
+use super::route::NoRoute;
 use crate::audit::{self, Event, Who};
 use crate::config::SiteName;
 use crate::site::{OAuthEngine, Site, Sites};
 use crate::store::AuditOutcome;
 use answer::error;
-use route::{NoRoute, Page, Route, route};
+use route::{Page, Route, route};
 use throttle::{Asked, Throttle};
 
 pub(super) use pages::{ICON_PATH, STYLESHEET_PATH, html};
@@ -133,17 +134,7 @@ impl Call<'_> {
 
 /// The client's credentials in the header.
 fn credentials(request: &Request) -> Result<Credentials, OAuthError> {
-    Credentials::read(authorization(request))
-}
-
-fn authorization(request: &Request) -> Option<&str> {
-    request.headers().get(AUTHORIZATION)?.to_str().ok()
-}
-
-/// The token of `Authorization: Bearer …`: RFC 6750, 2.1.
-fn bearer(request: &Request) -> Option<&str> {
-    let (scheme, token) = authorization(request)?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("Bearer").then_some(token.trim())
+    Credentials::read(request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()))
 }
 
 impl Endpoint for OAuthApi {

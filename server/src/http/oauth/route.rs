@@ -3,6 +3,8 @@
 
 use http::Method;
 
+use super::super::route::NoRoute;
+
 /// What a client or a browser asks the authorization server for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route<'a> {
@@ -50,12 +52,6 @@ pub(super) enum Page<'a> {
     Stylesheet {
         name: &'a str,
     },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoRoute {
-    NotFound,
-    Method { allow: &'static str },
 }
 
 const GET: &str = "GET, HEAD";

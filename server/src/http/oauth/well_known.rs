@@ -9,7 +9,7 @@ use super::super::answer::Refusal;
 use super::super::entry::{RequestId, Template};
 use super::super::fhir::{is_get, refuse_site};
 use super::answer::{error, public_json};
-use crate::site::{Site, Sites};
+use crate::site::Sites;
 
 #[derive(Clone, Copy)]
 pub(in super::super) enum Document {
@@ -38,14 +38,13 @@ impl WellKnown {
         let name: String = request.path_params().unwrap_or_default();
         let site = self.sites.get(&name).await.map_err(refuse_site)?;
         let engine = site.authorization.engine().await.map_err(refuse_site)?;
-        let granular = granular(&site);
         Ok(match self.document {
-            Document::AuthorizationServer => match engine.provider_metadata(&granular) {
+            Document::AuthorizationServer => match engine.provider_metadata(&GRANULAR) {
                 Ok(document) => public_json(&document),
                 Err(refused) => error(&refused),
             },
-            Document::ProtectedResource => public_json(&engine.protected_resource_metadata(&granular)),
-            Document::Smart => public_json(&engine.smart_configuration(&granular)),
+            Document::ProtectedResource => public_json(&engine.protected_resource_metadata(&GRANULAR)),
+            Document::Smart => public_json(&engine.smart_configuration(&GRANULAR)),
         })
     }
 }
@@ -64,16 +63,14 @@ impl Endpoint for WellKnown {
 
 /// The granular scopes of US Core's table, without their level.
 /// <https://hl7.org/fhir/us/core/STU8/scopes.html>
-pub(super) fn granular(_site: &Site) -> Vec<&'static str> {
-    vec![
-        "Condition.rs?category=http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern",
-        "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|encounter-diagnosis",
-        "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item",
-        "DocumentReference.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category|clinical-note",
-        "Observation.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-category|sdoh",
-        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory",
-        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|social-history",
-        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|survey",
-        "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs",
-    ]
-}
+pub(super) const GRANULAR: [&str; 9] = [
+    "Condition.rs?category=http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern",
+    "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|encounter-diagnosis",
+    "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item",
+    "DocumentReference.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category|clinical-note",
+    "Observation.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-category|sdoh",
+    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory",
+    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|social-history",
+    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|survey",
+    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs",
+];
