@@ -108,6 +108,12 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// After the password: a new session under a new secret, so that who knew the old one has nothing (session fixation).
     pub async fn log_in(&self, before: &Session, user: &User) -> Result<Opened, OAuthError> {
         let opened = self.open_session(Some(user), Some(before)).await?;
+        let now = self.now().as_second();
+        let noted = self.change::<User>(&user.id, |user| {
+            user.last_login = Some(now);
+            Ok(())
+        });
+        noted.await?;
         if before.user.as_deref() == Some(&user.id) {
             // The same person once more: what is bound to the session goes on with the new one.
             self.move_online_grants(&before.key, &opened.session.key).await?;

@@ -47,6 +47,8 @@ pub struct User {
     pub recovery_hashes: Vec<String>,
     /// Seconds since 1970.
     pub created: i64,
+    #[serde(default)]
+    pub last_login: Option<i64>,
 }
 
 impl Stored for User {
@@ -224,6 +226,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             second_factor_since: 0,
             recovery_hashes: Vec::new(),
             created: self.now().as_second(),
+            last_login: None,
         };
         if !self.add(&compared(name), &UserName { user: user.id.clone() }).await? {
             return Err(OAuthError::invalid_request("this user name is taken"));

@@ -10,19 +10,19 @@ use crate::site::with_password;
 
 pub(super) async fn login(visit: &Visit<'_>) -> Shown {
     match &visit.form {
-        None => show(visit, None).await,
+        None => show(visit, None, Vec::new()).await,
         Some(_) => submitted(visit).await,
     }
 }
 
-async fn show(visit: &Visit<'_>, reason: Option<Reason>) -> Shown {
+async fn show(visit: &Visit<'_>, reason: Option<Reason>, mistakes: Vec<Mistake>) -> Shown {
     let mut page = Login {
         frame: visit.frame(),
         form: target(visit, "login"),
         app: None,
         username: visit.field("username").to_owned(),
         reason,
-        mistakes: Vec::new(),
+        mistakes,
         elsewhere: Vec::new(),
         cancel: None,
     };
@@ -63,17 +63,7 @@ async fn submitted(visit: &Visit<'_>) -> Shown {
         mistakes.push(Mistake::new("password", "Enter your password"));
     }
     if !mistakes.is_empty() {
-        let page = Login {
-            frame: visit.frame(),
-            form: target(visit, "login"),
-            app: None,
-            username: name,
-            reason: None,
-            mistakes,
-            elsewhere: Vec::new(),
-            cancel: None,
-        };
-        return Ok(visit.show(&page));
+        return show(visit, None, mistakes).await;
     }
     visit.call.throttle(Asked::Login, Some(&name))?;
     let asked = name.clone();
@@ -105,7 +95,7 @@ async fn refused(visit: &Visit<'_>, error: LoginError) -> Shown {
         LoginError::Failed(error) => return Err(error),
         LoginError::Wrong | LoginError::WrongCode => Reason::Refused,
     };
-    show(visit, Some(reason)).await
+    show(visit, Some(reason), Vec::new()).await
 }
 
 async fn logged_in(visit: &Visit<'_>, user: User) -> Shown {

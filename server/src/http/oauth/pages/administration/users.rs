@@ -77,7 +77,7 @@ async fn row(visit: &Visit<'_>, user: &User) -> Result<UserRow, OAuthError> {
             (true, Some(until)) => UserState::Locked { until },
             (true, None) => UserState::Active,
         },
-        last_login: None,
+        last_login: user.last_login.and_then(|last| Timestamp::from_second(last).ok()),
         second_factor: user.has_second_factor(),
     })
 }
