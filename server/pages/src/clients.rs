@@ -75,20 +75,10 @@ pub struct ClientGrant {
     pub expires: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone)]
-pub struct ClientToken {
-    pub id: String,
-    /// "Access token", "Refresh token".
-    pub kind: String,
-    pub person: Option<String>,
-    pub issued: Timestamp,
-    pub expires: Timestamp,
-}
-
 /// One client.
 ///
 /// Every button sends the field `action`: `approve`, `enable`, `disable`, `rotate-secret`, `exempt-pkce`,
-/// `require-pkce`, `delete`, `revoke-grant` with `grant`, `revoke-token` with `token`. What takes something away is asked
+/// `require-pkce`, `delete`, `revoke-grant` with `grant`. What takes something away is asked
 /// once more by a [`crate::Confirm`], as the server sees fit.
 #[derive(Debug, Clone, Template)]
 #[template(path = "client.html")]
@@ -114,10 +104,8 @@ pub struct Client {
     pub scopes: Vec<Scope>,
     pub other_scopes: Vec<String>,
     pub grants: Vec<ClientGrant>,
-    pub tokens: Vec<ClientToken>,
-    /// The whole lists, where more than these are there.
+    /// The whole list, where more than these are there.
     pub more_grants: Option<String>,
-    pub more_tokens: Option<String>,
 }
 
 impl Client {

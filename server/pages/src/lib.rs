@@ -33,9 +33,7 @@ pub mod words;
 pub use account::{Account, RecoveryCodes, SecondFactorState, SetUpSecondFactor};
 pub use apps::{Apps, Granted};
 pub use askama::{Error, Template};
-pub use clients::{
-    Client, ClientGrant, ClientRow, ClientState, ClientToken, Clients, TokenFacts, TokenState, TokenTool,
-};
+pub use clients::{Client, ClientGrant, ClientRow, ClientState, Clients, TokenFacts, TokenState, TokenTool};
 pub use consent::{App, Consent, Record};
 pub use form::{Form, Mistake};
 pub use frame::{Frame, Link, Person};
