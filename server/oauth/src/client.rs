@@ -145,6 +145,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(found.into_iter().map(|kept| kept.value).collect())
     }
 
+    /// All of them.
+    pub async fn every_client(&self) -> Result<Vec<Client>, OAuthError> {
+        self.every().await
+    }
+
     /// For an administrator. What a disabled client holds is revoked at once; one that is enabled again within minutes, too,
     /// gets no good token without a user before those from before would have expired.
     pub async fn set_client_state(&self, id: &str, state: ClientState) -> Result<bool, OAuthError> {

@@ -73,7 +73,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             self.link_to_session(&grant.id, session).await?;
         }
         // A replay may have come between the mark and the grant: then it is in the feed, and nothing is given out.
-        if self.is_in_feed(&grant.id).await? {
+        if self.storage.is_revoked(&grant.id).await? {
             self.revoke_grant(&grant.id).await?;
             return Err(unknown());
         }

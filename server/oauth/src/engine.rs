@@ -111,6 +111,22 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         ))
     }
 
+    /// All of a kind, a few hundred at a time.
+    pub(crate) async fn every<T: Stored>(&self) -> Result<Vec<T>, OAuthError> {
+        const TOGETHER: usize = 500;
+        let (mut all, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let by = Filter { after: after.as_deref(), limit: TOGETHER, ..Filter::default() };
+            let found = self.list::<T>(by).await?;
+            after = found.last().map(|kept| kept.key.clone());
+            let is_last = found.len() < TOGETHER;
+            all.extend(found.into_iter().map(|kept| kept.value));
+            if is_last {
+                return Ok(all);
+            }
+        }
+    }
+
     pub(crate) async fn list<T: Stored>(&self, by: Filter<'_>) -> Result<Vec<Kept<T>>, OAuthError> {
         let records = self.storage.list(T::KIND, by).await?;
         Ok(records.into_iter().map(kept).collect::<Result<_, _>>()?)

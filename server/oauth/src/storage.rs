@@ -136,6 +136,9 @@ pub trait Storage: Send + Sync {
 
     fn revoke(&self, what: &str, expires: i64) -> impl Future<Output = Result<(), StorageError>> + Send;
 
+    /// Whether the feed has a line about it that has not expired.
+    fn is_revoked(&self, what: &str) -> impl Future<Output = Result<bool, StorageError>> + Send;
+
     /// The lines after this epoch: whoever follows misses none.
     fn revoked_since(&self, epoch: i64) -> impl Future<Output = Result<Vec<Revoked>, StorageError>> + Send;
 }
@@ -220,6 +223,12 @@ impl Storage for Memory {
         let epoch = revoked.len() as i64 + 1;
         revoked.push(Revoked { epoch, what: what.to_owned(), expires });
         Ok(())
+    }
+
+    async fn is_revoked(&self, what: &str) -> Result<bool, StorageError> {
+        let now = (self.clock)().as_second();
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(revoked.iter().any(|line| line.what == what && line.expires > now))
     }
 
     async fn revoked_since(&self, epoch: i64) -> Result<Vec<Revoked>, StorageError> {

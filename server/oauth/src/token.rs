@@ -226,13 +226,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         {
             return Ok(true);
         }
-        self.is_in_feed(&claims.jti).await
-    }
-
-    /// Whether it was revoked lately. The feed holds what is not older than a token may be: few lines.
-    pub(crate) async fn is_in_feed(&self, what: &str) -> Result<bool, OAuthError> {
-        let revoked = self.storage.revoked_since(0).await?;
-        Ok(revoked.iter().any(|line| line.what == what))
+        Ok(self.storage.is_revoked(&claims.jti).await?)
     }
 }
 

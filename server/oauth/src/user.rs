@@ -189,6 +189,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(found.into_iter().map(|kept| kept.value).collect())
     }
 
+    /// All of them.
+    pub async fn every_user(&self) -> Result<Vec<User>, OAuthError> {
+        self.every().await
+    }
+
     pub async fn add_user(&self, new: &NewUser<'_>) -> Result<User, OAuthError> {
         let name = new.name.trim();
         let is_name = (1..=100).contains(&name.chars().count()) && !name.chars().any(char::is_control);

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use vesta_oauth::ClientState;
 
-use super::user::open;
-use super::{Failure, SiteArgs};
+use super::{Failure, SiteArgs, authorization};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct AddArgs {
@@ -33,31 +32,23 @@ pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
     let text = text.map_err(|error| Failure::Other(format!("{place} cannot be read: {error}")))?;
     let metadata =
         serde_json::from_str(&text).map_err(|error| Failure::Other(format!("{place} is not JSON: {error}")))?;
-    let site = open(&args.site).await?;
+    let site = authorization(&args.site).await?;
     let registered = site.engine().await?.register_as(&metadata, Some(ClientState::Enabled)).await?;
     println!("{:#}", registered.body);
     Ok(())
 }
 
 pub(super) async fn list(args: &SiteArgs) -> Result<(), Failure> {
-    let site = open(args).await?;
-    let engine = site.engine().await?;
-    let mut after = None;
-    loop {
-        let clients = engine.clients(after.as_deref(), 500).await?;
-        for client in &clients {
-            let state = format!("{:?}", client.state).to_lowercase();
-            println!("{:<26}{state:<10}{:<22}{}", client.id, client.auth_method.as_str(), client.name);
-        }
-        match clients.last() {
-            Some(last) if clients.len() == 500 => after = Some(last.id.clone()),
-            _ => return Ok(()),
-        }
+    let site = authorization(args).await?;
+    for client in site.engine().await?.every_client().await? {
+        let state = format!("{:?}", client.state).to_lowercase();
+        println!("{:<26}{state:<10}{:<22}{}", client.id, client.auth_method.as_str(), client.name);
     }
+    Ok(())
 }
 
 pub(super) async fn set_state(args: &OneArgs, state: ClientState) -> Result<(), Failure> {
-    let site = open(&args.site).await?;
+    let site = authorization(&args.site).await?;
     match site.engine().await?.set_client_state(&args.client_id, state).await? {
         true => eprintln!("{} is {}", args.client_id, format!("{state:?}").to_lowercase()),
         false => return Err(unknown(&args.client_id)),
@@ -66,7 +57,7 @@ pub(super) async fn set_state(args: &OneArgs, state: ClientState) -> Result<(), 
 }
 
 pub(super) async fn delete(args: &OneArgs) -> Result<(), Failure> {
-    let site = open(&args.site).await?;
+    let site = authorization(&args.site).await?;
     match site.engine().await?.delete_client(&args.client_id).await? {
         true => eprintln!("deleted {}, with all that it was granted", args.client_id),
         false => return Err(unknown(&args.client_id)),

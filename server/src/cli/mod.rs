@@ -19,13 +19,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use vesta_oauth::ClientState;
+use vesta_oauth::{ClientState, OAuthError};
 
 use crate::access::SigningKeyError;
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError, Flag, SiteName, Sources};
 use crate::http::StartError;
-use crate::site::{DataFolder, FolderError, SiteError};
+use crate::site::{Authorization, DataFolder, FolderError, SiteError, open_authorization};
 use crate::store::STACK_BYTES;
 
 /// Vesta: a health-record API server, FHIR R4 with US Core.
@@ -185,6 +185,18 @@ pub enum Failure {
     Key(#[from] SigningKeyError),
     #[error("{0}")]
     Other(String),
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Failure {
+        Failure::Other(error.description.into_owned())
+    }
+}
+
+/// The site's authorization server, for commands about people and clients.
+async fn authorization(args: &SiteArgs) -> Result<Authorization, Failure> {
+    let context = Context::new(args.settings.load(Vec::new())?)?;
+    Ok(open_authorization(&context.config, &context.folder, &args.site, context.clock).await?)
 }
 
 /// Runs the command that the process was started with.

@@ -1,10 +1,10 @@
 //! `vesta user`: the people of a site. Safe beside a running server: both work on the same records.
 
 use clap::{Args, ValueEnum};
-use vesta_oauth::{NewUser, OAuthError, User};
+use vesta_oauth::{NewUser, User};
 
-use super::{Context, Failure, SiteArgs};
-use crate::site::{Authorization, open_authorization};
+use super::{Failure, SiteArgs, authorization};
+use crate::site::Authorization;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct AddArgs {
@@ -41,19 +41,8 @@ pub(super) struct OneArgs {
     site: SiteArgs,
 }
 
-impl From<OAuthError> for Failure {
-    fn from(error: OAuthError) -> Failure {
-        Failure::Other(error.description.into_owned())
-    }
-}
-
-pub(super) async fn open(args: &SiteArgs) -> Result<Authorization, Failure> {
-    let context = Context::new(args.settings.load(Vec::new())?)?;
-    Ok(open_authorization(&context.config, &context.folder, &args.site, context.clock).await?)
-}
-
 pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
-    let site = open(&args.site).await?;
+    let site = authorization(&args.site).await?;
     let engine = site.engine().await?;
     let given = args.password_stdin.then(read_password).transpose()?;
     let made = given.is_none().then(|| engine.new_password());
@@ -76,30 +65,18 @@ pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn list(args: &SiteArgs) -> Result<(), Failure> {
-    let site = open(args).await?;
-    let engine = site.engine().await?;
-    let mut after = None;
-    loop {
-        let users = engine.users(after.as_deref(), 500).await?;
-        for user in &users {
-            let role = format!("{:?}", user.role).to_lowercase();
-            let state = if user.enabled { "" } else { "  disabled" };
-            println!(
-                "{:<24}{role:<16}{:<32}{}{state}",
-                user.name,
-                user.fhir_user.as_deref().unwrap_or("-"),
-                user.display_name
-            );
-        }
-        match users.last() {
-            Some(last) if users.len() == 500 => after = Some(last.id.clone()),
-            _ => return Ok(()),
-        }
+    let site = authorization(args).await?;
+    for user in site.engine().await?.every_user().await? {
+        let role = format!("{:?}", user.role).to_lowercase();
+        let state = if user.enabled { "" } else { "  disabled" };
+        let record = user.fhir_user.as_deref().unwrap_or("-");
+        println!("{:<24}{role:<16}{record:<32}{}{state}", user.name, user.display_name);
     }
+    Ok(())
 }
 
 pub(super) async fn set_enabled(args: &OneArgs, enabled: bool) -> Result<(), Failure> {
-    let site = open(&args.site).await?;
+    let site = authorization(&args.site).await?;
     let engine = site.engine().await?;
     let user = find(&site, &args.username).await?;
     engine.set_user_enabled(&user.id, enabled).await?;
@@ -109,7 +86,7 @@ pub(super) async fn set_enabled(args: &OneArgs, enabled: bool) -> Result<(), Fai
 
 /// Lets somebody in who cannot get in: a new password, no second factor, no waiting.
 pub(super) async fn reset(args: &OneArgs) -> Result<(), Failure> {
-    let site = open(&args.site).await?;
+    let site = authorization(&args.site).await?;
     let engine = site.engine().await?;
     let user = find(&site, &args.username).await?;
     let password = engine.new_password();

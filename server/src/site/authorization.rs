@@ -137,19 +137,10 @@ impl Authorization {
     }
 
     async fn read_origins(&self) -> Result<HashSet<String>, SiteError> {
-        let engine = self.engine().await?;
-        let (mut known, mut after) = (HashSet::new(), None::<String>);
-        loop {
-            let failed = |error: vesta_oauth::OAuthError| SiteError::Stopped(error.to_string());
-            let clients = engine.clients(after.as_deref(), 500).await.map_err(failed)?;
-            for client in clients.iter().filter(|client| client.state == ClientState::Enabled) {
-                known.extend(client.origins());
-            }
-            match clients.last() {
-                Some(last) if clients.len() == 500 => after = Some(last.id.clone()),
-                _ => return Ok(known),
-            }
-        }
+        let clients = self.engine().await?.every_client().await;
+        let clients = clients.map_err(|error| SiteError::Stopped(error.to_string()))?;
+        let enabled = clients.iter().filter(|client| client.state == ClientState::Enabled);
+        Ok(enabled.flat_map(|client| client.origins()).collect())
     }
 
     /// Takes what was revoked since the last time.

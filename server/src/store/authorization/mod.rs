@@ -268,6 +268,17 @@ impl Storage for AuthorizationStore {
         transaction.commit().await.map_err(failed)
     }
 
+    async fn is_revoked(&self, what: &str) -> Result<bool, StorageError> {
+        let select = Query::select()
+            .column(AuthorizationRevocation::Epoch)
+            .from(self.names.table(AuthorizationRevocation::Table))
+            .and_where(Expr::col(AuthorizationRevocation::What).eq(what))
+            .and_where(Expr::col(AuthorizationRevocation::Expires).gt(self.now()))
+            .limit(1)
+            .take();
+        Ok(self.connection.query_one(&select).await.map_err(failed)?.is_some())
+    }
+
     async fn revoked_since(&self, epoch: i64) -> Result<Vec<Revoked>, StorageError> {
         let select = Query::select()
             .columns([AuthorizationRevocation::Epoch, AuthorizationRevocation::Expires])
