@@ -78,8 +78,8 @@ pub struct Consent {
 }
 
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
-    /// Begins, in the browser that has the session; the interaction's id.
-    pub async fn begin(&self, parameters: &Parameters, session: &Session) -> Result<String, Refusal> {
+    /// Begins, in the browser that has the session; the interaction's id, and the session that knows it from now on.
+    pub async fn begin(&self, parameters: &Parameters, session: &Session) -> Result<(String, Session), Refusal> {
         let (request, _) = self.read_authorization(parameters).await?;
         let id = secret::new_id(&self.random);
         let interaction = Interaction {
@@ -91,8 +91,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             without_encounter: false,
         };
         self.add(&id, &interaction).await?;
-        self.bind_interaction(&session.key, &id).await?;
-        Ok(id)
+        let session = self.bind_interaction(&session.key, &id).await?;
+        Ok((id, session))
     }
 
     pub async fn step(&self, id: &str, session: &Session) -> Result<Step, OAuthError> {

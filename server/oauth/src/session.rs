@@ -162,14 +162,14 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     }
 
     /// Remembers that the interaction was begun in this browser.
-    pub(crate) async fn bind_interaction(&self, key: &str, interaction: &str) -> Result<(), OAuthError> {
+    pub(crate) async fn bind_interaction(&self, key: &str, interaction: &str) -> Result<Session, OAuthError> {
         let changed = self.change::<Session>(key, |session| {
             session.interactions.push(interaction.to_owned());
             let surplus = session.interactions.len().saturating_sub(INTERACTIONS);
             session.interactions.drain(..surplus);
             Ok(())
         });
-        changed.await.map(drop)
+        changed.await?.ok_or_else(|| OAuthError::invalid_request("the session has just ended: start anew from the app"))
     }
 
     /// Whether a form is of this session.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use poem::{Endpoint, Request, Response};
-use vesta_pages::{Entry, Frame, Landing, Template as _, sample_app};
+use vesta_pages::{Entry, Landing, Template as _, sample_app};
 
 use super::answer::Refusal;
 use super::documents;
@@ -45,14 +45,7 @@ impl Root {
     fn page(&self, site: &Site, request_id: &str) -> Landing {
         let (addresses, url) = (&site.addresses, &site.addresses.public_url);
         let issuer = &addresses.issuer;
-        let frame = Frame {
-            site: "Vesta".to_owned(),
-            home: format!("{url}/"),
-            stylesheet: format!("{issuer}/{}", oauth::STYLESHEET_PATH),
-            icon: format!("{issuer}/{}", oauth::ICON_PATH),
-            request_id: request_id.to_owned(),
-            ..Frame::default()
-        };
+        let frame = oauth::frame(site, request_id);
         let demo = self.demo.as_ref().map(|demo| vesta_pages::Demo {
             app: format!("{url}/{SAMPLE_APP}/index.html"),
             users: demo

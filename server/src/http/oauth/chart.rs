@@ -56,15 +56,14 @@ impl<'a> Chart<'a> {
 
     /// The first who match, and whether there are more.
     pub(super) async fn patients(&self, wanted: &Wanted<'_>) -> Result<(Vec<Patient>, bool), OAuthError> {
-        let parameters: Vec<(&str, &str)> =
-            [("name", wanted.name), ("birthdate", wanted.birth_date), ("identifier", wanted.identifier)]
-                .into_iter()
-                .filter(|(_, value)| !value.trim().is_empty())
-                .collect();
         // A comma would ask for either, a bar for a system: what a person types is one value.
-        let escaped: Vec<(&str, String)> =
-            parameters.iter().map(|(name, value)| (*name, escape(value.trim()))).collect();
-        let parameters: Vec<(&str, &str)> = escaped.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let typed = [("name", wanted.name), ("birthdate", wanted.birth_date), ("identifier", wanted.identifier)];
+        let escaped = typed.map(|(name, value)| (name, escape(value.trim())));
+        let parameters: Vec<(&str, &str)> = escaped
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
         let found = self.search("Patient", &parameters, ROWS + 1).await?;
         Ok((found.iter().take(ROWS).map(patient).collect(), found.len() > ROWS))
     }

@@ -30,7 +30,7 @@ impl Call<'_> {
                 Ok(public_json(&document))
             }
             Route::Style => Ok(public_json(&style())),
-            Route::Authorize | Route::Logout | Route::Page(_) => {
+            Route::Authorize | Route::Logout | Route::Asset { .. } | Route::Page(_) => {
                 Err(OAuthError::invalid_request("this address is for people"))
             }
         }

@@ -30,10 +30,10 @@ use crate::config::SiteName;
 use crate::site::{OAuthEngine, Site, Sites};
 use crate::store::AuditOutcome;
 use answer::error;
-use route::{Page, Route, route};
+use route::{Route, route};
 use throttle::{Asked, Throttle};
 
-pub(super) use pages::{ICON_PATH, STYLESHEET_PATH, html};
+pub(super) use pages::{frame, html};
 pub(super) use well_known::{Document, WellKnown};
 
 pub(super) struct OAuthApi {
@@ -91,7 +91,7 @@ impl OAuthApi {
         // An app may send the browser to sign out by GET.
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD) || route == Route::Logout;
         let response = match route {
-            Route::Page(Page::Stylesheet { name }) => return Ok(pages::asset(name)),
+            Route::Asset { name } => pages::asset(name),
             Route::Page(page) => pages::answer(&call, page, request).await,
             Route::Authorize => pages::authorize(&call, request).await,
             Route::Logout => pages::logout(&call, request).await,

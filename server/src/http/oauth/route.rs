@@ -12,7 +12,9 @@ pub(super) enum Route<'a> {
     Authorize,
     Token,
     Register,
-    Client { id: &'a str },
+    Client {
+        id: &'a str,
+    },
     Introspect,
     Revoke,
     Keys,
@@ -21,6 +23,10 @@ pub(super) enum Route<'a> {
     Discovery,
     Launch,
     Style,
+    /// The stylesheet and the icon.
+    Asset {
+        name: &'a str,
+    },
     // What people see.
     Page(Page<'a>),
 }
@@ -48,9 +54,6 @@ pub(super) enum Page<'a> {
     Users,
     User {
         id: &'a str,
-    },
-    Stylesheet {
-        name: &'a str,
     },
 }
 
@@ -89,7 +92,7 @@ pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, NoR
         ["clients", id] => (Route::Page(Page::ClientDetail { id }), GET_POST),
         ["users"] => (Route::Page(Page::Users), GET_POST),
         ["users", id] => (Route::Page(Page::User { id }), GET_POST),
-        ["assets", name] => (Route::Page(Page::Stylesheet { name }), GET),
+        ["assets", name] => (Route::Asset { name }, GET),
         _ => return Err(NoRoute::NotFound),
     };
     // HEAD is GET without a body: RFC 9110, 9.3.2.
@@ -112,6 +115,7 @@ impl Route<'_> {
             Route::Discovery => "/oauth2/.well-known",
             Route::Launch => "/oauth2/launch",
             Route::Style => "/oauth2/smart/smart-style",
+            Route::Asset { .. } => "/oauth2/assets/{name}",
             Route::Page(page) => page.template(),
         }
     }
@@ -134,7 +138,6 @@ impl Page<'_> {
             Page::ClientDetail { .. } => "/oauth2/clients/{id}",
             Page::Users => "/oauth2/users",
             Page::User { .. } => "/oauth2/users/{id}",
-            Page::Stylesheet { .. } => "/oauth2/assets/{name}",
         }
     }
 }

@@ -44,7 +44,7 @@ fn ask(party: &Party, assertion: &str, scope: &str) -> crate::harness::Answer {
     ])
 }
 
-fn approve(world: &World, id: &str, state: ClientState) {
+pub(super) fn approve(world: &World, id: &str, state: ClientState) {
     let site = runtime().block_on(world.sites().get("default")).expect("the site opens");
     runtime().block_on(async {
         let engine = site.authorization.engine().await.expect("it opens");

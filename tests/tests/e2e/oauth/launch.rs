@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use vesta_oauth::ClientState;
+
+use super::backend::approve;
 use super::browser::Browser;
 use super::party::{Party, VERIFIER, value};
 use super::{PASSWORD, api, app, practice};
@@ -94,6 +97,32 @@ on_both_databases! {
         // "single use"
         let again = browser.get(&url).away();
         assert_eq!(value(&app.back(&again), "error"), Some("invalid_request"));
+    }
+
+    /// The other way to the same: a record system of its own asks for the launch, as a client with a token of its user.
+    fn another_record_system_starts_an_app_for_what_its_token_reaches(world) {
+        let practice = practice(world);
+        let scope = "user/Patient.rs user/Encounter.rs";
+        let system = Party::register(world, &json!({ "client_name": "A record system", "redirect_uris": ["https://ehr.example/"], "scope": scope }));
+        approve(world, &system.id, ClientState::Enabled);
+        let app = app(world, "launch/patient patient/Patient.rs");
+        let tokens = system.launch(world, "doctor", scope);
+        let token = tokens["access_token"].as_str().expect("a token");
+        let start = |patient: &str, encounter: &str| {
+            let wanted = json!({ "client_id": app.id, "patient": patient, "encounter": encounter });
+            system.send_json(&format!("{}/launch", app.issuer), token, &wanted)
+        };
+        let started = start(&practice.ann, &practice.encounter).expect(201).json();
+        let url = started["launch_url"].as_str().expect("a URL");
+        assert!(url.starts_with("https://app.example/launch?iss="), "{url}");
+        // Ann's visit is none of Bob's, and nobody is nobody.
+        start(&practice.bob, &practice.encounter).expect(400);
+        start("nobody", &practice.encounter).expect(400);
+        // A token that does not reach patients starts nothing for one.
+        let narrow = system.launch(world, "doctor", "user/Encounter.rs");
+        let wanted = json!({ "client_id": app.id, "patient": practice.ann });
+        let narrow = narrow["access_token"].as_str().expect("a token");
+        system.send_json(&format!("{}/launch", app.issuer), narrow, &wanted).expect(403);
     }
 
     fn staff_chooses_a_patient_for_an_app_that_stands_alone(world) {

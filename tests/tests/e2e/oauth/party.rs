@@ -131,6 +131,12 @@ impl Party {
         answer
     }
 
+    pub(super) fn send_json(&self, url: &str, token: &str, body: &Value) -> Answer {
+        let bearer = format!("Bearer {token}");
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        self.http.send("POST", url, &headers, Some(body.to_string().as_bytes()))
+    }
+
     pub(super) fn get(&self, url: &str, headers: &[(&str, &str)]) -> Answer {
         self.http.send("GET", url, headers, None)
     }

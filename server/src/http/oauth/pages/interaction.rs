@@ -9,9 +9,10 @@ use vesta_pages::{App, Consent, EncounterPicker, Link, Mistake, PatientPicker, R
 
 use super::super::chart::{Chart, Wanted};
 use super::super::throttle::Asked;
-use super::super::{Call, cookie, form};
+use super::super::{Call, form};
 use super::login::{is_id, target};
-use super::{Shown, Visit, view};
+use super::view::{self, LeadsTo};
+use super::{Shown, Visit, open_session};
 use crate::audit::{Event, Who};
 use crate::fhir::parse_query;
 
@@ -29,26 +30,16 @@ async fn begin(call: &Call<'_>, request: &mut Request) -> Shown {
         http::Method::POST => form::read(request).await?,
         _ => parse_query(request.uri().query().unwrap_or_default()),
     };
+    // Each leaves a record, also in a session that is there.
     call.throttle(Asked::Token, None)?;
-    let secret = cookie::session(request.headers(), call.site);
-    let opened = call.engine.session(secret.as_deref()).await?;
-    let begun = call.engine.begin(&Parameters::new(parameters), &opened.session).await;
-    // The session knows the interaction now.
-    let session = match &opened.secret {
-        Some(secret) => call.engine.existing_session(Some(secret)).await?,
-        None => call.engine.existing_session(secret.as_deref()).await?,
-    };
-    let user = match session.as_ref().and_then(|session| session.user.as_ref()) {
-        Some(user) => call.engine.user(user).await?,
-        None => None,
-    };
-    let session = session.unwrap_or_else(|| opened.session.clone());
-    let opened = vesta_oauth::Opened { session, secret: opened.secret };
-    let visit = Visit { call, opened, user, query: Vec::new(), form: None };
-    match begun {
-        Ok(id) => go_on(&visit, &id).await,
-        Err(Refusal::Redirect(url)) => Ok(visit.redirect(&url)),
-        Err(Refusal::Show(refused)) => Ok(visit.refused(&refused)),
+    let mut opened = open_session(call, request).await?;
+    match call.engine.begin(&Parameters::new(parameters), &opened.session).await {
+        Ok((id, session)) => {
+            opened.session = session;
+            go_on(&Visit::of(call, opened).await?, &id).await
+        }
+        Err(Refusal::Redirect(url)) => Ok(Visit::of(call, opened).await?.redirect(&url)),
+        Err(Refusal::Show(refused)) => Ok(Visit::of(call, opened).await?.refused(&refused)),
     }
 }
 
@@ -92,7 +83,8 @@ pub(super) async fn patient(visit: &Visit<'_>) -> Shown {
         return go_on(visit, id).await;
     }
     let picker = search(visit, &chart, "smart/patient-select", Some(client.name.clone())).await?;
-    Ok(visit.show_for(&picker, client.redirect_uris.first().map(String::as_str)))
+    let redirect_uri = engine.interaction(id, &visit.opened.session).await?.request.redirect_uri;
+    Ok(visit.show_leading(&picker, LeadsTo::App(&redirect_uri)))
 }
 
 /// The page on which a patient is looked for.
@@ -161,7 +153,8 @@ pub(super) async fn encounter(visit: &Visit<'_>) -> Shown {
         optional: true,
         cancel: None,
     };
-    Ok(visit.show_for(&page, client.redirect_uris.first().map(String::as_str)))
+    let redirect_uri = engine.interaction(id, &visit.opened.session).await?.request.redirect_uri;
+    Ok(visit.show_leading(&page, LeadsTo::App(&redirect_uri)))
 }
 
 /// `GET` and `POST /scope-authorize-confirm`
@@ -200,7 +193,7 @@ pub(super) async fn consent(visit: &Visit<'_>) -> Shown {
         online: other.iter().any(|scope| scope == "online_access"),
         mistake,
     };
-    Ok(visit.show_for(&page, Some(&redirect_uri)))
+    Ok(visit.show_leading(&page, LeadsTo::App(&redirect_uri)))
 }
 
 fn app(client: &Client, redirect_uri: &str) -> App {

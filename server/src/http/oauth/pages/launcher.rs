@@ -51,7 +51,7 @@ pub(super) async fn launcher(visit: &Visit<'_>) -> Shown {
             apps,
         };
         // The form ends at whichever app is started.
-        return Ok(visit.show_leading_anywhere(&page));
+        return Ok(visit.show_leading(&page, view::LeadsTo::AnyApp));
     }
     let client = engine.client(app).await?.filter(|client| client.state == ClientState::Enabled);
     let client = client.ok_or_else(|| OAuthError::invalid_request("this app cannot be started from here"))?;

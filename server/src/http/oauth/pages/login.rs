@@ -4,6 +4,7 @@ use vesta_oauth::{LoginError, OAuthError, Opened, Role, Step, User};
 use vesta_pages::{Form, Login, Mistake, Reason, SecondFactor};
 
 use super::super::throttle::Asked;
+use super::view::LeadsTo;
 use super::{PAGES, Shown, Visit, form};
 use crate::audit::{Event, Who};
 use crate::site::with_password;
@@ -49,7 +50,7 @@ async fn show(visit: &Visit<'_>, reason: Option<Reason>, mistakes: Vec<Mistake>)
     }
     // The head names nobody while it is asked who is there.
     page.frame.person = None;
-    Ok(visit.show_for(&page, leads_to.as_deref()))
+    Ok(visit.show_leading(&page, leads_to.as_deref().map_or(LeadsTo::Here, LeadsTo::App)))
 }
 
 async fn submitted(visit: &Visit<'_>) -> Shown {

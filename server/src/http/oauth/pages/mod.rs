@@ -26,11 +26,11 @@ const PAGES: &str = "vesta-pages";
 pub(super) use interaction::authorize;
 pub(super) use sign_out::logout;
 pub(super) use view::asset;
-pub(in super::super) use view::{ICON_PATH, STYLESHEET_PATH};
+pub(in super::super) use view::frame;
 
 /// A page that is nobody's: the server's first.
 pub(in super::super) fn html(status: u16, page: &impl vesta_pages::Template) -> Response {
-    view::html(status, page, None)
+    view::html(status, page, LeadsTo::Here)
 }
 
 /// A request of a browser.
@@ -43,6 +43,8 @@ struct Visit<'a> {
     /// The form, where the request has one, and it is of this session.
     form: Option<Vec<(String, String)>>,
 }
+
+use view::LeadsTo;
 
 /// A page's answer, or why there is none.
 type Shown = Result<Response, OAuthError>;
@@ -67,7 +69,6 @@ pub(super) async fn answer(call: &Call<'_>, page: Page<'_>, request: &mut Reques
         Page::ClientDetail { id } => administration::client(&visit, id).await,
         Page::Users => administration::users(&visit).await,
         Page::User { id } => administration::user(&visit, id).await,
-        Page::Stylesheet { name } => Ok(asset(name)),
     };
     shown.unwrap_or_else(|refused| visit.refused(&refused))
 }
@@ -84,25 +85,29 @@ async fn open_session(call: &Call<'_>, request: &Request) -> Result<Opened, OAut
 
 impl<'a> Visit<'a> {
     async fn new(call: &'a Call<'a>, request: &mut Request) -> Result<Visit<'a>, OAuthError> {
-        let opened = open_session(call, request).await?;
-        let user = match &opened.session.user {
-            Some(user) => call.engine.user(user).await?,
-            None => None,
-        };
-        let query = parse_query(request.uri().query().unwrap_or_default());
-        let form = match *request.method() {
-            http::Method::POST => Some(form::read(request).await?),
-            _ => None,
-        };
-        if let Some(fields) = &form {
+        let mut visit = Visit::of(call, open_session(call, request).await?).await?;
+        visit.query = parse_query(request.uri().query().unwrap_or_default());
+        if *request.method() == http::Method::POST {
+            visit.form = Some(form::read(request).await?);
+        }
+        if let Some(fields) = &visit.form {
             // "Cross-site request forgery": a form that this session was not given is not taken.
-            if !call.engine.is_own_form(&opened.session, form::value(fields, "csrf")) {
+            if !call.engine.is_own_form(&visit.opened.session, form::value(fields, "csrf")) {
                 return Err(OAuthError::invalid_request(
                     "the form is of another session, or is too old: go back, load the page anew and try again",
                 ));
             }
         }
-        Ok(Visit { call, opened, user, query, form })
+        Ok(visit)
+    }
+
+    /// In a session, without a request to one of its pages.
+    async fn of(call: &'a Call<'a>, opened: Opened) -> Result<Visit<'a>, OAuthError> {
+        let user = match &opened.session.user {
+            Some(user) => call.engine.user(user).await?,
+            None => None,
+        };
+        Ok(Visit { call, opened, user, query: Vec::new(), form: None })
     }
 
     /// Where a page of this server is.
@@ -138,7 +143,7 @@ impl<'a> Visit<'a> {
     }
 
     fn frame(&self) -> Frame {
-        let mut frame = view::frame(self.call);
+        let mut frame = frame(self.call.site, self.call.request_id);
         frame.csrf = self.opened.session.csrf.clone();
         frame.notice = form::value(&self.query, "notice").and_then(view::notice).map(str::to_owned);
         if let Some(user) = &self.user {
@@ -164,20 +169,11 @@ impl<'a> Visit<'a> {
     }
 
     fn show(&self, page: &impl vesta_pages::Template) -> Response {
-        self.show_for(page, None)
+        self.show_leading(page, LeadsTo::Here)
     }
 
-    /// `leads_to`: where a form of the page may end, beside this server.
-    fn show_for(&self, page: &impl vesta_pages::Template, leads_to: Option<&str>) -> Response {
+    fn show_leading(&self, page: &impl vesta_pages::Template, leads_to: LeadsTo<'_>) -> Response {
         let mut response = view::html(200, page, leads_to);
-        self.keep_session(&mut response);
-        response
-    }
-
-    /// A page whose form ends at an app that its reader chooses.
-    fn show_leading_anywhere(&self, page: &impl vesta_pages::Template) -> Response {
-        let mut response = view::html(200, page, None);
-        view::let_lead_anywhere(&mut response);
         self.keep_session(&mut response);
         response
     }

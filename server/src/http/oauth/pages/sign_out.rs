@@ -41,11 +41,7 @@ async fn from_app(call: &Call<'_>, request: &mut Request) -> Shown {
         Some(session) => Opened { session, secret: None },
         None => call.engine.session(None).await?,
     };
-    let user = match &opened.session.user {
-        Some(user) => call.engine.user(user).await?,
-        None => None,
-    };
-    let visit = Visit { call, opened, user, query: Vec::new(), form: None };
+    let visit = Visit::of(call, opened).await?;
     if logout.is_sure {
         return end(&visit, logout.redirect.as_deref()).await;
     }
@@ -78,7 +74,7 @@ async fn end(visit: &Visit<'_>, redirect: Option<&str>) -> Result<Response, OAut
         Some(url) => view::see_other(url),
         None => {
             let page = Message {
-                frame: view::frame(visit.call),
+                frame: view::frame(visit.call.site, visit.call.request_id),
                 title: "You are signed out".to_owned(),
                 text: "Close the window if others use this device.".to_owned(),
                 advice: None,
@@ -86,7 +82,7 @@ async fn end(visit: &Visit<'_>, redirect: Option<&str>) -> Result<Response, OAut
                 links: vec![Link::new("Sign in again", visit.url("login"))],
                 is_error: false,
             };
-            view::html(200, &page, None)
+            view::html(200, &page, view::LeadsTo::Here)
         }
     };
     cookie::set(response.headers_mut(), visit.call.site, None);

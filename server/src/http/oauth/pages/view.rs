@@ -7,37 +7,63 @@ use vesta_oauth::{ErrorCode, OAuthError};
 use vesta_pages::{Frame, ICON, Message, STYLESHEET, Template};
 
 use super::super::Call;
+use crate::site::Site;
 
 /// Under `/oauth2/{site}`; the release's version makes a new address of a new file.
-pub(in super::super::super) const STYLESHEET_PATH: &str = concat!("assets/style-", env!("CARGO_PKG_VERSION"), ".css");
-pub(in super::super::super) const ICON_PATH: &str = concat!("assets/icon-", env!("CARGO_PKG_VERSION"), ".svg");
+const STYLESHEET_PATH: &str = concat!("assets/style-", env!("CARGO_PKG_VERSION"), ".css");
+const ICON_PATH: &str = concat!("assets/icon-", env!("CARGO_PKG_VERSION"), ".svg");
 
-pub(super) fn frame(call: &Call<'_>) -> Frame {
-    let addresses = &call.site.addresses;
+pub(in super::super::super) fn frame(site: &Site, request_id: &str) -> Frame {
+    let addresses = &site.addresses;
     Frame {
         site: "Vesta".to_owned(),
         home: format!("{}/", addresses.public_url),
         stylesheet: format!("{}/{STYLESHEET_PATH}", addresses.issuer),
         icon: format!("{}/{ICON_PATH}", addresses.issuer),
-        request_id: call.request_id.to_owned(),
+        request_id: request_id.to_owned(),
         ..Frame::default()
     }
 }
 
-/// A page. `leads_to` is the URL of an app where a form of it may end: browsers apply `form-action` to what a form's answer
-/// redirects to.
-pub(in super::super::super) fn html(status: u16, page: &impl Template, leads_to: Option<&str>) -> Response {
+/// Where a form of a page may end, beside this server: browsers apply `form-action` to what a form's answer redirects to.
+#[derive(Clone, Copy)]
+pub(in super::super::super) enum LeadsTo<'a> {
+    Here,
+    /// At the app with this redirect URI.
+    App(&'a str),
+    /// At an app that the reader chooses: any address over TLS, and this machine's own.
+    AnyApp,
+}
+
+impl LeadsTo<'_> {
+    fn source(self) -> String {
+        match self {
+            LeadsTo::Here => String::new(),
+            LeadsTo::App(url) => url::Url::parse(url).map_or_else(
+                |_| String::new(),
+                |url| {
+                    let origin = url.origin();
+                    if origin.is_tuple() {
+                        format!(" {}", origin.ascii_serialization())
+                    } else {
+                        format!(" {}:", url.scheme())
+                    }
+                },
+            ),
+            LeadsTo::AnyApp => " https: http://localhost:* http://127.0.0.1:*".to_owned(),
+        }
+    }
+}
+
+pub(in super::super::super) fn html(status: u16, page: &impl Template, leads_to: LeadsTo<'_>) -> Response {
     let body = page.render().unwrap_or_else(|error| {
         tracing::error!(%error, "a page cannot be written");
         "<!doctype html><title>Error</title><p>A fault of the server's own; its log has the cause.".to_owned()
     });
     let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap_or_default()).body(body);
-    let also = leads_to.and_then(|url| url::Url::parse(url).ok()).map_or_else(String::new, |url| {
-        let origin = url.origin();
-        if origin.is_tuple() { format!(" {}", origin.ascii_serialization()) } else { format!(" {}:", url.scheme()) }
-    });
     let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{also}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'{}; base-uri 'none'; frame-ancestors 'none'",
+        leads_to.source()
     );
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -46,13 +72,6 @@ pub(in super::super::super) fn html(status: u16, page: &impl Template, leads_to:
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
-}
-
-/// Lets a form of the page end at any address over TLS, and at this machine's own: which it is, the server decides.
-pub(super) fn let_lead_anywhere(response: &mut Response) {
-    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self' https: http://localhost:* \
-                          http://127.0.0.1:*; base-uri 'none'; frame-ancestors 'none'";
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
 }
 
 pub(super) fn see_other(url: &str) -> Response {
@@ -91,11 +110,11 @@ pub(super) fn error_page(frame: Frame, refused: &OAuthError) -> Response {
     };
     // What is said to a client as 401 would make a browser ask for a password.
     let status = if refused.status() == 401 { 400 } else { refused.status() };
-    html(status, &page, None)
+    html(status, &page, LeadsTo::Here)
 }
 
 pub(super) fn refused(call: &Call<'_>, refused: &OAuthError) -> Response {
-    error_page(frame(call), refused)
+    error_page(frame(call.site, call.request_id), refused)
 }
 
 fn sentence(text: &str) -> String {
