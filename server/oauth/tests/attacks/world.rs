@@ -68,6 +68,10 @@ impl Storage for Shared {
         self.0.revoke(what, expires).await
     }
 
+    async fn is_revoked(&self, what: &str) -> Result<bool, StorageError> {
+        self.0.is_revoked(what).await
+    }
+
     async fn revoked_since(&self, epoch: i64) -> Result<Vec<Revoked>, StorageError> {
         self.0.revoked_since(epoch).await
     }
@@ -268,7 +272,7 @@ impl World {
     }
 
     pub(crate) async fn begin(&self, request: &Request, session: &Session) -> Result<String, Refusal> {
-        self.engine.begin(&request.parameters(), session).await
+        self.engine.begin(&request.parameters(), session).await.map(|(id, _)| id)
     }
 
     /// Goes through all steps in the browser, chooses patient p1 and encounter e1 where asked, and grants all; the URL at the end.
