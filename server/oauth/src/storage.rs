@@ -143,6 +143,45 @@ pub trait Storage: Send + Sync {
     fn revoked_since(&self, epoch: i64) -> impl Future<Output = Result<Vec<Revoked>, StorageError>> + Send;
 }
 
+/// Shared with who follows the feed.
+impl<S: Storage> Storage for Arc<S> {
+    async fn insert(&self, record: Record) -> Result<bool, StorageError> {
+        (**self).insert(record).await
+    }
+
+    async fn find(&self, kind: Kind, key: &str) -> Result<Option<Record>, StorageError> {
+        (**self).find(kind, key).await
+    }
+
+    async fn replace(&self, record: Record) -> Result<bool, StorageError> {
+        (**self).replace(record).await
+    }
+
+    async fn remove(&self, kind: Kind, key: &str) -> Result<bool, StorageError> {
+        (**self).remove(kind, key).await
+    }
+
+    async fn list(&self, kind: Kind, by: Filter<'_>) -> Result<Vec<Record>, StorageError> {
+        (**self).list(kind, by).await
+    }
+
+    async fn remove_expired(&self, limit: usize) -> Result<u64, StorageError> {
+        (**self).remove_expired(limit).await
+    }
+
+    async fn revoke(&self, what: &str, expires: i64) -> Result<(), StorageError> {
+        (**self).revoke(what, expires).await
+    }
+
+    async fn is_revoked(&self, what: &str) -> Result<bool, StorageError> {
+        (**self).is_revoked(what).await
+    }
+
+    async fn revoked_since(&self, epoch: i64) -> Result<Vec<Revoked>, StorageError> {
+        (**self).revoked_since(epoch).await
+    }
+}
+
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 

@@ -15,7 +15,7 @@ use crate::config::{Config, SiteName};
 use crate::fetch::Fetcher;
 use crate::store::{AuthorizationStore, Database};
 
-pub type OAuthEngine = Engine<AuthorizationStore, Fetcher>;
+pub type OAuthEngine = Engine<Arc<AuthorizationStore>, Fetcher>;
 
 /// How often the feed of revocations is read.
 const FOLLOW: Duration = Duration::from_secs(1);
@@ -31,7 +31,8 @@ pub struct Authorization {
     settings: Settings,
     fetcher: Fetcher,
     clock: Clock,
-    /// Opened when it is first asked for: many sites are served to tokens of commands only.
+    storage: OnceCell<Arc<AuthorizationStore>>,
+    /// Made when it is first asked for, since its keys take a while: many sites are served to tokens of commands only.
     engine: OnceCell<Arc<OAuthEngine>>,
     origins: RwLock<Origins>,
     epoch: AtomicI64,
@@ -73,6 +74,7 @@ impl Authorization {
             settings,
             fetcher,
             clock,
+            storage: OnceCell::new(),
             engine: OnceCell::new(),
             origins: RwLock::default(),
             epoch: AtomicI64::new(0),
@@ -96,9 +98,17 @@ impl Authorization {
         self.engine.get_or_try_init(|| self.open()).await
     }
 
+    async fn storage(&self) -> Result<&Arc<AuthorizationStore>, SiteError> {
+        let open = || async {
+            let failed = |source| SiteError::Store { site: self.site.clone(), source };
+            let opened = AuthorizationStore::open(&self.database, self.clock.clone()).await;
+            Ok(Arc::new(opened.map_err(failed)?))
+        };
+        self.storage.get_or_try_init(open).await
+    }
+
     async fn open(&self) -> Result<Arc<OAuthEngine>, SiteError> {
-        let failed = |source| SiteError::Store { site: self.site.clone(), source };
-        let storage = AuthorizationStore::open(&self.database, self.clock.clone()).await.map_err(failed)?;
+        let storage = self.storage().await?.clone();
         let (folder, site) = (self.folder.clone(), self.site.clone());
         // To make an RSA key takes a while.
         let keys = tokio::task::spawn_blocking(move || keys(&folder, &site)).await;
@@ -145,9 +155,9 @@ impl Authorization {
 
     /// Takes what was revoked since the last time.
     pub async fn follow(&self, verifier: &Verifier) -> Result<(), SiteError> {
-        let engine = self.engine().await?;
+        let storage = self.storage().await?;
         let epoch = self.epoch.load(Ordering::Acquire);
-        let revoked = engine.storage().revoked_since(epoch).await;
+        let revoked = storage.revoked_since(epoch).await;
         let revoked = revoked.map_err(|error| SiteError::Stopped(error.to_string()))?;
         for line in &revoked {
             verifier.revoke(&line.what, line.expires);
@@ -172,9 +182,9 @@ impl Authorization {
     }
 
     async fn sweep(&self) {
-        let Ok(engine) = self.engine().await else { return };
+        let Ok(storage) = self.storage().await else { return };
         loop {
-            match engine.storage().remove_expired(1_000).await {
+            match storage.remove_expired(1_000).await {
                 Ok(1_000) => {}
                 Ok(_) => return,
                 Err(error) => {
@@ -186,8 +196,8 @@ impl Authorization {
     }
 
     pub(super) async fn close(&self) {
-        if let Some(engine) = self.engine.get() {
-            engine.storage().close().await;
+        if let Some(storage) = self.storage.get() {
+            storage.close().await;
         }
     }
 }
