@@ -26,7 +26,6 @@ use crate::clock::{Clock, Ids};
 use crate::config::{Config, ConfigError, Flag, SiteName, Sources};
 use crate::http::StartError;
 use crate::site::{Authorization, DataFolder, FolderError, SiteError, open_authorization};
-use crate::store::STACK_BYTES;
 
 /// Vesta: a health-record API server, FHIR R4 with US Core.
 #[derive(Debug, Parser)]
@@ -202,8 +201,7 @@ async fn authorization(args: &SiteArgs) -> Result<Authorization, Failure> {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match runtime.enable_all().thread_stack_size(STACK_BYTES).build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::Other(format!("cannot start: {error}"))),
     };

@@ -238,6 +238,14 @@ impl From<StoreError> for Error {
             StoreError::TooLarge { .. } => {
                 Error::new(Kind::TooLarge, format!("The request is too large for one transaction: {error}."))
             }
+            StoreError::TooManyValues { .. } => Error::from_issue(
+                Kind::Invalid,
+                Issue::error(
+                    IssueType::TooCostly,
+                    "The search compares more values than the database takes at once: ask for fewer in one request.",
+                ),
+            )
+            .caused_by(error),
             StoreError::TimeLimit(limit) => Error::from_issue(
                 Kind::Unavailable,
                 Issue::error(

@@ -5,7 +5,7 @@ use vesta_runtime::search::{Reference, SearchParameterType as Kind};
 
 use super::filter::{self, Filter, OPERATORS, Operator, Step};
 use super::parse::Parser;
-use super::query::{Criterion, IssueKind, Prefix, StringMode, Test, ValueTest};
+use super::query::{Criterion, IssueKind, Prefix, StringMode, Test, ValueTest, joined};
 use super::table::ParameterTable;
 
 /// What a type must meet, parameter by parameter, to stand in a list.
@@ -154,7 +154,11 @@ impl Parser<'_> {
         };
         let test = match filter {
             Filter::All(parts) => Test::All(each(self, parts)?),
-            Filter::Any(parts) => Test::OneOf(each(self, parts)?),
+            Filter::Any(parts) => {
+                let mut any = Vec::new();
+                each(self, parts)?.into_iter().for_each(|part| joined(&mut any, part, false));
+                Test::OneOf(any)
+            }
             Filter::Not(inner) => {
                 let inner = self.filtered(name, inner)?;
                 return Some(Criterion { code: "_filter", negated: true, test: Test::All(vec![inner]) });

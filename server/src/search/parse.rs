@@ -10,7 +10,7 @@ use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
 use super::body::{BodyTest, Near, word_lists};
 use super::escape::{split, unescape};
-use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test};
+use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test, joined};
 use super::table::{ParameterTable, is_in_bodies, is_in_tables};
 use super::terminology::{Answers, MODIFIERS, Question};
 use super::values::{Reader, date, modifiers};
@@ -50,6 +50,8 @@ pub(super) struct Parser<'a> {
     /// How many `_include` and `_revinclude` came.
     pub(super) includes: usize,
     pub(super) in_filter: bool,
+    /// Parameters that restrict, as they came: a second time they say the same.
+    restricted: HashSet<(String, String)>,
     /// Result parameters that came already and may come once.
     pub(super) once: HashSet<String>,
     handling: Handling,
@@ -95,6 +97,7 @@ impl Search {
             steps: 0,
             includes: 0,
             in_filter: false,
+            restricted: HashSet::new(),
             once: HashSet::new(),
             handling,
             answers,
@@ -111,6 +114,12 @@ impl Search {
                 }
             }
         }
+        if parser.search.ranges() > MOST_RANGES {
+            let message = format!(
+                "the search compares more than {MOST_RANGES} dates, numbers and quantities: ask for fewer at once"
+            );
+            parser.fail("", IssueKind::TooCostly, message);
+        }
         let most = table.limits().values;
         if parser.search.values() > most {
             let message = format!("the search compares more than {most} values: ask for fewer at once");
@@ -123,6 +132,10 @@ impl Search {
         }
     }
 }
+
+/// More ranges than this are not compared: a statement with many takes SQLite longer to read than to run, and nothing
+/// stops it meanwhile.
+const MOST_RANGES: usize = 1_000;
 
 fn still_indexed(what: &str) -> String {
     format!(
@@ -178,8 +191,12 @@ impl Parser<'_> {
                 if self.result_parameter(name, &parsed, value) {
                     return;
                 }
-                if let Some(criterion) = self.criterion(name, name, value) {
-                    self.search.criteria.push(criterion);
+                let pair = (name.to_owned(), value.to_owned());
+                if !self.restricted.contains(&pair)
+                    && let Some(criterion) = self.criterion(name, name, value)
+                {
+                    joined(&mut self.search.criteria, criterion, true);
+                    self.restricted.insert(pair);
                 }
             }
         }

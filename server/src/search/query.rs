@@ -245,6 +245,23 @@ pub struct SearchError {
     pub questions: Vec<super::Question>,
 }
 
+/// Adds a criterion to those that hold together, or of which one holds. Where it asks for values of a parameter as one
+/// of them does, the two become one: "neither of these" is both of two `:not`, and "any of these" either of two others.
+pub(super) fn joined(criteria: &mut Vec<Criterion>, criterion: Criterion, together: bool) {
+    let Criterion { code, negated, test: Test::Any(tests) } = criterion else {
+        criteria.push(criterion);
+        return;
+    };
+    let same = criteria.iter_mut().filter(|_| negated == together).find_map(|known| match &mut known.test {
+        Test::Any(tests) if known.code == code && known.negated == negated => Some(tests),
+        _ => None,
+    });
+    match same {
+        Some(known) => known.extend(tests),
+        None => criteria.push(Criterion { code, negated, test: Test::Any(tests) }),
+    }
+}
+
 impl Test {
     /// The types that chains and `_has` lead to from here.
     fn reached(&self, found: &mut BTreeSet<&'static str>) {
@@ -262,6 +279,17 @@ impl Test {
             Test::All(parts) | Test::OneOf(parts) => parts.iter().for_each(|part| part.test.reached(found)),
             Test::Typed(parts) => parts.iter().for_each(|(_, part)| part.test.reached(found)),
             Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) | Test::Body(_) => {}
+        }
+    }
+
+    fn ranges(&self) -> usize {
+        match self {
+            Test::Id(_) | Test::Missing(_) | Test::Body(_) => 0,
+            Test::LastUpdated(tests) => tests.len(),
+            Test::Any(tests) => tests.iter().filter(|test| test.is_range()).count(),
+            Test::Chain(parts) | Test::Typed(parts) => parts.iter().map(|(_, part)| part.test.ranges()).sum(),
+            Test::Referred { criterion, .. } => criterion.test.ranges(),
+            Test::All(parts) | Test::OneOf(parts) => parts.iter().map(|part| part.test.ranges()).sum(),
         }
     }
 
@@ -293,6 +321,11 @@ impl Search {
         self.criteria.iter().map(|criterion| criterion.test.values()).sum()
     }
 
+    /// How many of the values are compared by their place in an order.
+    pub(super) fn ranges(&self) -> usize {
+        self.criteria.iter().map(|criterion| criterion.test.ranges()).sum()
+    }
+
     /// A search by these criteria alone.
     pub fn of(types: Vec<&'static str>, criteria: Vec<Criterion>) -> Search {
         Search {
@@ -307,6 +340,16 @@ impl Search {
             cursor: None,
             beyond: BTreeMap::new(),
             used: Vec::new(),
+        }
+    }
+}
+
+impl ValueTest {
+    fn is_range(&self) -> bool {
+        match self {
+            ValueTest::Date(_) | ValueTest::Number(_) | ValueTest::Quantity { .. } => true,
+            ValueTest::Composite(parts) => parts.iter().any(ValueTest::is_range),
+            _ => false,
         }
     }
 }

@@ -26,6 +26,9 @@ pub enum StoreError {
     /// More operations or bytes in one unit than one transaction takes.
     #[error("{what} is {size}, at most {limit} are taken")]
     TooLarge { what: &'static str, size: usize, limit: usize },
+    /// A query compares more values than the database takes parameters.
+    #[error("the query compares more values than the database takes with one statement, {most} in all")]
+    TooManyValues { most: usize },
     /// The queue is full, too many slow queries run already, or another has the lock of an SQLite file: try again.
     #[error("the store has too much waiting: try again")]
     Busy,
@@ -69,6 +72,7 @@ impl StoreError {
             StoreError::NotFound => StoreError::NotFound,
             StoreError::Gone { version } => StoreError::Gone { version: *version },
             StoreError::TooLarge { what, size, limit } => StoreError::TooLarge { what, size: *size, limit: *limit },
+            StoreError::TooManyValues { most } => StoreError::TooManyValues { most: *most },
             StoreError::Busy => StoreError::Busy,
             StoreError::TimeLimit(limit) => StoreError::TimeLimit(*limit),
             StoreError::Unavailable(cause) => StoreError::Unavailable(cause.clone()),

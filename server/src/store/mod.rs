@@ -55,7 +55,3 @@ pub use sea_orm::sea_query::SelectStatement;
 pub use site_store::Store;
 pub use unit::{Action, Check, Content, Operation, Priority, Resolve, Unit, Work};
 pub use write::{View, Waiting};
-
-/// The stack of a thread that makes statements. Their conditions stand in one another, as many as `limits.search_values`
-/// allows, and what walks them calls itself for each: the usual 2 MiB do not last for the default of that limit.
-pub const STACK_BYTES: usize = 16 << 20;

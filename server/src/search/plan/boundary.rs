@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Asterisk, BinOper, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
 
 use super::condition::parameter_is;
-use super::row::never;
+use super::join::{all_of, always, any_of, never};
 use super::{Access, Planner, Within};
 use crate::access::{Boundary, Part};
 use crate::search::query::{Criterion, Search};
@@ -23,7 +23,7 @@ impl Planner<'_> {
             Boundary::Unrestricted => None,
             Boundary::Patient(patient) => self.of_patient(types, patient, &[], key),
             Boundary::Parts(parts) => {
-                let any = parts.iter().filter_map(|part| self.part(types, part, key)).reduce(ExprTrait::or);
+                let any = any_of(parts.iter().filter_map(|part| self.part(types, part, key)));
                 Some(any.unwrap_or_else(never))
             }
         }
@@ -38,14 +38,14 @@ impl Planner<'_> {
         let number = || self.resource_column(Resource::Type, key);
         let is_of = (of.len() < types.len()).then(|| number().is_in(of.iter().map(|of| self.number(of))));
         let inside = part.patient.as_ref().and_then(|patient| self.of_patient(&of, patient, &part.narrowed, key));
-        let all = is_of.into_iter().chain(inside).chain(self.met(&of, &part.criteria, key)).reduce(ExprTrait::and);
-        Some(all.unwrap_or_else(|| Expr::cust("1 = 1")))
+        let all = all_of(is_of.into_iter().chain(inside).chain(self.met(&of, &part.criteria, key)));
+        Some(all.unwrap_or_else(always))
     }
 
     /// All of these criteria, which follow no references.
     fn met(&self, types: &[&'static str], criteria: &[Criterion], key: &Expr) -> Option<Expr> {
         let within = Within { boundary: &Boundary::Unrestricted, beyond: &BTreeMap::new(), depth: 0 };
-        criteria.iter().map(|criterion| self.criterion(types, criterion, key, within)).reduce(ExprTrait::and)
+        all_of(criteria.iter().map(|criterion| self.criterion(types, criterion, key, within)))
     }
 
     fn of_patient(&self, types: &[&'static str], patient: &str, narrowed: &[Narrowed], key: &Expr) -> Option<Expr> {
@@ -63,9 +63,8 @@ impl Planner<'_> {
         let of_rule =
             |wanted: Rule| rules.iter().filter(|(_, rule)| *rule == wanted).map(|(of, _)| *of).collect::<Vec<_>>();
         let number = self.resource_column(Resource::Type, key);
-        [Rule::Compartment, Rule::Directory, Rule::Provenance, Rule::Binary]
-            .into_iter()
-            .filter_map(|rule| {
+        let each =
+            [Rule::Compartment, Rule::Directory, Rule::Provenance, Rule::Binary].into_iter().filter_map(|rule| {
                 let of = of_rule(rule);
                 let is_of = number.clone().is_in(of.iter().map(|of| self.number(of)));
                 if of.is_empty() {
@@ -75,9 +74,8 @@ impl Planner<'_> {
                 } else {
                     Some(is_of.and(self.rule(rule, &of, patient, narrowed, key)))
                 }
-            })
-            .reduce(ExprTrait::or)
-            .or_else(|| Some(never()))
+            });
+        Some(any_of(each).unwrap_or_else(never))
     }
 
     fn rule(&self, rule: Rule, types: &[&'static str], patient: &str, narrowed: &[Narrowed], key: &Expr) -> Expr {
@@ -103,7 +101,7 @@ impl Planner<'_> {
                     _ => inside,
                 }
             }
-            Rule::Directory => Expr::cust("1 = 1"),
+            Rule::Directory => always(),
             Rule::Nothing => never(),
         }
     }
@@ -126,22 +124,18 @@ impl Planner<'_> {
         for entry in types.iter().filter_map(|of| self.table.entry(of)) {
             masks.entry(entry.boundary.mask).or_default().push(i32::from(entry.number));
         }
-        let one_of = masks
-            .into_iter()
-            .map(|(mask, numbers)| {
-                let number = Expr::col(("own", Compartment::Type));
-                let of_type = match numbers.as_slice() {
-                    [one] => number.eq(*one),
-                    several => number.is_in(several.iter().copied()),
-                };
-                of_type.and(Expr::col(("own", Compartment::Bits)).bit_and(mask).ne(0))
-            })
-            .reduce(ExprTrait::or)
-            .unwrap_or_else(never);
+        let by_mask = masks.into_iter().map(|(mask, numbers)| {
+            let number = Expr::col(("own", Compartment::Type));
+            let of_type = match numbers.as_slice() {
+                [one] => number.eq(*one),
+                several => number.is_in(several.iter().copied()),
+            };
+            of_type.and(Expr::col(("own", Compartment::Bits)).bit_and(mask).ne(0))
+        });
         statement
             .from(self.names.table_as(Compartment::Table, "own"))
             .and_where(Expr::col(("own", Compartment::Patient)).eq(self.patient_key(patient)))
-            .and_where(one_of)
+            .and_where(any_of(by_mask).unwrap_or_else(never))
     }
 
     /// Whether the Binary has a security context: it has an empty row then, which is one seek away.
@@ -200,7 +194,7 @@ impl Planner<'_> {
         let names = vec![name(format!("{}/", self.number("Binary")))];
         let reports = self.table.followed("DiagnosticReport");
         let reports = reports.map(|(form, _)| self.refers(("DiagnosticReport", form), (patient, narrowed), names));
-        documents.into_iter().chain(reports).reduce(ExprTrait::or)
+        any_of(documents.into_iter().chain(reports))
     }
 
     /// Whether a resource of the type in the patient's compartment has one of these URIs.
@@ -238,12 +232,12 @@ impl Planner<'_> {
             }
         }
         let each = asked.into_iter().map(|(types, parts)| {
-            let met = |criteria: &[Criterion]| self.met(&types, criteria, &key).unwrap_or_else(|| Expr::cust("1 = 1"));
-            let any = parts.into_iter().map(met).reduce(ExprTrait::or).unwrap_or_else(never);
+            let met = |criteria: &[Criterion]| self.met(&types, criteria, &key).unwrap_or_else(always);
+            let any = any_of(parts.into_iter().map(met)).unwrap_or_else(never);
             let numbers = types.iter().map(|of| self.number(of));
             Expr::col(("own", Compartment::Type)).is_not_in(numbers).or(any)
         });
-        each.reduce(ExprTrait::and)
+        all_of(each)
     }
 }
 

@@ -8,7 +8,8 @@
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType};
 
 use super::condition::{groups, parameter_is};
-use super::row::{Columns, never};
+use super::join::never;
+use super::row::Columns;
 use super::{Planner, Within};
 use crate::access::Boundary;
 use crate::search::query::{Criterion, Test};
@@ -88,7 +89,7 @@ impl Planner<'_> {
                     statement
                         .from(self.names.table_as(group.table, goal))
                         .and_where(parameter_is(goal, &ids))
-                        .and_where(group.expr(goal, Columns::Plain));
+                        .and_where(group.expr(self.backend, goal, Columns::Plain));
                     found.push(statement);
                 }
             }
@@ -107,7 +108,7 @@ impl Planner<'_> {
                     .and_where(Expr::col((goal, Resource::Deleted)).eq(false));
                 match (&criterion.test, criterion.negated) {
                     (Test::Id(wanted), false) => {
-                        statement.and_where(Expr::col((goal, Resource::Id)).is_in(super::condition::id_values(wanted)));
+                        statement.and_where(self.is_one_of(Expr::col((goal, Resource::Id)), wanted));
                     }
                     _ => {
                         statement.and_where(self.criterion(types, criterion, &key, within.deeper()));

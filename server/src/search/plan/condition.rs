@@ -4,7 +4,8 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query};
 use vesta_runtime::search::SearchParameterType as Kind;
 
-use super::row::{Columns, Range, RowCondition, RowTest, date, never, padded};
+use super::join::{all_of, always, any_of, never, one_of};
+use super::row::{Columns, Range, RowCondition, RowTest, date};
 use super::{Planner, Within};
 use crate::search::paths::Systems;
 use crate::search::query::{Criterion, DateTest, NumberTest, StringMode, Test, Unit, UriMode, ValueTest};
@@ -14,13 +15,7 @@ use crate::store::schema::{Patient, Resource};
 
 /// One instant each: what `last_updated` holds.
 pub(super) fn instants(tests: &[DateTest], at: &Expr) -> Option<Expr> {
-    tests.iter().map(|test| date(test, at.clone(), at.clone())).reduce(ExprTrait::or)
-}
-
-/// As values of a statement: few distinct lengths.
-pub(super) fn id_values(wanted: &[String]) -> Vec<&str> {
-    let ids: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    if ids.is_empty() { ids } else { padded(&ids) }
+    any_of(tests.iter().map(|test| date(test, at.clone(), at.clone())))
 }
 
 pub(super) fn parameter_is(row: &'static str, ids: &[i32]) -> Expr {
@@ -74,6 +69,10 @@ impl Planner<'_> {
         self.table.entry(of).map_or(-1, |entry| i32::from(entry.number))
     }
 
+    pub(super) fn is_one_of(&self, column: Expr, wanted: &[String]) -> Expr {
+        one_of(self.backend, column, &wanted.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// The key by which compartment rows know the patient.
     pub(super) fn patient_key(&self, id: &str) -> Expr {
         let mut statement = Query::select();
@@ -105,35 +104,29 @@ impl Planner<'_> {
             types.iter().filter_map(|of| self.table.parameter(of, criterion.code)).collect();
         let ids: Vec<i32> = parameters.iter().map(|parameter| parameter.id).collect();
         let condition = match &criterion.test {
-            Test::Id(wanted) => self.resource_column(Resource::Id, key).is_in(id_values(wanted)),
+            Test::Id(wanted) => self.is_one_of(self.resource_column(Resource::Id, key), wanted),
             Test::LastUpdated(tests) => {
                 instants(tests, &self.resource_column(Resource::LastUpdated, key)).unwrap_or_else(never)
             }
             // `walk` takes them out and looks at what the others find: who does not must find nothing by them.
             Test::Body(_) => never(),
-            Test::All(parts) => parts
-                .iter()
-                .map(|part| self.criterion(types, part, key, within))
-                .reduce(ExprTrait::and)
-                .unwrap_or_else(|| Expr::cust("1 = 1")),
-            Test::OneOf(parts) => parts
-                .iter()
-                .map(|part| self.criterion(types, part, key, within))
-                .reduce(ExprTrait::or)
-                .unwrap_or_else(never),
-            Test::Typed(parts) => parts
-                .iter()
-                .filter(|(of, _)| types.contains(of))
-                .map(|(of, part)| {
+            Test::All(parts) => {
+                all_of(parts.iter().map(|part| self.criterion(types, part, key, within))).unwrap_or_else(always)
+            }
+            Test::OneOf(parts) => {
+                any_of(parts.iter().map(|part| self.criterion(types, part, key, within))).unwrap_or_else(never)
+            }
+            Test::Typed(parts) => {
+                let of_types = parts.iter().filter(|(of, _)| types.contains(of)).map(|(of, part)| {
                     let met = self.criterion(&[of], part, key, within);
                     match part.test {
                         // Rows are of parameters of one type; an id is not.
                         Test::Id(_) => met.and(self.resource_column(Resource::Type, key).eq(self.number(of))),
                         _ => met,
                     }
-                })
-                .reduce(ExprTrait::or)
-                .unwrap_or_else(never),
+                });
+                any_of(of_types).unwrap_or_else(never)
+            }
             Test::Referred { source, code, criterion } => {
                 self.is_referred_to(types, (source, code), criterion, key, within)
             }
@@ -142,17 +135,16 @@ impl Planner<'_> {
                 let present = self.any_present(&parameters, key);
                 if *missing { present.not() } else { present }
             }
-            Test::Any(tests) => groups(self, &parameters, tests)
-                .into_iter()
-                .flat_map(RowTest::probes)
-                .map(|group| {
+            Test::Any(tests) => {
+                let probes = groups(self, &parameters, tests).into_iter().flat_map(RowTest::probes).map(|group| {
                     // Without statistics SQLite takes the index by value, and scans it for every resource.
                     let hide = self.backend == DbBackend::Sqlite && group.has_range_index();
-                    let condition = group.expr("row", if hide { Columns::Hidden } else { Columns::Plain });
+                    let columns = if hide { Columns::Hidden } else { Columns::Plain };
+                    let condition = group.expr(self.backend, "row", columns);
                     self.has_row(group.table, &ids, Some(condition), key, group.is_probe())
-                })
-                .reduce(ExprTrait::or)
-                .unwrap_or_else(never),
+                });
+                any_of(probes).unwrap_or_else(never)
+            }
             Test::Chain(targets) => key.clone().in_subquery(self.referring(&ids, targets, within)),
         };
         if criterion.negated { condition.not() } else { condition }
@@ -184,8 +176,7 @@ impl Planner<'_> {
                 None => by_kind.push((parameter, vec![parameter.id])),
             }
         }
-        let each = by_kind.iter().map(|(parameter, ids)| self.is_present(parameter, ids, key));
-        each.reduce(ExprTrait::or).unwrap_or_else(never)
+        any_of(by_kind.iter().map(|(parameter, ids)| self.is_present(parameter, ids, key))).unwrap_or_else(never)
     }
 
     fn is_present(&self, parameter: &Parameter, ids: &[i32], key: &Expr) -> Expr {

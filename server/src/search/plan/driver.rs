@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 
 use super::condition::{any_row, parameter_is};
+use super::join::{all_of, any_of, never};
 use super::order::{Key, MOST_KEYS, names};
 use super::row::{Columns, RowTest};
 use super::{Access, Planner, Within};
@@ -137,7 +138,7 @@ impl<'a> Driver<'a> {
                 statement
                     .from(planner.names.table_as(test.table, "lead"))
                     .and_where(parameter_is("lead", &[parameter.id]))
-                    .and_where(test.expr("lead", Columns::Plain));
+                    .and_where(test.expr(planner.backend, "lead", Columns::Plain));
             }
             Driver::Chart { patient, masks, criterion } => {
                 done = Some(*criterion);
@@ -149,7 +150,7 @@ impl<'a> Driver<'a> {
                 statement
                     .from(planner.names.table_as(Compartment::Table, "walk"))
                     .and_where(Expr::col(("walk", Compartment::Patient)).eq(planner.patient_key(patient)))
-                    .and_where(any.reduce(ExprTrait::or).unwrap_or_else(super::row::never));
+                    .and_where(any_of(any).unwrap_or_else(never));
             }
             Driver::Chain { criterion, parameter, targets } => {
                 done = Some(*criterion);
@@ -168,15 +169,12 @@ impl<'a> Driver<'a> {
                     .and_where(Expr::col(("walk", Resource::Deleted)).eq(false));
             }
         }
-        for (at, criterion) in search.criteria.iter().enumerate() {
-            if done == Some(at) {
-                continue;
-            }
-            statement.and_where(match self.own_condition(planner, criterion) {
-                Some(condition) => condition,
-                None => planner.criterion(&search.types, criterion, &key, Within::of(search, access)),
-            });
-        }
+        let others = search.criteria.iter().enumerate().filter(|(at, _)| done != Some(*at));
+        let conditions = others.map(|(_, criterion)| match self.own_condition(planner, criterion) {
+            Some(condition) => condition,
+            None => planner.criterion(&search.types, criterion, &key, Within::of(search, access)),
+        });
+        statement.and_where_option(all_of(conditions));
         if !self.is_boundary(planner, search, access) {
             statement.and_where_option(planner.boundary(&search.types, access.boundary, &key));
         }
@@ -210,20 +208,16 @@ impl<'a> Driver<'a> {
                     return None;
                 }
                 let columns = || (Expr::col(("walk", Compartment::Low)), Expr::col(("walk", Compartment::High)));
-                let any = tests
-                    .iter()
-                    .map(|test| match test {
-                        ValueTest::Date(test) => Some(super::row::date(test, columns().0, columns().1)),
-                        _ => None,
-                    })
-                    .collect::<Option<Vec<_>>>()?
-                    .into_iter()
-                    .reduce(ExprTrait::or)?;
+                let each = tests.iter().map(|test| match test {
+                    ValueTest::Date(test) => Some(super::row::date(test, columns().0, columns().1)),
+                    _ => None,
+                });
+                let any = any_of(each.collect::<Option<Vec<_>>>()?)?;
                 // Both ends of a resource without date are the least there is.
                 Some(columns().1.gt(i64::MIN).and(any))
             }
             (Driver::Resources, Test::Id(ids)) => {
-                let id = Expr::col(("walk", Resource::Id)).is_in(super::condition::id_values(ids));
+                let id = planner.is_one_of(Expr::col(("walk", Resource::Id)), ids);
                 Some(if criterion.negated { id.not() } else { id })
             }
             (Driver::Resources, Test::LastUpdated(tests)) => {

@@ -7,7 +7,7 @@ use vesta_runtime::json::{self, JsonError};
 use vesta_runtime::search::{IndexValue, values};
 
 use super::condition::parameter_is;
-use super::row::padded;
+use super::join::one_of;
 use super::{Access, Planner};
 use crate::search::paths::starts;
 use crate::search::query::{Include, Search};
@@ -110,11 +110,10 @@ impl Includes {
             parts.push(Query::select().column(Asterisk).from_subquery(rows, "part").take());
         };
         for (target, ids) in &self.targets {
-            let ids: Vec<&str> = padded(&ids.iter().map(String::as_str).collect::<Vec<_>>());
             let mut rows = Query::select();
             rows.from(planner.names.table_as(Resource::Table, "lead"))
                 .and_where(Expr::col(("lead", Resource::Type)).eq(planner.number(target)))
-                .and_where(Expr::col(("lead", Resource::Id)).is_in(ids))
+                .and_where(planner.is_one_of(Expr::col(("lead", Resource::Id)), ids))
                 .and_where(Expr::col(("lead", Resource::Deleted)).eq(false));
             part(target, rows, Expr::col(("lead", Resource::Key)));
         }
@@ -123,7 +122,7 @@ impl Includes {
             let mut rows = Query::select();
             rows.from(planner.names.table_as(IndexTable::IndexReference, "lead"))
                 .and_where(parameter_is("lead", &[parameter.id]))
-                .and_where(Expr::col(("lead", Column::Value)).is_in(padded(hashes)));
+                .and_where(one_of(planner.backend, Expr::col(("lead", Column::Value)), hashes));
             part(source, rows, Expr::col(("lead", Column::Resource)));
         }
         let union = parts.into_iter().reduce(|mut all, one| all.union(UnionType::Distinct, one).take())?;

@@ -15,6 +15,7 @@ mod condition;
 mod confirm;
 mod driver;
 mod include;
+mod join;
 mod order;
 mod record;
 mod referrers;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
 use super::Planner;
-use super::row::never;
+use super::join::{any_of, never};
 use crate::access::Boundary;
 use crate::store::schema::{Compartment, Resource};
 
@@ -43,7 +43,7 @@ impl Planner<'_> {
         page.expr_as(column(Compartment::Resource), "key")
             .from(self.names.table_as(Compartment::Table, "walk"))
             .and_where(column(Compartment::Patient).eq(self.patient_key(record.patient)))
-            .and_where(of_types.reduce(ExprTrait::or).unwrap_or_else(never))
+            .and_where(any_of(of_types).unwrap_or_else(never))
             .order_by(("walk", Compartment::Resource), Order::Asc)
             .limit(record.most as u64);
         for (of, granted) in record.parts {

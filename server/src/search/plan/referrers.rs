@@ -4,6 +4,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use vesta_runtime::search::SearchParameterType;
 
 use super::condition::parameter_is;
+use super::join::one_of;
 use super::row::padded;
 use super::{Access, Planner};
 use crate::store::index::{Column, IndexTable, Meaning};
@@ -55,7 +56,7 @@ impl Planner<'_> {
         rows.expr(Expr::col(("row", Column::Resource)))
             .from(self.names.table_as(IndexTable::IndexReference, "row"))
             .and_where(parameter_is("row", &[parameter.id]))
-            .and_where(Expr::col(("row", Column::Value)).is_in(padded(&hashes)));
+            .and_where(one_of(self.backend, Expr::col(("row", Column::Value)), &hashes));
         let key = Expr::col(("body", Resource::Key));
         let mut statement = Query::select();
         select_stored(&mut statement, "body");

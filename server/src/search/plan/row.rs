@@ -1,8 +1,10 @@
 //! What an index row must have, as an expression on its columns.
 
 use rust_decimal::Decimal;
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr};
 
+use super::join::{any_of, never, one_of};
 use crate::search::query::{DateTest, NumberTest, Prefix};
 use crate::store::index::{Column, IndexTable, cut, instant_bytes, number_bytes};
 
@@ -103,21 +105,17 @@ impl RowTest {
         matches!(self.table, IndexTable::IndexDate | IndexTable::IndexNumber | IndexTable::IndexQuantity)
     }
 
-    pub(super) fn expr(&self, row: &'static str, columns: Columns) -> Expr {
+    pub(super) fn expr(&self, backend: DbBackend, row: &'static str, columns: Columns) -> Expr {
         let hashes: Vec<i64> = self
             .any
             .iter()
             .filter_map(|one| if let RowCondition::Hash(hash) = one { Some(*hash) } else { None })
             .collect();
         let value = Expr::col((row, Column::Value));
-        let equal = match hashes.as_slice() {
-            [] => None,
-            [one] => Some(value.eq(*one)),
-            several => Some(value.is_in(padded(several))),
-        };
+        let equal = (!hashes.is_empty()).then(|| one_of(backend, value, &hashes));
         let others =
             self.any.iter().filter(|one| !matches!(one, RowCondition::Hash(_))).map(|one| one.expr(row, columns));
-        equal.into_iter().chain(others).reduce(ExprTrait::or).unwrap_or_else(never)
+        any_of(equal.into_iter().chain(others)).unwrap_or_else(never)
     }
 }
 
@@ -130,10 +128,6 @@ pub(super) fn padded<T: Copy>(values: &[T]) -> Vec<T> {
     let mut padded = values.to_vec();
     padded.resize(values.len().next_power_of_two(), last);
     padded
-}
-
-pub(super) fn never() -> Expr {
-    Expr::cust("1 = 0")
 }
 
 /// How a condition names the ends of a range.

@@ -86,7 +86,6 @@ pub(in super::super) fn spawn(
         };
         std::thread::Builder::new()
             .name("vesta-writer".to_owned())
-            .stack_size(crate::store::STACK_BYTES)
             .spawn(run)
             .map_err(|error| StoreError::Unavailable(format!("no thread for the writer: {error}")))?;
     } else {

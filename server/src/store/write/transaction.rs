@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, StatementBuilder,
 
 use super::super::columns::Columns;
 use super::super::error::StoreError;
+use super::super::read::bounded;
 use super::insert::Insert;
 use super::sqlite::SqliteWriter;
 use super::task::WriteContext;
@@ -43,10 +44,13 @@ impl Transaction {
         match self {
             Transaction::Sqlite(SqliteTransaction { writer, .. }) => {
                 let (sql, values) = statement.build(SqliteQueryBuilder);
+                bounded(DbBackend::Sqlite, values.0.len())?;
                 writer.query(&sql, [values], decode)
             }
             Transaction::Postgres(transaction) => {
-                let rows = transaction.query_all(statement).await?;
+                let statement = StatementBuilder::build(statement, &DbBackend::Postgres);
+                bounded(DbBackend::Postgres, statement.values.as_ref().map_or(0, |values| values.0.len()))?;
+                let rows = transaction.query_all_raw(statement).await?;
                 rows.iter().map(|row| decode(row)).collect()
             }
         }
