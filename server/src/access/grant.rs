@@ -306,8 +306,8 @@ fn constraint(
     }
     if search.looks_at_bodies() {
         return lasting(
-            "a scope is decided by what is indexed: :text, :code-text, _text, _content, near and composites of two \
-             ranges are for searches",
+            "a scope is decided by what is indexed: :text, :code-text, near and composites of two ranges are for \
+             searches",
         );
     }
     Ok(search.criteria)

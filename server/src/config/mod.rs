@@ -101,6 +101,8 @@ pub struct Log {
 pub struct Search {
     /// What a request without `Prefer: handling` gets.
     pub handling: SearchHandling,
+    /// Whether `_text` and `_content` are offered: their index costs time and room with each write.
+    pub full_text: bool,
 }
 
 /// What writes may do where the standard leaves it to the server.
@@ -155,7 +157,7 @@ impl Default for Config {
                 shutdown_timeout: Duration::from_secs(10),
             },
             log: Log { format: LogFormat::Text, level: "info".to_owned() },
-            search: Search { handling: SearchHandling::Lenient },
+            search: Search { handling: SearchHandling::Lenient, full_text: true },
             writes: Writes { delete_referenced: false, conditional_delete_multiple: false },
             oauth: OAuth::default(),
             guides: Vec::new(),

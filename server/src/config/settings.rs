@@ -272,6 +272,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "search.full_text",
+        expected: EXPECTED_BOOLEAN,
+        secret: false,
+        set: |config, raw| raw.boolean().map(|value| config.search.full_text = value),
+        show: |config| config.search.full_text.to_string(),
+    },
+    Setting {
         name: "oauth.registration",
         expected: "expected \"open\" or \"closed\"",
         secret: false,

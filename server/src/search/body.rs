@@ -1,13 +1,11 @@
-//! What is decided on the resource itself, because no rows are kept for it: texts beside codes, words of the narrative,
+//! What is decided on the resource itself, because no rows are kept for it: texts beside codes,
 //! distances, and composites of two ranges. A search walks what its other criteria find, and looks at each.
-
-use std::collections::HashSet;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
 use vesta_runtime::decimal;
-use vesta_runtime::search::{canonical, fold, values};
+use vesta_runtime::search::{canonical, values};
 
 use super::escape::{split, unescape};
 use super::query::{Search, Test, ValueTest};
@@ -20,11 +18,6 @@ pub enum BodyTest {
     Missing(bool),
     /// Within the distance of one of these places.
     Near(Vec<Near>),
-    /// All words of one of these lists stand in the narrative, or anywhere.
-    Words {
-        narrative: bool,
-        any: Vec<Vec<String>>,
-    },
 }
 
 /// A circle on the earth: degrees and metres.
@@ -84,57 +77,6 @@ impl Near {
     }
 }
 
-/// Words, all of which must be there; `OR` between two lists of them. <https://hl7.org/fhir/R4/search.html#content>
-pub(super) fn word_lists(text: &str) -> Result<Vec<Vec<String>>, String> {
-    let mut lists = vec![Vec::new()];
-    for part in text.split_whitespace() {
-        match part {
-            "OR" => lists.push(Vec::new()),
-            "AND" => {}
-            _ => lists[..].last_mut().into_iter().for_each(|list| list.extend(words(part))),
-        }
-    }
-    if lists.iter().any(Vec::is_empty) {
-        return Err("words were expected, perhaps with OR between them".to_owned());
-    }
-    Ok(lists)
-}
-
-fn words(text: &str) -> Vec<String> {
-    let folded = fold(text);
-    folded.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-/// The text of XHTML, without its tags and with the entities of XML as they read.
-fn narrative(div: &str) -> String {
-    let mut text = String::with_capacity(div.len());
-    let mut inside = false;
-    for letter in div.chars() {
-        match letter {
-            '<' => inside = true,
-            '>' => {
-                inside = false;
-                text.push(' ');
-            }
-            letter if !inside => text.push(letter),
-            _ => {}
-        }
-    }
-    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
-        .iter()
-        .fold(text, |text, (entity, plain)| text.replace(entity, plain))
-}
-
-fn every_word(value: &Value, found: &mut HashSet<String>) {
-    match value {
-        Value::String(text) => found.extend(words(&narrative(text))),
-        Value::Number(number) => found.extend(words(&number.to_string())),
-        Value::Array(items) => items.iter().for_each(|item| every_word(item, found)),
-        Value::Object(object) => object.values().for_each(|item| every_word(item, found)),
-        _ => {}
-    }
-}
-
 impl BodyTest {
     /// `code` is the parameter's.
     pub(super) fn accepts(&self, table: &ParameterTable, resource: &Value, code: &str) -> bool {
@@ -155,16 +97,6 @@ impl BodyTest {
                 };
                 let place = degrees("latitude").zip(degrees("longitude"));
                 place.is_some_and(|(latitude, longitude)| any.iter().any(|near| near.reaches(latitude, longitude)))
-            }
-            BodyTest::Words { narrative: true, any } => {
-                let div = resource.get("text").and_then(|text| text.get("div")?.as_str()).unwrap_or_default();
-                let found: HashSet<String> = words(&narrative(div)).into_iter().collect();
-                any.iter().any(|all| all.iter().all(|word| found.contains(word)))
-            }
-            BodyTest::Words { narrative: false, any } => {
-                let mut found = HashSet::new();
-                every_word(resource, &mut found);
-                any.iter().any(|all| all.iter().all(|word| found.contains(word)))
             }
         }
     }
@@ -210,17 +142,5 @@ mod tests {
         for wrong in ["", "1", "91|0", "0|181", "a|b", "0|0|x", "0|0|1|kg", "0|0|-1|km", "0|0|1|km|x"] {
             assert!(Near::parse(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn words_are_those_that_a_reader_sees() {
-        let div = r#"<div xmlns="http://www.w3.org/1999/xhtml"><p class="hidden">Müller &amp; Söhne</p>x</div>"#;
-        assert_eq!(words(&narrative(div)), ["muller", "sohne", "x"]);
-        assert_eq!(
-            word_lists("bone OR liver Métastases"),
-            Ok(vec![vec!["bone".to_owned()], vec!["liver".to_owned(), "metastases".to_owned()]])
-        );
-        assert!(word_lists("bone OR").is_err());
-        assert!(word_lists(" ").is_err());
     }
 }

@@ -218,6 +218,12 @@ impl Parser<'_> {
                 _ => self.no_operator(name, code, operator_name, "eq, ne"),
             };
         }
+        if matches!(code, "_text" | "_content") {
+            return match operator {
+                Operator::Eq | Operator::Co => plain(self, escaped),
+                _ => self.no_operator(name, code, operator_name, "eq, co, pr"),
+            };
+        }
         if code == "_lastUpdated" {
             return match prefix(operator) {
                 Some(prefix) => plain(self, format!("{prefix}{value}")),

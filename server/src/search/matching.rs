@@ -5,6 +5,7 @@ use vesta_runtime::search::{IndexValue, fold, values};
 
 use super::query::{Criterion, Search, StringMode, Test, Unit, UriMode, ValueTest};
 use super::table::ParameterTable;
+use super::words::words_of;
 use crate::store::index::reference_hashes;
 use vesta_runtime::date::DateTime;
 
@@ -64,11 +65,15 @@ fn accepts(table: &ParameterTable, resource: &Value, criterion: &Criterion, arou
                 let (low, _) = at.covers();
                 tests.iter().any(|test| test.accepts(low, low))
             }),
+        Test::Missing(missing) if matches!(criterion.code, "_text" | "_content") => {
+            words_of(table.schema(), resource, criterion.code).is_empty() == *missing
+        }
         Test::Missing(missing) => found().is_empty() == *missing,
         Test::Any(tests) => found().iter().any(|value| tests.iter().any(|test| test.accepts(table, value))),
         Test::All(parts) => parts.iter().all(|part| accepts(table, resource, part, around)),
         Test::OneOf(parts) => parts.iter().any(|part| accepts(table, resource, part, around)),
         Test::Typed(parts) => parts.iter().any(|(name, part)| *name == of && accepts(table, resource, part, around)),
+        Test::Words(words) => words.accepts(&words_of(table.schema(), resource, criterion.code)),
         Test::Body(test) => test.accepts(table, resource, criterion.code),
         Test::Chain(targets) => found().iter().filter_map(|value| local(table, value)).any(|(target, id)| {
             targets

@@ -21,6 +21,7 @@ mod sort;
 mod table;
 mod terminology;
 mod values;
+mod words;
 
 pub use self::body::{BodyTest, Near};
 pub use self::criteria::compartment_types;
@@ -35,6 +36,8 @@ pub use self::query::{
 };
 pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, TypeBoundary, TypeEntry, definitions};
 pub use self::terminology::{Answers, Question};
+pub(crate) use self::words::words_of;
+pub use self::words::{Words, without_words};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,12 +8,13 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
-use super::body::{BodyTest, Near, word_lists};
+use super::body::{BodyTest, Near};
 use super::escape::{split, unescape};
 use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test, joined};
 use super::table::{ParameterTable, is_in_bodies, is_in_tables};
 use super::terminology::{Answers, MODIFIERS, Question};
 use super::values::{Reader, date, modifiers};
+use super::words::{Words, is_of_words};
 use crate::fhir::Handling;
 
 /// `code[:modifier]`, or `code[:type].rest`.
@@ -235,12 +236,22 @@ impl Parser<'_> {
             "_list" if parsed.chain.is_none() && parsed.modifier.is_none() => return self.list(name, value),
             // What is searched are the resources, not what they contain: the default.
             "_contained" if text == name && value == "false" => return None,
+            "_text" | "_content"
+                if self.search.types.iter().all(|of| self.table.parameter(of, parsed.code).is_none()) =>
+            {
+                let message = format!("{} is not offered: this site keeps no index of words", parsed.code);
+                self.ignore(name, IssueKind::NotSupported, message);
+                return None;
+            }
             "_query" | "_contained" | "_containedType" | "_score" => {
                 let message = format!("the parameter {:?} is not supported", parsed.code);
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;
             }
             _ => {}
+        }
+        if let Some(definition) = self.definition(parsed.code).filter(|known| is_of_words(known)) {
+            return self.of_words(name, parsed, definition, value);
         }
         if let Some(definition) = self.definition(parsed.code).filter(|known| is_in_bodies(known)) {
             return self.of_body(name, parsed, definition, value);
@@ -280,15 +291,7 @@ impl Parser<'_> {
     ) -> Option<Criterion> {
         let code = definition.code;
         if modifier == Some("missing") {
-            let missing = match value {
-                "true" => true,
-                "false" => false,
-                _ => {
-                    self.fail(name, IssueKind::Value, format!("{name}: true or false was expected"));
-                    return None;
-                }
-            };
-            return Some(Criterion { code, negated: false, test: Test::Missing(missing) });
+            return self.missing(name, code, value);
         }
         if let Some(modifier) = modifier.filter(|one| definition.kind == Kind::Token && MODIFIERS.contains(one)) {
             return self.by_terminology(name, definition, modifier, value);
@@ -324,6 +327,50 @@ impl Parser<'_> {
         }
     }
 
+    /// `_text` and `_content`.
+    fn of_words(
+        &mut self,
+        name: &str,
+        parsed: &Name<'_>,
+        definition: &'static SearchParameter,
+        value: &str,
+    ) -> Option<Criterion> {
+        let code = definition.code;
+        if parsed.chain.is_some() || parsed.modifier.is_some_and(|modifier| modifier != "missing") {
+            let message = format!("{name}: {code} takes no modifier but :missing, and no chain");
+            self.fail(name, IssueKind::NotSupported, message);
+            return None;
+        }
+        if self.search.types.iter().any(|of| !self.table.is_indexed(of, code)) {
+            self.not_indexed(name, code);
+            return None;
+        }
+        if parsed.modifier.is_some() {
+            return self.missing(name, code, value);
+        }
+        let values: Result<Vec<_>, _> =
+            split(value, ',').into_iter().map(|text| Words::parse(&unescape(text))).collect();
+        match values {
+            Ok(any) => Some(Criterion { code, negated: false, test: Test::Words(Words::Any(any)) }),
+            Err(wrong) => {
+                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
+                None
+            }
+        }
+    }
+
+    fn missing(&mut self, name: &str, code: &'static str, value: &str) -> Option<Criterion> {
+        let missing = match value {
+            "true" => true,
+            "false" => false,
+            _ => {
+                self.fail(name, IssueKind::Value, format!("{name}: true or false was expected"));
+                return None;
+            }
+        };
+        Some(Criterion { code, negated: false, test: Test::Missing(missing) })
+    }
+
     /// Those that no rows are kept for.
     fn of_body(
         &mut self,
@@ -344,11 +391,6 @@ impl Parser<'_> {
         let values = split(value, ',');
         let test = match code {
             "near" => values.into_iter().map(Near::parse).collect::<Result<Vec<_>, _>>().map(BodyTest::Near),
-            "_text" | "_content" => {
-                let lists = values.into_iter().map(|text| word_lists(&unescape(text))).collect::<Result<Vec<_>, _>>();
-                let narrative = code == "_text";
-                lists.map(|lists| BodyTest::Words { narrative, any: lists.into_iter().flatten().collect() })
-            }
             _ if parsed.modifier.is_some() => match value {
                 "true" => Ok(BodyTest::Missing(true)),
                 "false" => Ok(BodyTest::Missing(false)),

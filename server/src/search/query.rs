@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use vesta_runtime::search::{Reference, SearchParameterType};
 
 use super::body::BodyTest;
+use super::words::Words;
 use crate::access::Boundary;
 
 /// A search over one type, or over several.
@@ -61,6 +62,8 @@ pub enum Test {
     OneOf(Vec<Criterion>),
     /// One of these holds, each for resources of its type: membership in a compartment.
     Typed(Vec<(&'static str, Criterion)>),
+    /// `_text` and `_content`: the words are there.
+    Words(Words),
     /// What no rows tell.
     Body(BodyTest),
 }
@@ -278,13 +281,13 @@ impl Test {
             }
             Test::All(parts) | Test::OneOf(parts) => parts.iter().for_each(|part| part.test.reached(found)),
             Test::Typed(parts) => parts.iter().for_each(|(_, part)| part.test.reached(found)),
-            Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) | Test::Body(_) => {}
+            Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) | Test::Words(_) | Test::Body(_) => {}
         }
     }
 
     fn ranges(&self) -> usize {
         match self {
-            Test::Id(_) | Test::Missing(_) | Test::Body(_) => 0,
+            Test::Id(_) | Test::Missing(_) | Test::Words(_) | Test::Body(_) => 0,
             Test::LastUpdated(tests) => tests.len(),
             Test::Any(tests) => tests.iter().filter(|test| test.is_range()).count(),
             Test::Chain(parts) | Test::Typed(parts) => parts.iter().map(|(_, part)| part.test.ranges()).sum(),
@@ -299,6 +302,7 @@ impl Test {
             Test::Id(ids) => ids.len(),
             Test::LastUpdated(tests) => tests.len(),
             Test::Missing(_) | Test::Body(_) => 1,
+            Test::Words(words) => words.count(),
             Test::Any(tests) => tests.len(),
             Test::Chain(parts) | Test::Typed(parts) => parts.iter().map(|(_, part)| part.test.values()).sum(),
             Test::Referred { criterion, .. } => criterion.test.values(),

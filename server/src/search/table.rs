@@ -13,6 +13,7 @@ use vesta_runtime::schema::Schema;
 use vesta_runtime::search::{Reference, SearchParameter, SearchParameterType};
 
 use super::paths::{self, Systems};
+use super::words::is_of_words;
 use crate::store::index::HashKey;
 use crate::store::{Dictionary, ParameterDefinition};
 
@@ -38,6 +39,9 @@ impl Default for SearchLimits {
 
 /// Changes when the form of index rows does, so that a database made before is re-indexed.
 const INDEX_FORMAT: u64 = 2;
+
+/// Changes when other words would be found in a resource.
+const WORDS_FORMAT: u64 = 1;
 
 /// Elements that the patient boundary follows and no search parameter of R4 has: whose protection a Binary shares
 /// (<https://hl7.org/fhir/R4/binary.html#security-context>), and which Binaries a report is presented as. Their rows
@@ -116,7 +120,8 @@ pub struct Parameter {
 impl Parameter {
     /// Whether a search can use it.
     pub fn is_served(&self) -> bool {
-        self.is_in_tables() || is_in_bodies(self.definition) || matches!(self.definition.code, "_id" | "_lastUpdated")
+        let of_itself = matches!(self.definition.code, "_id" | "_lastUpdated");
+        self.is_in_tables() || is_of_words(self.definition) || is_in_bodies(self.definition) || of_itself
     }
 
     /// Whether it has rows in index tables: `_id` and `_lastUpdated` are columns of the resource itself.
@@ -127,7 +132,7 @@ impl Parameter {
 
 /// Whether searches answer it by a look at the resources themselves.
 pub(super) fn is_in_bodies(definition: &SearchParameter) -> bool {
-    matches!(definition.code, "_text" | "_content" | "near") || has_two_ranges(definition)
+    definition.code == "near" || has_two_ranges(definition)
 }
 
 pub(super) fn is_in_tables(definition: &SearchParameter) -> bool {
@@ -170,6 +175,15 @@ pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> 
                 });
             }
         }
+    }
+    for entry in types {
+        let of_words = entry.parameters.iter().filter(|parameter| is_of_words(parameter));
+        definitions.extend(of_words.map(|parameter| ParameterDefinition {
+            resource_type: entry.number,
+            code: parameter.code.to_owned(),
+            url: parameter.url.to_owned(),
+            extractor_hash: WORDS_FORMAT,
+        }));
     }
     definitions.extend(types.iter().map(|entry| ParameterDefinition {
         resource_type: entry.number,
@@ -283,6 +297,10 @@ impl ParameterTable {
 
     pub(crate) fn hash_key(&self) -> HashKey {
         HashKey(self.dictionary.hash_key())
+    }
+
+    pub(crate) fn schema(&self) -> &'static Schema {
+        self.schema
     }
 
     pub fn base(&self) -> &str {

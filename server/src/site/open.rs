@@ -9,7 +9,7 @@ use super::{DataFolder, SiteError, audit_key};
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config, SiteName};
 use crate::fhir::{PageSizes, Service, WriteRules};
-use crate::search::{ParameterTable, SearchLimits, definitions, types};
+use crate::search::{ParameterTable, SearchLimits, definitions, types, without_words};
 use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
 
 /// Connections to PostgreSQL of one process, for all its sites.
@@ -64,6 +64,7 @@ pub async fn open_service(
     let failed = |source| SiteError::Store { site: site.clone(), source };
     let guides = enabled(&config.guides);
     let types = types(&guides);
+    let types = if config.search.full_text { types } else { without_words(types) };
     let options = Options {
         database: databases.of(folder, site),
         clock: clock.clone(),

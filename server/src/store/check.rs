@@ -217,7 +217,7 @@ impl Check<'_> {
     async fn totals(&mut self) -> Result<(), StoreError> {
         let names = self.store.names();
         let mut index_rows = 0;
-        for statement in index::totals(names, &self.parameters) {
+        for statement in index::totals(self.store.backend(), names, &self.parameters) {
             index_rows += self.integer(&statement).await? as u64;
         }
         let count = |table| Query::select().expr(Expr::cust("count(*)")).from(names.table(table)).take();

@@ -11,7 +11,7 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Tables), Box::new(Identities), Box::new(AuditHeads)]
+        vec![Box::new(Tables), Box::new(Identities), Box::new(AuditHeads), Box::new(FullText)]
     }
 }
 
@@ -84,6 +84,25 @@ impl MigrationTrait for AuditHeads {
             table.extra("WITHOUT ROWID");
         }
         manager.create_table(table).await
+    }
+}
+
+/// The words of resources.
+struct FullText;
+
+impl MigrationName for FullText {
+    fn name(&self) -> &str {
+        "m0004_full_text"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for FullText {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in index::word_tables(manager.get_database_backend()) {
+            manager.get_connection().execute_unprepared(&table).await?;
+        }
+        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Deriving rows again in the background: of parameters that are new or whose extractor changed, in bites that the
 //! writer takes between requests.
 
-use sea_orm::ConnectionTrait;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::columns::{Columns, stored};
 use super::dictionary::{set_setting, setting};
@@ -141,7 +141,8 @@ async fn retire(batch: &mut Batch<'_>, bite: usize) -> Result<(), StoreError> {
     let retired = batch.transaction.query(&in_state(names, state::RETIRED), pending).await?;
     let Some(retired) = retired.into_iter().next() else { return Ok(()) };
     let mut removed = 0;
-    for statement in index::delete_parameter(names, retired.id, bite) {
+    let backend = if batch.transaction.is_postgres() { DbBackend::Postgres } else { DbBackend::Sqlite };
+    for statement in index::delete_parameter(backend, names, retired.id, bite) {
         removed += batch.transaction.execute(&statement).await?;
     }
     if removed == 0 {

@@ -11,7 +11,7 @@ use crate::digest::{Package, SearchParameter, Specification};
 use crate::fhirpath::{Compiler, Types, Uses};
 use crate::links;
 
-/// Parameters without an expression that the server answers by a look at the resources themselves.
+/// Parameters without an expression that the server answers: by an index of words, or a look at the resources themselves.
 const LOOKED_AT: [&str; 3] = ["_text", "_content", "near"];
 
 /// A parameter of one base, `Patient` or `Resource`.

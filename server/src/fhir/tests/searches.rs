@@ -360,7 +360,7 @@ async fn a_functional_list_is_told_by_the_record() {
 #[tokio::test]
 async fn a_search_is_explained_to_operators_only() {
     let fixture = filled().await;
-    let asked = pairs(&[("patient", "p"), ("_text", "word"), ("__explain", "")]);
+    let asked = pairs(&[("patient", "p"), ("code:text", "word"), ("__explain", "")]);
     let refused = search::search(&fixture.request(), "Observation", &asked).await.unwrap_err();
     assert_eq!(refused.kind, Kind::Forbidden);
     assert!(format!("{refused:?}").contains("system/Observation.s"), "{refused:?}");
@@ -391,9 +391,9 @@ async fn a_chained_key_of_the_order_is_read_within_the_token() {
     assert_eq!(refused.kind, Kind::Forbidden);
 }
 
-/// What has no rows is looked at: <https://hl7.org/fhir/R4/search.html#content>, <https://hl7.org/fhir/R4/location.html#search>
+/// Words are indexed, and what has no rows is looked at: <https://hl7.org/fhir/R4/search.html#content>, <https://hl7.org/fhir/R4/location.html#search>
 #[tokio::test]
-async fn words_distances_and_composites_of_two_ranges_are_found_in_the_resources() {
+async fn words_distances_and_composites_of_two_ranges_are_found() {
     let fixture = Fixture::new("user/*.cruds").await;
     let place = |id: &str, latitude: f64, longitude: f64| {
         json!({ "resourceType": "Location", "id": id, "position": { "latitude": latitude, "longitude": longitude },
@@ -416,6 +416,8 @@ async fn words_distances_and_composites_of_two_ranges_are_found_in_the_resources
         ("Location", ("_text", "clinic London"), vec!["london"]),
         ("Location", ("_content", "clinic"), vec!["london", "nowhere", "paris"]),
         ("Location", ("_content", "sea OR paris"), vec!["nowhere", "paris"]),
+        ("Location", ("_content", "clinic and (sea OR paris)"), vec!["nowhere", "paris"]),
+        ("Location", ("_text:missing", "true"), vec!["nowhere"]),
         ("MolecularSequence", ("chromosome-window-coordinate", "1$lt250$gt150"), vec!["w1"]),
         ("MolecularSequence", ("chromosome-window-coordinate", "1$gt0$gt0"), vec!["w1", "w2"]),
         ("MolecularSequence", ("chromosome-window-coordinate:missing", "true"), vec![]),

@@ -93,6 +93,13 @@ impl Planner<'_> {
                     found.push(statement);
                 }
             }
+            (Test::Words(words), false) if !ids.is_empty() => {
+                let mut statement = Query::select();
+                self.select_words(&mut statement, goal, criterion.code, &ids, words);
+                let key = Expr::col((goal, Column::Rowid));
+                statement.expr_as(key.clone(), "key").and_where_option(self.reached(types, within, &key));
+                return statement;
+            }
             (Test::Chain(targets), false) if !ids.is_empty() => {
                 let mut statement = Query::select();
                 statement.from_subquery(self.referring(&ids, targets, within.deeper()), goal);

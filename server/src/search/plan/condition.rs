@@ -131,6 +131,11 @@ impl Planner<'_> {
                 self.is_referred_to(types, (source, code), criterion, key, within)
             }
             _ if parameters.is_empty() => never(),
+            Test::Words(words) => self.has_words(criterion.code, &ids, Some(words), key),
+            Test::Missing(missing) if matches!(criterion.code, "_text" | "_content") => {
+                let present = self.has_words(criterion.code, &ids, None, key);
+                if *missing { present.not() } else { present }
+            }
             Test::Missing(missing) => {
                 let present = self.any_present(&parameters, key);
                 if *missing { present.not() } else { present }

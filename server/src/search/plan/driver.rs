@@ -12,6 +12,7 @@ use super::{Access, Planner, Within};
 use crate::access::Boundary;
 use crate::search::query::{Criterion, Prefix, Search, Sort, Test, ValueTest};
 use crate::search::table::{ITSELF, Parameter, ParameterTable, Rule};
+use crate::search::words::Words;
 use crate::store::index::{Column, IndexTable};
 use crate::store::schema::{Compartment, Resource};
 
@@ -22,6 +23,8 @@ pub(super) enum Driver<'a> {
     Chart { patient: String, masks: BTreeMap<i64, Vec<i32>>, criterion: usize },
     /// The index rows of one criterion, over one type.
     Rows { criterion: usize, parameter: &'a Parameter, test: RowTest },
+    /// What has words.
+    Words { criterion: usize, parameter: i32, words: Words },
     /// What one chain leads to.
     Chain { criterion: usize, parameter: i32, targets: Vec<(&'static str, Criterion)> },
     /// The resources of the types, last changed first.
@@ -61,6 +64,9 @@ impl<'a> Driver<'a> {
         match candidates.min_by_key(|(rank, at, ..)| (*rank, *at)) {
             Some((_, at, Criterion { test: Test::Chain(targets), .. }, parameter)) => {
                 Driver::Chain { criterion: at, parameter: parameter.id, targets: targets.clone() }
+            }
+            Some((_, at, Criterion { test: Test::Words(words), .. }, parameter)) => {
+                Driver::Words { criterion: at, parameter: parameter.id, words: words.clone() }
             }
             Some((_, at, Criterion { test: Test::Any(tests), .. }, parameter)) => {
                 match any_row(planner, parameter, tests) {
@@ -106,6 +112,7 @@ impl<'a> Driver<'a> {
         match self {
             Driver::Walk { .. } | Driver::Chart { .. } => Expr::col(("walk", Compartment::Resource)),
             Driver::Rows { .. } | Driver::Chain { .. } => Expr::col(("lead", Column::Resource)),
+            Driver::Words { .. } => Expr::col(("lead", Column::Rowid)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
         }
     }
@@ -151,6 +158,11 @@ impl<'a> Driver<'a> {
                     .from(planner.names.table_as(Compartment::Table, "walk"))
                     .and_where(Expr::col(("walk", Compartment::Patient)).eq(planner.patient_key(patient)))
                     .and_where(any_of(any).unwrap_or_else(never));
+            }
+            Driver::Words { criterion, parameter, words } => {
+                done = Some(*criterion);
+                let code = search.criteria[*criterion].code;
+                planner.select_words(&mut statement, "lead", code, &[*parameter], words);
             }
             Driver::Chain { criterion, parameter, targets } => {
                 done = Some(*criterion);
@@ -246,7 +258,7 @@ impl<'a> Driver<'a> {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
-                Driver::Chain { .. } | Driver::Chart { .. } => Vec::new(),
+                Driver::Chain { .. } | Driver::Chart { .. } | Driver::Words { .. } => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
                 Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range() => {
                     if !test.is_one_row() {
@@ -330,6 +342,8 @@ fn rank(planner: &Planner<'_>, of: &str, criterion: &Criterion) -> Option<u32> {
     let parameter = planner.table.parameter(of, criterion.code)?;
     match &criterion.test {
         Test::Any(tests) => Some(rank_of_rows(parameter, tests, &any_row(planner, parameter, tests)?)),
+        // Words that are worth asking for are in few resources.
+        Test::Words(_) => Some(9),
         // More resources refer to one than there are such; but whatever drives, all that the chain leads to is found.
         Test::Chain(targets) => {
             let ends = targets.iter().map(|(target, inner)| match &inner.test {

@@ -22,6 +22,7 @@ mod referrers;
 mod row;
 mod sort;
 mod walk;
+mod words;
 
 use std::collections::BTreeMap;
 

@@ -95,7 +95,7 @@ impl RowTest {
             | IndexTable::IndexQuantity
             | IndexTable::IndexComposite
             | IndexTable::IndexIdentity => true,
-            IndexTable::IndexString => false,
+            IndexTable::IndexString | IndexTable::IndexNarrative | IndexTable::IndexContent => false,
             IndexTable::IndexUri => self.any.iter().all(|one| matches!(one, RowCondition::Uri(_))),
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vesta_runtime::date::DateTime;
 use vesta_runtime::search::{IndexValue, SearchParameterType, values};
 
+use super::super::words::is_of_words;
 use super::*;
 
 const PREFIXES: [&str; 9] = ["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
@@ -98,7 +99,8 @@ pub(super) async fn compare(fixture: &Fixture, resources: &[Value], values_each:
     let names: BTreeSet<&str> = resources.iter().filter_map(|resource| resource["resourceType"].as_str()).collect();
     for name in names {
         let of_type: Vec<&Value> = resources.iter().filter(|resource| resource["resourceType"] == name).collect();
-        for parameter in table.parameters(name).filter(|parameter| parameter.is_in_tables()) {
+        let is_indexed = |known: &&Parameter| known.is_in_tables() || is_of_words(known.definition);
+        for parameter in table.parameters(name).filter(is_indexed) {
             let code = parameter.definition.code;
             let mut pairs = BTreeSet::from([
                 (format!("{code}:missing"), "true".to_owned()),
@@ -108,6 +110,14 @@ pub(super) async fn compare(fixture: &Fixture, resources: &[Value], values_each:
                 of_type.iter().filter_map(|resource| Some(values(parameter.definition, table.root(resource)?.1)));
             for value in found.flatten().step_by(3).take(values_each) {
                 pairs.extend(queries(code, &value));
+            }
+            if is_of_words(parameter.definition) {
+                let said: BTreeSet<String> =
+                    of_type.iter().take(20).flat_map(|resource| words_of(table.schema(), resource, code)).collect();
+                let said: Vec<String> = said.into_iter().step_by(5).take(values_each).collect();
+                pairs.extend(said.iter().map(|word| (code.to_owned(), word.clone())));
+                pairs.extend(said.windows(2).map(|two| (code.to_owned(), two.join(" and "))));
+                pairs.extend(said.windows(2).map(|two| (code.to_owned(), two.join(" or "))));
             }
             use SearchParameterType::{Date, Number, Quantity, String as Text, Uri};
             let mut sortable = matches!(parameter.definition.kind, Date | Number | Quantity | Text | Uri);

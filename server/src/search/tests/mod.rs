@@ -14,6 +14,7 @@ mod refusals;
 mod rows;
 mod samples;
 mod shapes;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -58,6 +58,8 @@ async fn pages(fixture: Fixture) {
         "status=final&_sort=-_lastUpdated,_id",
         "date=ge2023",
         "code=c,d",
+        "_content=observation",
+        "_content=final or nothing&_sort=date",
         "_sort=date,-_id",
         "_sort=patient.family,-date",
         "code=c&_sort=-patient.birthdate",

@@ -118,6 +118,10 @@ static COMMON: [&SearchParameter; 3] = [
     },
 ];
 
+fn words() -> [&'static SearchParameter; 2] {
+    [parameter!("DomainResource" "_text" Special "" []), parameter!("Resource" "_content" Special "" [])]
+}
+
 fn own(name: &str) -> Vec<&'static SearchParameter> {
     match name {
         "Patient" => vec![
@@ -200,7 +204,7 @@ pub(super) fn types() -> Vec<TypeEntry> {
         .map(|(number, name)| TypeEntry {
             name,
             number,
-            parameters: COMMON.into_iter().chain(own(name)).collect(),
+            parameters: COMMON.into_iter().chain(words()).chain(own(name)).collect(),
             boundary: boundary(name),
         })
         .collect()

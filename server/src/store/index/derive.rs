@@ -10,10 +10,12 @@ use vesta_runtime::node::Node;
 use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values};
 
 use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
+use super::words::text;
 use super::{
-    CompositeRow, DateRow, IdentityRow, IndexRows, NumberRow, QuantityRow, ReferenceRow, StringRow, TokenRow, UriRow,
+    CompositeRow, ContentRow, DateRow, IdentityRow, IndexRows, NarrativeRow, NumberRow, QuantityRow, ReferenceRow,
+    StringRow, TokenRow, UriRow,
 };
-use crate::search::{ITSELF, Parameter, ParameterTable, Systems, TypeEntry};
+use crate::search::{ITSELF, Parameter, ParameterTable, Systems, TypeEntry, words_of};
 use crate::store::{CompartmentRow, Indexer};
 
 /// The rows of a resource; none for what is no resource of a known type.
@@ -30,6 +32,7 @@ pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
         rows.identities.push(IdentityRow { parameter, value: key.hash(Meaning::Resource, &[entry.name, id]) });
     }
     followed(table, entry, resource, &mut rows);
+    words(table, entry, resource, &mut rows);
     compartments(table, entry, node, resource, &mut rows);
     rows.sort();
     rows
@@ -47,6 +50,17 @@ fn followed(table: &ParameterTable, entry: &TypeEntry, resource: &Value, rows: &
     }
     let forms = resource.get("presentedForm").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     forms.iter().filter_map(|form| target(form.get("url"))).for_each(add);
+}
+
+/// What `_text` and `_content` find.
+fn words(table: &ParameterTable, entry: &TypeEntry, resource: &Value, rows: &mut IndexRows) {
+    let of = |code: &str| {
+        let parameter = table.parameter(entry.name, code)?.id;
+        let words = words_of(table.schema(), resource, code);
+        (!words.is_empty()).then(|| (parameter, text(parameter, words)))
+    };
+    rows.narratives.extend(of("_text").map(|(parameter, words)| NarrativeRow { parameter, words }));
+    rows.contents.extend(of("_content").map(|(parameter, words)| ContentRow { parameter, words }));
 }
 
 fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: IndexValue, rows: &mut IndexRows) {

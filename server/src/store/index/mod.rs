@@ -8,13 +8,17 @@
 mod derive;
 mod tables;
 mod value;
+mod words;
 
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{DeleteStatement, SelectStatement};
 
 pub use self::derive::{compartment_rows, rows};
 pub(crate) use self::derive::{composite_hash, reference_hashes};
 pub use self::tables::{Column, IndexTable, delete_parameter, identity_table, tables};
 pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
+pub(crate) use self::words::matching as words_match;
+pub use self::words::tables as word_tables;
 
 use self::tables::Row;
 use super::compartment::CompartmentRow;
@@ -35,6 +39,8 @@ pub struct IndexRows {
     quantities: Vec<QuantityRow>,
     composites: Vec<CompositeRow>,
     identities: Vec<IdentityRow>,
+    narratives: Vec<NarrativeRow>,
+    contents: Vec<ContentRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +109,20 @@ struct IdentityRow {
     value: i64,
 }
 
+/// See `words`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct NarrativeRow {
+    parameter: i32,
+    words: String,
+}
+
+/// See `words`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ContentRow {
+    parameter: i32,
+    words: String,
+}
+
 /// Gives each kind of row its table: how many columns it has, how many of them are its key, the columns in the order of
 /// the key, and where a value comes from.
 macro_rules! row {
@@ -115,7 +135,7 @@ macro_rules! row {
             fn cell(&self, column: Column, resource: i64) -> Cell<'_> {
                 match column {
                     Column::Parameter => Cell::Integer32(self.parameter),
-                    Column::Resource => Cell::Integer(resource),
+                    Column::Resource | Column::Rowid => Cell::Integer(resource),
                     $(Column::$column => {
                         let cell: fn(&$row) -> Cell<'_> = $cell;
                         cell(self)
@@ -165,6 +185,8 @@ row!(
     Code: |row| Cell::Integer(row.code)
 );
 row!(IdentityRow, IndexIdentity, 3, 3, [Parameter, Resource, Value], Value: |row| Cell::Integer(row.value));
+row!(NarrativeRow, IndexNarrative, 2, 1, [Rowid, Words], Words: |row| Cell::Text(&row.words));
+row!(ContentRow, IndexContent, 2, 1, [Rowid, Words], Words: |row| Cell::Text(&row.words));
 
 /// Runs `$call!(field)` for each table's rows.
 macro_rules! each_table {
@@ -178,6 +200,8 @@ macro_rules! each_table {
         $call!(quantities);
         $call!(composites);
         $call!(identities);
+        $call!(narratives);
+        $call!(contents);
     };
 }
 
@@ -287,17 +311,19 @@ pub(in crate::store) fn present(names: &Names, rows: &[(i64, &IndexRows)]) -> Ve
 }
 
 /// For the check: statements that count all rows of these parameters, one a table.
-pub(in crate::store) fn totals(names: &Names, parameters: &[i32]) -> Vec<SelectStatement> {
+pub(in crate::store) fn totals(backend: DbBackend, names: &Names, parameters: &[i32]) -> Vec<SelectStatement> {
     vec![
-        tables::total::<TokenRow, _>(names, parameters),
-        tables::total::<ReferenceRow, _>(names, parameters),
-        tables::total::<StringRow, _>(names, parameters),
-        tables::total::<UriRow, _>(names, parameters),
-        tables::total::<DateRow, _>(names, parameters),
-        tables::total::<NumberRow, _>(names, parameters),
-        tables::total::<QuantityRow, _>(names, parameters),
-        tables::total::<CompositeRow, _>(names, parameters),
-        tables::total::<IdentityRow, _>(names, parameters),
+        tables::total::<TokenRow, _>(backend, names, parameters),
+        tables::total::<ReferenceRow, _>(backend, names, parameters),
+        tables::total::<StringRow, _>(backend, names, parameters),
+        tables::total::<UriRow, _>(backend, names, parameters),
+        tables::total::<DateRow, _>(backend, names, parameters),
+        tables::total::<NumberRow, _>(backend, names, parameters),
+        tables::total::<QuantityRow, _>(backend, names, parameters),
+        tables::total::<CompositeRow, _>(backend, names, parameters),
+        tables::total::<IdentityRow, _>(backend, names, parameters),
+        tables::total::<NarrativeRow, _>(backend, names, parameters),
+        tables::total::<ContentRow, _>(backend, names, parameters),
     ]
 }
 

@@ -5,8 +5,8 @@
 //! `(parameter, resource)` and have a second index for the search by value.
 
 use sea_orm::sea_query::{
-    ColumnDef, DeleteStatement, Expr, ExprTrait, Index, IndexCreateStatement, OnConflict, Query, SelectStatement,
-    Table, TableCreateStatement, Value,
+    Asterisk, ColumnDef, DeleteStatement, Expr, ExprTrait, Index, IndexCreateStatement, OnConflict, Query,
+    SelectStatement, Table, TableCreateStatement, Value,
 };
 use sea_orm::{DbBackend, DeriveIden};
 
@@ -25,6 +25,9 @@ pub enum IndexTable {
     IndexComposite,
     /// By what hash references name a resource: one row each.
     IndexIdentity,
+    /// The words of its narrative, and of all it says: see `words`.
+    IndexNarrative,
+    IndexContent,
 }
 
 #[derive(Debug, DeriveIden, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,9 @@ pub enum Column {
     Unit,
     /// A hash of the code or the human-readable unit, for searches without system.
     Code,
+    /// The key of the resource, where the database's full-text index has its own name for it.
+    Rowid,
+    Words,
 }
 
 /// The index that finds ranges by value.
@@ -61,6 +67,8 @@ pub(super) trait Row<const N: usize> {
     /// The columns, those of the primary key first and in its order.
     const COLUMNS: [Column; N];
     const KEY: usize;
+    /// Whether the table is a full-text index, whose rows have no column for the parameter.
+    const HAS_WORDS: bool = matches!(Self::TABLE, IndexTable::IndexNarrative | IndexTable::IndexContent);
 
     fn cell(&self, column: Column, resource: i64) -> Cell<'_>;
     fn parameter(&self) -> i32;
@@ -72,6 +80,10 @@ const MOST_DELETED: usize = 64;
 /// Rows that are there already are left as they are.
 pub(super) fn insert<'a, R: Row<N>, const N: usize>(names: &Names, rows: &[(i64, &'a R)]) -> Insert<'a, N> {
     let rows = rows.iter().map(|(resource, row)| R::COLUMNS.map(|column| row.cell(column, *resource)));
+    if R::HAS_WORDS {
+        return Insert::replacing(names.table(R::TABLE), R::COLUMNS, R::COLUMNS[0], R::COLUMNS[1], rows.collect())
+            .sorted();
+    }
     let left = OnConflict::new().do_nothing().to_owned();
     Insert::new(names.table(R::TABLE), R::COLUMNS, Some(left), rows.collect()).sorted()
 }
@@ -91,6 +103,9 @@ pub(super) fn delete<R: Row<N>, const N: usize>(
 
 /// Whether a row is one of these, by its key.
 fn any_of<R: Row<N>, const N: usize>(rows: &[(i64, &R)]) -> Option<Expr> {
+    if R::HAS_WORDS {
+        return Some(Expr::col(R::COLUMNS[0]).is_in(rows.iter().map(|(resource, _)| *resource)));
+    }
     rows.iter()
         .filter_map(|(resource, row)| {
             R::COLUMNS[..R::KEY]
@@ -115,12 +130,23 @@ pub(super) fn present<R: Row<N>, const N: usize>(
 }
 
 /// All rows of these parameters.
-pub(super) fn total<R: Row<N>, const N: usize>(names: &Names, parameters: &[i32]) -> SelectStatement {
-    count::<R, N>(names).and_where(Expr::col(Column::Parameter).is_in(parameters.iter().copied())).to_owned()
+pub(super) fn total<R: Row<N>, const N: usize>(
+    backend: DbBackend,
+    names: &Names,
+    parameters: &[i32],
+) -> SelectStatement {
+    count::<R, N>(names).and_where(is_of::<R, N>(backend, parameters)).to_owned()
+}
+
+fn is_of<R: Row<N>, const N: usize>(backend: DbBackend, parameters: &[i32]) -> Expr {
+    match R::HAS_WORDS {
+        true => super::words::matching(backend, "row", R::TABLE, parameters, None),
+        false => Expr::col(Column::Parameter).is_in(parameters.iter().copied()),
+    }
 }
 
 fn count<R: Row<N>, const N: usize>(names: &Names) -> SelectStatement {
-    Query::select().expr(Expr::col(Column::Resource).count()).from(names.table(R::TABLE)).to_owned()
+    Query::select().expr(Expr::col(Asterisk).count()).from(names.table_as(R::TABLE, "row")).to_owned()
 }
 
 /// What a table's columns are made of.
@@ -202,27 +228,34 @@ pub fn tables(backend: DbBackend) -> (Vec<TableCreateStatement>, Vec<IndexCreate
 
 /// The statements that remove rows of a parameter that is no longer used, at most `most` of each table: they are run
 /// again until nothing is removed, so that no transaction is long.
-pub fn delete_parameter(names: &Names, parameter: i32, most: usize) -> Vec<DeleteStatement> {
+pub fn delete_parameter(backend: DbBackend, names: &Names, parameter: i32, most: usize) -> Vec<DeleteStatement> {
     [
-        bounded_delete::<super::TokenRow, _>(names, parameter, most),
-        bounded_delete::<super::ReferenceRow, _>(names, parameter, most),
-        bounded_delete::<super::StringRow, _>(names, parameter, most),
-        bounded_delete::<super::UriRow, _>(names, parameter, most),
-        bounded_delete::<super::DateRow, _>(names, parameter, most),
-        bounded_delete::<super::NumberRow, _>(names, parameter, most),
-        bounded_delete::<super::QuantityRow, _>(names, parameter, most),
-        bounded_delete::<super::CompositeRow, _>(names, parameter, most),
-        bounded_delete::<super::IdentityRow, _>(names, parameter, most),
+        bounded_delete::<super::TokenRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::ReferenceRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::StringRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::UriRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::DateRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::NumberRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::QuantityRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::CompositeRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::IdentityRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::NarrativeRow, _>(backend, names, parameter, most),
+        bounded_delete::<super::ContentRow, _>(backend, names, parameter, most),
     ]
     .into()
 }
 
-fn bounded_delete<R: Row<N>, const N: usize>(names: &Names, parameter: i32, most: usize) -> DeleteStatement {
+fn bounded_delete<R: Row<N>, const N: usize>(
+    backend: DbBackend,
+    names: &Names,
+    parameter: i32,
+    most: usize,
+) -> DeleteStatement {
     let key = &R::COLUMNS[..R::KEY];
     let some = Query::select()
         .columns(key.iter().copied())
-        .from(names.table(R::TABLE))
-        .and_where(Expr::col(Column::Parameter).eq(parameter))
+        .from(names.table_as(R::TABLE, "row"))
+        .and_where(is_of::<R, N>(backend, &[parameter]))
         .limit(most as u64)
         .to_owned();
     Query::delete()

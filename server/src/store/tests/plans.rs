@@ -40,7 +40,7 @@ async fn no_statement_scans_a_table(fixture: Fixture) {
     let rows = index::IndexRows::of_tokens([(1, 1), (1, 2), (2, 3)]);
     statements.extend(index::delete(&names, &[(1, &rows)]).into_iter().map(boxed));
     statements.extend(index::present(&names, &[(1, &rows)]).into_iter().map(|(statement, _)| boxed(statement)));
-    statements.extend(index::delete_parameter(&names, 1, 10).into_iter().map(boxed));
+    statements.extend(index::delete_parameter(fixture.store.backend(), &names, 1, 10).into_iter().map(boxed));
 
     let transaction = fixture.store.context.connection.begin().await.expect("begun");
     if fixture.store.postgres.is_some() {
@@ -54,8 +54,9 @@ async fn no_statement_scans_a_table(fixture: Fixture) {
         let statement = statement.build(&transaction.get_database_backend());
         let sql = statement.sql.clone();
         let plan = plan(&transaction, statement, number).await;
-        // `SELECT` without a table scans a constant row.
-        let lines = plan.lines().filter(|line| *line != "SCAN CONSTANT ROW");
+        // `SELECT` without a table scans a constant row; a table of words is asked by a key or by words.
+        let by_key_or_words = |line: &str| line.ends_with("VIRTUAL TABLE INDEX 0:=") || line.ends_with(":M1");
+        let lines = plan.lines().filter(|line| *line != "SCAN CONSTANT ROW" && !by_key_or_words(line));
         let scans = ["SCAN", "Seq Scan", "TEMP B-TREE"];
         let scans = lines.into_iter().any(|line| scans.iter().any(|scan| line.contains(scan)));
         assert!(!scans, "{sql}\n{plan}");

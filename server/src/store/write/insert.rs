@@ -70,6 +70,8 @@ impl Cell<'_> {
 /// Rows to insert into one table.
 pub(in super::super) struct Insert<'a, const N: usize> {
     template: InsertStatement,
+    /// How rows of the same key are replaced, but on SQLite: its full-text tables know no `ON CONFLICT`.
+    replacing: Option<OnConflict>,
     pub(super) rows: Vec<[Cell<'a>; N]>,
 }
 
@@ -89,7 +91,19 @@ impl<'a, const N: usize> Insert<'a, N> {
         if let Some(on_conflict) = on_conflict {
             template.on_conflict(on_conflict);
         }
-        Insert { template, rows }
+        Insert { template, replacing: None, rows }
+    }
+
+    /// Rows that replace those of the same key.
+    pub(in super::super) fn replacing<C: IntoIden + Copy + 'static>(
+        table: TableRef,
+        columns: [C; N],
+        key: C,
+        value: C,
+        rows: Vec<[Cell<'a>; N]>,
+    ) -> Self {
+        let replaced = OnConflict::column(key).update_column(value).to_owned();
+        Insert { replacing: Some(replaced), ..Insert::new(table, columns, None, rows) }
     }
 
     /// In the order of the table's key: neighbours in it are on one page.
@@ -102,6 +116,10 @@ impl<'a, const N: usize> Insert<'a, N> {
     pub(super) fn one(&self) -> Option<String> {
         let row = self.rows.first()?;
         let mut statement = self.template.clone();
+        match &self.replacing {
+            Some(_) => statement.replace(),
+            None => &mut statement,
+        };
         statement.values_panic(row.map(Expr::val));
         Some(statement.build(SqliteQueryBuilder).0)
     }
@@ -120,6 +138,9 @@ impl<'a, const N: usize> Insert<'a, N> {
                 select.expr(Func::cust(Alias::new("unnest")).arg(Expr::val(array)));
             }
             let mut statement = self.template.clone();
+            if let Some(replaced) = &self.replacing {
+                statement.on_conflict(replaced.clone());
+            }
             statement.select_from(select).map_err(|error| StoreError::Statement(error.to_string()))?;
             Ok(statement)
         };
