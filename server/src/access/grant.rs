@@ -304,10 +304,10 @@ fn constraint(
     if !search.reached().is_empty() {
         return lasting("chains, _has and _list ask other resources, and a scope is decided by the resource itself");
     }
-    if search.looks_at_bodies() {
+    if search.looks_at_bodies() || search.criteria.iter().any(Criterion::asks_for_words) {
         return lasting(
-            "a scope is decided by what is indexed: :text, :code-text, near and composites of two ranges are for \
-             searches",
+            "a scope is decided neither by words nor by what only bodies tell: :text, :code-text, _text, _content, near \
+             and composites of two ranges are for searches",
         );
     }
     Ok(search.criteria)

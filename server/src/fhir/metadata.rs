@@ -108,8 +108,8 @@ fn statement(service: &Service) -> Value {
                           unless `Prefer: handling=strict` is sent: what was passed over is named in an \
                           OperationOutcome inside the Bundle. Every update makes a new version. `_total` is counted \
                           only when asked for. `_sort` takes _id, _lastUpdated and parameters of type date, string, \
-                          uri, number and quantity, and along references those of type date, string and uri \
-                          (`patient.family`). {}", deletes(service)),
+                          uri, token (by its code), reference, number and quantity, and along references those but \
+                          number and quantity (`patient.family`). {}", deletes(service)),
         "security": {
             "extension": oauth_uris(service),
             "cors": true,

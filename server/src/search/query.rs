@@ -265,6 +265,19 @@ pub(super) fn joined(criteria: &mut Vec<Criterion>, criterion: Criterion, togeth
     }
 }
 
+impl Criterion {
+    /// Whether what anybody wrote anywhere in a resource decides.
+    pub fn asks_for_words(&self) -> bool {
+        matches!(self.code, "_text" | "_content")
+            || match &self.test {
+                Test::All(parts) | Test::OneOf(parts) => parts.iter().any(Criterion::asks_for_words),
+                Test::Chain(parts) | Test::Typed(parts) => parts.iter().any(|(_, part)| part.asks_for_words()),
+                Test::Referred { criterion, .. } => criterion.asks_for_words(),
+                _ => false,
+            }
+    }
+}
+
 impl Test {
     /// The types that chains and `_has` lead to from here.
     fn reached(&self, found: &mut BTreeSet<&'static str>) {

@@ -133,23 +133,28 @@ impl Parser<'_> {
             return Err((IssueKind::Unknown, self.unknown(code)));
         };
         let can = match definition.kind {
-            Kind::Date | Kind::String | Kind::Uri => is_in_tables(definition),
+            Kind::Date | Kind::String | Kind::Uri | Kind::Token | Kind::Reference => is_in_tables(definition),
             Kind::Number | Kind::Quantity => is_own,
             _ => false,
         };
         if !can {
             let why = match definition.kind {
                 Kind::Composite => ", since its parts have no common order",
-                Kind::Token | Kind::Reference => ", since its values are kept without an order",
                 _ => "",
             };
-            let kinds = if is_own { "date, string, uri, number or quantity" } else { "date, string or uri" };
+            let kinds = match is_own {
+                true => "date, string, uri, token, reference, number or quantity",
+                false => "date, string, uri, token or reference",
+            };
             let or = if is_own { "_id, _lastUpdated, or " } else { "" };
             let message = format!("sorting by {path} is not supported{why}: sort by {or}a parameter of type {kinds}");
             return Err((IssueKind::NotSupported, message));
         }
         types.retain(|of| self.table.parameter(of, code).is_some_and(|one| one.definition.kind == definition.kind));
-        if types.iter().any(|of| !self.table.is_indexed(of, definition.code)) {
+        let by_text = matches!(definition.kind, Kind::Token | Kind::Reference);
+        let is_indexed =
+            |of: &&str| self.table.is_indexed(of, definition.code) && (!by_text || self.table.has_texts(of));
+        if !types.iter().all(is_indexed) {
             return Err(still_indexed(definition.code));
         }
         Ok((definition.code, definition.kind))

@@ -40,6 +40,9 @@ impl Default for SearchLimits {
 /// Changes when the form of index rows does, so that a database made before is re-indexed.
 const INDEX_FORMAT: u64 = 2;
 
+/// Changes when codes and references would be sorted by other texts.
+const TEXT_FORMAT: u64 = 1;
+
 /// Changes when other words would be found in a resource.
 const WORDS_FORMAT: u64 = 1;
 
@@ -191,6 +194,12 @@ pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> 
         url: format!("http://hl7.org/fhir/StructureDefinition/{0}#{0}.id", entry.name),
         extractor_hash: INDEX_FORMAT,
     }));
+    definitions.extend(types.iter().map(|entry| ParameterDefinition {
+        resource_type: entry.number,
+        code: text_code(entry.name),
+        url: format!("http://hl7.org/fhir/StructureDefinition/{0}#{0}", entry.name),
+        extractor_hash: of_base(TEXT_FORMAT, base),
+    }));
     for (name, path) in FOLLOWED {
         definitions.extend(types.iter().filter(|entry| entry.name == name).map(|entry| ParameterDefinition {
             resource_type: entry.number,
@@ -200,6 +209,11 @@ pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> 
         }));
     }
     definitions
+}
+
+/// Stands in the dictionary for the texts of a type's codes and references; no search can name it.
+fn text_code(resource_type: &str) -> String {
+    format!("{resource_type}#text")
 }
 
 /// Stands in the dictionary for the identity of a type's resources; no search can name it.
@@ -318,6 +332,11 @@ impl ParameterTable {
         let entry = self.entry(resource_type)?;
         let known = self.dictionary.get(entry.number, &identity_code(entry.name))?;
         Some((known.id, known.is_indexed()))
+    }
+
+    /// Whether the texts of the codes and references of the type are all there.
+    pub(super) fn has_texts(&self, resource_type: &str) -> bool {
+        self.is_indexed(resource_type, &text_code(resource_type))
     }
 
     /// The bit by which compartment rows tell that this parameter names the patient.

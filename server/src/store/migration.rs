@@ -11,7 +11,7 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Tables), Box::new(Identities), Box::new(AuditHeads), Box::new(FullText)]
+        vec![Box::new(Tables), Box::new(Identities), Box::new(AuditHeads), Box::new(FullText), Box::new(Texts)]
     }
 }
 
@@ -103,6 +103,22 @@ impl MigrationTrait for FullText {
             manager.get_connection().execute_unprepared(&table).await?;
         }
         Ok(())
+    }
+}
+
+/// The texts that pages are sorted by.
+struct Texts;
+
+impl MigrationName for Texts {
+    fn name(&self) -> &str {
+        "m0005_texts"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for Texts {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(index::text_table(manager.get_database_backend())).await
     }
 }
 

@@ -9,7 +9,7 @@ use super::dictionary::{set_setting, setting};
 use super::error::StoreError;
 use super::index::{self, IndexRows};
 use super::schema::{Compartment, Names, Resource, SearchParameter, select_stored};
-use super::write::{self, Batch, Patients, Stamps, Transaction, WriteContext};
+use super::write::{self, Batch, Known, Stamps, Transaction, WriteContext};
 
 /// The values of [`SearchParameter::State`].
 pub(super) mod state {
@@ -172,7 +172,7 @@ pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), S
         tracing::info!("the patient compartment is defined anew: its rows are being rebuilt");
         connection.execute(&Query::delete().from_table(names.table(Compartment::Table)).take()).await?;
     }
-    let (mut after, mut done, mut patients) = (i64::MIN, 0u64, Patients::default());
+    let (mut after, mut done, mut known) = (i64::MIN, 0u64, Known::default());
     // Nothing is numbered or stamped here.
     let order = write::Order::Sqlite { sequence: 0, stamp: jiff::Timestamp::UNIX_EPOCH };
     while after < last {
@@ -192,12 +192,12 @@ pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), S
         let derived: Vec<(i64, u16, &IndexRows)> =
             derived.iter().map(|(key, resource_type, rows)| (*key, *resource_type, rows)).collect();
         let stamps = Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, false).await?;
-        let mut batch = Batch::new(&transaction, context, stamps, &patients, false);
+        let mut batch = Batch::new(&transaction, context, stamps, &known, false);
         batch.insert_rows(&derived).await?;
         let learned = std::mem::take(&mut batch.learned);
         drop(batch);
         transaction.commit().await?;
-        patients.learn(learned);
+        known.learn(learned);
         after = end;
         done += resources.len() as u64;
         tracing::info!(resources = done, of = last, "compartment rows rebuilt");

@@ -95,7 +95,9 @@ impl RowTest {
             | IndexTable::IndexQuantity
             | IndexTable::IndexComposite
             | IndexTable::IndexIdentity => true,
-            IndexTable::IndexString | IndexTable::IndexNarrative | IndexTable::IndexContent => false,
+            IndexTable::IndexString | IndexTable::IndexText | IndexTable::IndexNarrative | IndexTable::IndexContent => {
+                false
+            }
             IndexTable::IndexUri => self.any.iter().all(|one| matches!(one, RowCondition::Uri(_))),
         }
     }

@@ -75,6 +75,23 @@ impl Driver<'_> {
 impl Planner<'_> {
     /// The value of each resource that has one: columns `resource` and `sorted`.
     fn sorted(&self, ids: &[i32], sort: &Sort) -> SelectStatement {
+        let by_text = match sort.kind {
+            Kind::Token => Some(IndexTable::IndexToken),
+            Kind::Reference => Some(IndexTable::IndexReference),
+            _ => None,
+        };
+        if let Some(table) = by_text {
+            // R4 leaves open what a token is sorted by: its code, whatever the system. A reference is by what it names.
+            return Query::select()
+                .expr_as(Expr::col(("value", Column::Resource)), "resource")
+                .expr_as(extreme(sort, Expr::col(("text", Column::Text))), "sorted")
+                .from(self.names.table_as(table, "value"))
+                .cross_join(self.names.table_as(IndexTable::IndexText, "text"))
+                .and_where(Expr::col(("text", Column::Value)).equals(("value", Column::Value)))
+                .and_where(parameter_is("value", ids))
+                .group_by_col(("value", Column::Resource))
+                .take();
+        }
         let (table, column) = match (sort.kind, sort.descending) {
             (Kind::Date, true) => (IndexTable::IndexDate, Column::High),
             (Kind::Date, false) => (IndexTable::IndexDate, Column::Low),

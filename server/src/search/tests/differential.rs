@@ -119,8 +119,9 @@ pub(super) async fn compare(fixture: &Fixture, resources: &[Value], values_each:
                 pairs.extend(said.windows(2).map(|two| (code.to_owned(), two.join(" and "))));
                 pairs.extend(said.windows(2).map(|two| (code.to_owned(), two.join(" or "))));
             }
-            use SearchParameterType::{Date, Number, Quantity, String as Text, Uri};
-            let mut sortable = matches!(parameter.definition.kind, Date | Number | Quantity | Text | Uri);
+            use SearchParameterType::{Date, Number, Quantity, Reference, String as Text, Token, Uri};
+            let mut sortable =
+                matches!(parameter.definition.kind, Date | Number | Quantity | Text | Uri | Token | Reference);
             for pair in pairs {
                 let (search, _) =
                     Search::parse(table, Some(name), std::slice::from_ref(&pair), Handling::Strict, now())

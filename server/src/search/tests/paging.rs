@@ -61,6 +61,9 @@ async fn pages(fixture: Fixture) {
         "_content=observation",
         "_content=final or nothing&_sort=date",
         "_sort=date,-_id",
+        "_sort=subject",
+        "status=final&_sort=-patient,date",
+        "_sort=-code,-_id",
         "_sort=patient.family,-date",
         "code=c&_sort=-patient.birthdate",
     ] {

@@ -67,6 +67,9 @@ fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: Index
     let id = parameter.id;
     match value {
         IndexValue::Token { .. } | IndexValue::IdentifierOfType { .. } => {
+            if let IndexValue::Token { code: Some(code), .. } = &value {
+                rows.texts.push((key.hash(Meaning::Code, &[code]), cut(code).0.to_owned()));
+            }
             let hashes = token_hashes(key, &value, parameter.systems);
             rows.tokens.extend(hashes.into_iter().map(|value| TokenRow { parameter: id, value }));
         }
@@ -83,6 +86,7 @@ fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: Index
                 rows.uris.push(UriRow { parameter: id, value: text });
             }
             let hashes = reference_hashes(key, table.base(), &reference);
+            rows.texts.extend(hashes.first().copied().zip(reference_text(table, &reference)));
             rows.references.extend(hashes.into_iter().map(|value| ReferenceRow { parameter: id, value }));
         }
         IndexValue::String { folded, exact } => {
@@ -160,6 +164,16 @@ pub(crate) fn reference_hashes(key: HashKey, base: &str, reference: &Reference) 
         // A name or an identifier alone: no reference search finds it, but it is not missing.
         _ => vec![key.hash(Meaning::Url, &[""])],
     }
+}
+
+/// What a reference is sorted by: `Patient/1` for one to this server, else its URL. None where it names nothing.
+fn reference_text(table: &ParameterTable, reference: &Reference) -> Option<String> {
+    let base = reference.base.as_deref().filter(|base| *base != table.base());
+    let text = match (&reference.target_type, &reference.target_id) {
+        (Some(target), Some(id)) => base.map_or(String::new(), |base| format!("{base}/")) + target + "/" + id,
+        _ => reference.url.clone()?,
+    };
+    Some(cut(&text).0.to_owned())
 }
 
 /// The rows of a quantity: as it stands, and in a unit that can be compared.

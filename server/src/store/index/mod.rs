@@ -15,7 +15,8 @@ use sea_orm::sea_query::{DeleteStatement, SelectStatement};
 
 pub use self::derive::{compartment_rows, rows};
 pub(crate) use self::derive::{composite_hash, reference_hashes};
-pub use self::tables::{Column, IndexTable, delete_parameter, identity_table, tables};
+pub(in crate::store) use self::tables::insert_texts;
+pub use self::tables::{Column, IndexTable, delete_parameter, identity_table, tables, text_table};
 pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
 pub(crate) use self::words::matching as words_match;
 pub use self::words::tables as word_tables;
@@ -41,6 +42,8 @@ pub struct IndexRows {
     identities: Vec<IdentityRow>,
     narratives: Vec<NarrativeRow>,
     contents: Vec<ContentRow>,
+    /// The texts of some hashes among the tokens and references: see [`IndexTable::IndexText`].
+    pub(in crate::store) texts: Vec<(i64, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,6 +223,8 @@ impl IndexRows {
             };
         }
         each_table!(choose);
+        // Whichever parameter it is of, and whoever else has it.
+        chosen.texts = self.texts.clone();
         chosen
     }
 
@@ -252,6 +257,7 @@ impl IndexRows {
             };
         }
         each_table!(compare);
+        added.texts = new.texts.iter().filter(|text| self.texts.binary_search(text).is_err()).cloned().collect();
         (gone, added)
     }
 
@@ -263,6 +269,8 @@ impl IndexRows {
             };
         }
         each_table!(sort);
+        self.texts.sort_unstable();
+        self.texts.dedup();
     }
 }
 

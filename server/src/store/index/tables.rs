@@ -25,6 +25,8 @@ pub enum IndexTable {
     IndexComposite,
     /// By what hash references name a resource: one row each.
     IndexIdentity,
+    /// The texts that hashes of codes and of references stand for: what a page is sorted by. One row each, whoever has it.
+    IndexText,
     /// The words of its narrative, and of all it says: see `words`.
     IndexNarrative,
     IndexContent,
@@ -50,6 +52,7 @@ pub enum Column {
     /// The key of the resource, where the database's full-text index has its own name for it.
     Rowid,
     Words,
+    Text,
 }
 
 /// The index that finds ranges by value.
@@ -191,6 +194,24 @@ fn table(backend: DbBackend, table: IndexTable, form: Form, columns: &[Column]) 
 /// Of every resource, the hash by which references name it, found by its key. Keys ascend, so its rows are appended.
 pub fn identity_table(backend: DbBackend) -> TableCreateStatement {
     table(backend, IndexTable::IndexIdentity, Form::Hashes, &[Column::Parameter, Column::Resource, Column::Value])
+}
+
+/// What is sorted by stands once in it, however many resources have it.
+pub fn text_table(backend: DbBackend) -> TableCreateStatement {
+    let mut text = ColumnDef::new(Column::Text);
+    text.text().not_null();
+    if backend == DbBackend::Postgres {
+        text.extra("COLLATE \"C\"");
+    }
+    let value = ColumnDef::new(Column::Value).big_integer().not_null().primary_key().take();
+    Table::create().table(IndexTable::IndexText).col(value).col(text).take()
+}
+
+/// Texts that are there already are left as they are.
+pub(in crate::store) fn insert_texts<'a>(names: &Names, texts: &[(i64, &'a str)]) -> Insert<'a, 2> {
+    let rows = texts.iter().map(|(value, text)| [Cell::Integer(*value), Cell::Text(text)]).collect();
+    let left = OnConflict::column(Column::Value).do_nothing().to_owned();
+    Insert::new(names.table(IndexTable::IndexText), [Column::Value, Column::Text], Some(left), rows).sorted()
 }
 
 /// The tables of the first schema and their secondary indexes, without a schema's name: the migration runs with the

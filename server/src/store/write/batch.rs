@@ -42,20 +42,26 @@ struct Slot {
     superseded: Vec<(Current, i64)>,
 }
 
-/// The numbers of patients, as far as they are known. Emptied when it grows beyond a bound.
+/// What is known to be in the database: the numbers of patients, and the hashes of texts. Emptied when it grows beyond a
+/// bound.
 #[derive(Default)]
-pub(in super::super) struct Patients {
-    known: HashMap<String, i64>,
+pub(in super::super) struct Known {
+    patients: HashMap<String, i64>,
+    texts: HashSet<i64>,
 }
 
-const KNOWN_PATIENTS: usize = 50_000;
+const MOST_KNOWN: usize = 50_000;
 
-impl Patients {
-    pub(in super::super) fn learn(&mut self, learned: HashMap<String, i64>) {
-        if self.known.len() + learned.len() > KNOWN_PATIENTS {
-            self.known.clear();
+impl Known {
+    pub(in super::super) fn learn(&mut self, learned: Known) {
+        if self.patients.len() + learned.patients.len() > MOST_KNOWN {
+            self.patients.clear();
         }
-        self.known.extend(learned);
+        if self.texts.len() + learned.texts.len() > MOST_KNOWN {
+            self.texts.clear();
+        }
+        self.patients.extend(learned.patients);
+        self.texts.extend(learned.texts);
     }
 }
 
@@ -63,9 +69,9 @@ pub(in super::super) struct Batch<'a> {
     pub(in super::super) transaction: &'a Transaction,
     pub(in super::super) context: &'a WriteContext,
     pub(super) stamps: Stamps<'a>,
-    pub(super) patients: &'a Patients,
-    /// Numbers given or looked up in this transaction.
-    pub(in super::super) learned: HashMap<String, i64>,
+    pub(super) known: &'a Known,
+    /// What was given, written or looked up in this transaction.
+    pub(in super::super) learned: Known,
     slots: HashMap<Place, Slot>,
     changed: HashSet<Place>,
     /// Whether what is created is taken to be new without a look, as its id is: if it is not, the database refuses
@@ -78,11 +84,11 @@ impl<'a> Batch<'a> {
         transaction: &'a Transaction,
         context: &'a WriteContext,
         stamps: Stamps<'a>,
-        patients: &'a Patients,
+        known: &'a Known,
         trusting: bool,
     ) -> Self {
-        let (slots, changed) = Default::default();
-        Batch { transaction, context, stamps, patients, learned: HashMap::new(), slots, changed, trusting }
+        let (learned, slots, changed) = Default::default();
+        Batch { transaction, context, stamps, known, learned, slots, changed, trusting }
     }
 
     /// Looks up what all these units touch, in one statement a type.
@@ -256,6 +262,7 @@ impl<'a> Batch<'a> {
     pub(in super::super) async fn insert_rows(&mut self, new: &[(i64, u16, &IndexRows)]) -> Result<(), StoreError> {
         let rows: Vec<(i64, &IndexRows)> = new.iter().map(|(key, _, rows)| (*key, *rows)).collect();
         index::insert(self.transaction, &self.context.names, &rows).await?;
+        self.insert_texts(&rows).await?;
         self.number_patients(new).await?;
         self.transaction.insert(&rows::compartments(&self.context.names, &self.compartments(new))).await
     }
@@ -264,11 +271,22 @@ impl<'a> Batch<'a> {
         rows.iter()
             .flat_map(|(resource, resource_type, rows)| {
                 rows.compartments.iter().filter_map(|row| {
-                    let patient = *self.learned.get(&row.patient).or_else(|| self.patients.known.get(&row.patient))?;
+                    let patient =
+                        *self.learned.patients.get(&row.patient).or_else(|| self.known.patients.get(&row.patient))?;
                     Some(CompartmentEntry { patient, resource_type: *resource_type, resource: *resource, row })
                 })
             })
             .collect()
+    }
+
+    /// Most texts are those of codes that are there already.
+    async fn insert_texts(&mut self, rows: &[(i64, &IndexRows)]) -> Result<(), StoreError> {
+        let all = rows.iter().flat_map(|(_, rows)| &rows.texts);
+        let new: Vec<(i64, &str)> = all
+            .filter(|(value, _)| !self.known.texts.contains(value) && self.learned.texts.insert(*value))
+            .map(|(value, text)| (*value, text.as_str()))
+            .collect();
+        self.transaction.insert(&index::insert_texts(&self.context.names, &new)).await
     }
 
     /// Sees to it that every patient that these rows name has a number.
@@ -276,7 +294,7 @@ impl<'a> Batch<'a> {
         let mut unknown: Vec<&str> = rows
             .iter()
             .flat_map(|(_, _, rows)| rows.compartments.iter().map(|row| row.patient.as_str()))
-            .filter(|id| !self.patients.known.contains_key(*id) && !self.learned.contains_key(*id))
+            .filter(|id| !self.known.patients.contains_key(*id) && !self.learned.patients.contains_key(*id))
             .collect();
         // In one order in every process: see `current`.
         unknown.sort_unstable();
@@ -286,7 +304,7 @@ impl<'a> Batch<'a> {
             self.transaction.insert(&rows::patients(names, ids)).await?;
             let select = rows::select_patients(names, ids);
             let numbers = self.transaction.query(&select, |row| Ok((row.text(1)?, row.integer(0)?))).await?;
-            self.learned.extend(numbers);
+            self.learned.patients.extend(numbers);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ mod task;
 mod transaction;
 mod view;
 
-pub(super) use batch::{Batch, Patients};
+pub(super) use batch::{Batch, Known};
 pub(super) use insert::{Cell, Insert};
 pub(super) use order::{Order, PostgresOrder, Stamps, last_commit, one};
 pub use queue::Waiting;

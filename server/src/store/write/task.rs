@@ -21,7 +21,7 @@ use super::super::record::{Stored, Visible, Written};
 use super::super::schema::Names;
 use super::super::unit::{Unit, Work};
 use super::audit;
-use super::batch::{Batch, Patients};
+use super::batch::{Batch, Known};
 use super::order::{Order, Stamps, last_commit};
 use super::queue::{Job, Lines, Pending};
 use super::sqlite::SqliteWriter;
@@ -61,7 +61,7 @@ struct Writer {
     lines: Arc<Mutex<Lines>>,
     order: Order,
     chain: Chain,
-    patients: Patients,
+    known: Known,
     /// A transaction failed, and it is not known whether the database committed it all the same: numbers and chain
     /// are read from it again.
     doubtful: bool,
@@ -76,7 +76,7 @@ pub(in super::super) fn spawn(
     chain: Chain,
 ) -> Result<oneshot::Receiver<()>, StoreError> {
     let has_thread = context.sqlite.is_some();
-    let writer = Writer { context, lines, order, chain, patients: Patients::default(), doubtful: false };
+    let writer = Writer { context, lines, order, chain, known: Known::default(), doubtful: false };
     let (end, ended) = oneshot::channel();
     if has_thread {
         let runtime = tokio::runtime::Handle::current();
@@ -244,7 +244,7 @@ impl Writer {
         let resolves = jobs.iter().any(|job| matches!(job, Job::Unit(Unit { work: Work::Resolve(_), .. })));
         let stamps = Stamps::begin(&self.order, context.clock.now(), &transaction, resolves).await?;
         let mut chain = self.chain.clone();
-        let mut batch = Batch::new(&transaction, &context, stamps, &self.patients, !doubtful);
+        let mut batch = Batch::new(&transaction, &context, stamps, &self.known, !doubtful);
         let units = || {
             jobs.iter().filter_map(|job| match job {
                 Job::Unit(unit) => Some(unit),
@@ -293,7 +293,7 @@ impl Writer {
         self.doubtful = false;
         self.order = order;
         self.chain = chain;
-        self.patients.learn(learned);
+        self.known.learn(learned);
         for id in indexed {
             context.dictionary.set_indexed(id);
         }
