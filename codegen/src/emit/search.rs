@@ -141,8 +141,10 @@ impl<'a> Module<'a> {
         );
         let value = line(quote!(vesta_runtime::fhirpath), &["Value"]);
         let node = line(quote!(vesta_runtime::node), &["Node", "children", "choice", "resources"]);
-        let search =
-            line(quote!(vesta_runtime::search), &["Component", "SearchParameter", "SearchParameterType", "Selected"]);
+        let search = line(
+            quote!(vesta_runtime::search),
+            &["Component", "Extract", "SearchParameter", "SearchParameterType", "Selected"],
+        );
         quote! { #value #compiled #node #search #elements #items }
     }
 
@@ -190,7 +192,7 @@ impl<'a> Module<'a> {
                 expression: #text,
                 targets: &[#(#targets),*],
                 components: &[#(#components),*],
-                extract: #function,
+                extract: Extract::Compiled(#function),
                 extractor_hash: #hash,
             };
         });
@@ -198,7 +200,7 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
-    /// A function in the shape of `Extract`.
+    /// A function in the shape of `search::Compiled`.
     fn function(&mut self, name: &proc_macro2::Ident, body: &TokenStream) {
         let mut words = BTreeSet::new();
         collect_words(body.clone(), &mut words);
@@ -251,7 +253,7 @@ impl<'a> Module<'a> {
                 kind: #kind,
                 targets: &[#(#targets),*],
                 expression: #text,
-                extract: #name,
+                extract: Extract::Compiled(#name),
             }
         })
     }

@@ -19,7 +19,7 @@ pub struct CompileError {
     pub reason: String,
 }
 
-/// The body of a function in the shape of `vesta_runtime::search::Extract`.
+/// The body of a function in the shape of `vesta_runtime::search::Compiled`.
 #[derive(Debug)]
 pub struct Compiled {
     pub body: TokenStream,
@@ -87,29 +87,7 @@ impl<'a> Compiler<'a> {
 
     /// The parts of a union that concern a type, in order.
     pub fn branches<'e>(&self, expression: &'e Expression, type_id: &str) -> Vec<&'e Expression> {
-        match expression {
-            Expression::Binary { operator: Operator::Union, left, right } => {
-                let mut branches = self.branches(left, type_id);
-                branches.extend(self.branches(right, type_id));
-                branches
-            }
-            _ if self.concerns(expression, type_id) => vec![expression],
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether the expression starts at the type, or at no particular one.
-    fn concerns(&self, expression: &Expression, type_id: &str) -> bool {
-        match expression {
-            Expression::Member { focus: None, name } => !self.is_type(name) || self.types.is_a(type_id, name),
-            Expression::Member { focus: Some(focus), .. }
-            | Expression::Call { focus: Some(focus), .. }
-            | Expression::Item { focus, .. }
-            | Expression::Is { operand: focus, .. }
-            | Expression::As { operand: focus, .. }
-            | Expression::Binary { left: focus, .. } => self.concerns(focus, type_id),
-            _ => true,
-        }
+        expression.branches(&|name| self.types.is_known(name) && !self.types.is_a(type_id, name))
     }
 
     /// At the start of a path a capital makes the difference: `code` is an element there, not the type of that name.

@@ -40,7 +40,7 @@ fn compare<'a>(
     focus: Node<'a>,
 ) -> Result<Vec<Selected<'a>>, String> {
     let mut compiled = Vec::new();
-    extract(environment.resource, focus, &mut compiled);
+    extract.select(environment.resource, focus, &mut compiled);
     let interpreted = environment.evaluate(expression, focus).map_err(|error| error.to_string())?;
     let same = |(compiled, interpreted): (&Selected, &Item)| match (compiled, interpreted) {
         (Selected::Node(one), Item::Node(other)) => one.is_same(other) && one.definition.name == other.definition.name,

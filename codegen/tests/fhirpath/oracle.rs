@@ -142,7 +142,7 @@ fn compiled_extractors_select_what_the_oracle_selects() {
                 Err(error) => theirs.push(Json::from(format!("error: {error}"))),
             }
             let mut selected = Vec::new();
-            (parameter.extract)(resource, resource, &mut selected);
+            parameter.extract.select(resource, resource, &mut selected);
             let ours = selected.iter().filter_map(|selected| match selected {
                 // What has extensions only has no value to compare.
                 Selected::Node(node) => node.value.cloned(),

@@ -304,6 +304,12 @@ fn constraint(
     if !search.reached().is_empty() {
         return lasting("chains, _has and _list ask other resources, and a scope is decided by the resource itself");
     }
+    if search.asks_own(asked.parameters) {
+        return lasting(
+            "a scope is decided by parameters of the standard and of its guides: whoever may write SearchParameters \
+             would decide by others what the token reaches",
+        );
+    }
     if search.looks_at_bodies() || search.criteria.iter().any(Criterion::asks_for_words) {
         return lasting(
             "a scope is decided neither by words nor by what only bodies tell: :text, :code-text, _text, _content, near \

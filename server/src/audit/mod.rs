@@ -50,7 +50,7 @@ pub async fn record(
         resource_id: None,
         request_id: request_id.to_owned(),
     };
-    site.service.store.audit(entry).await
+    site.service().store.audit(entry).await
 }
 
 /// A token that was not accepted.

@@ -19,7 +19,7 @@ use super::serve::{ServeArgs, start, stop_signal};
 use super::token::{TokenRequest, sign};
 use crate::clock::Ids;
 use crate::config::{Place, SiteName};
-use crate::fhir::Service;
+use crate::fhir::{Service, Services};
 use crate::http::{Demo, SAMPLE_APP, Server, telemetry};
 use crate::import::{Fault, Progress, run_documents};
 use crate::maintenance::Door;
@@ -59,8 +59,8 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     telemetry::start_log(&config.log);
     let server = start(config).await?;
     let site = SiteName::default();
-    let service = server.sites().get(site.as_str()).await?.service.clone();
-    load(args, &service, server.sites().ids().clone()).await?;
+    let services = server.sites().get(site.as_str()).await?.services.clone();
+    load(args, &services, server.sites().ids().clone()).await?;
     let demo = people(&server, &site).await?;
     let server = server.with_demo(demo);
     println!("{}", welcome(&server, &site).await?);
@@ -111,17 +111,17 @@ async fn people(server: &Server, site: &SiteName) -> Result<Demo, Failure> {
 }
 
 /// Loads what was not loaded before: what someone changed or deleted since stays so.
-async fn load(args: &DemoArgs, service: &Arc<Service>, ids: Ids) -> Result<(), Failure> {
+async fn load(args: &DemoArgs, services: &Arc<Services>, ids: Ids) -> Result<(), Failure> {
     let mut missing = Vec::new();
     for resource in vesta_demo::clinic(args.seed) {
-        if !is_known(service, text(&resource, "resourceType"), text(&resource, "id")).await? {
+        if !is_known(&services.now(), text(&resource, "resourceType"), text(&resource, "id")).await? {
             missing.push(resource);
         }
     }
     let clinic: Vec<String> = missing.chunks(TOGETHER).map(bundle).collect();
     let mut wanted = Vec::new();
     for number in 0..args.patients {
-        if !is_known(service, "Patient", &vesta_demo::patient_id(number)).await? {
+        if !is_known(&services.now(), "Patient", &vesta_demo::patient_id(number)).await? {
             wanted.push(number);
         }
     }
@@ -131,7 +131,7 @@ async fn load(args: &DemoArgs, service: &Arc<Service>, ids: Ids) -> Result<(), F
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);
     }
-    let door = Arc::new(Door::Own(service.clone()));
+    let door = Arc::new(Door::Own(services.clone()));
     let documents = clinic.into_iter().chain(records);
     let outcome = run_documents(door, "demo", documents, ids, Arc::new(Loading(bar.clone()))).await;
     bar.finish_and_clear();

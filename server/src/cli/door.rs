@@ -21,8 +21,8 @@ pub(super) async fn open(args: &SiteArgs) -> Result<(Door, Context), Failure> {
     let addresses = Addresses::new(site, &known_public_url(&context.config, &context.folder, site)?);
     let (clock, ids) = (context.clock.clone(), context.ids.clone());
     let config = &context.config;
-    let service = open_service(&databases, &context.folder, config, site, &addresses.fhir_base, clock, ids).await?;
-    Ok((Door::Own(service), context))
+    let services = open_service(&databases, &context.folder, config, site, &addresses.fhir_base, clock, ids).await?;
+    Ok((Door::Own(services), context))
 }
 
 /// A failure in the words of whoever did the work.

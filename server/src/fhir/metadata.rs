@@ -195,8 +195,7 @@ fn resource(service: &Service, name: &'static str) -> Value {
     if !reverse.is_empty() {
         resource["searchRevInclude"] = Value::Array(reverse);
     }
-    resource["searchParam"] =
-        table.parameters(name).filter(|parameter| parameter.is_served()).map(search_parameter).collect();
+    resource["searchParam"] = served(table, name).map(search_parameter).collect();
     resource["operation"] = Value::Array(operation::listed(service, Some(name)));
     resource
 }
@@ -208,9 +207,14 @@ fn supported_profiles(service: &Service, name: &str) -> Vec<&'static str> {
     expectations.flat_map(|resource| resource.supported_profiles).map(|profile| profile.value).collect()
 }
 
-fn references(table: &ParameterTable, name: &str) -> impl Iterator<Item = &'static str> {
-    table
-        .parameters(name)
+/// Those that searches can use now: not before all stored resources are indexed.
+fn served<'t>(table: &'t ParameterTable, name: &'t str) -> impl Iterator<Item = &'t Parameter> {
+    let is_indexed = move |parameter: &&Parameter| table.is_indexed(name, parameter.definition.code);
+    table.parameters(name).filter(|parameter| parameter.is_served()).filter(is_indexed)
+}
+
+fn references<'t>(table: &'t ParameterTable, name: &'t str) -> impl Iterator<Item = &'static str> + 't {
+    served(table, name)
         .filter(|parameter| parameter.definition.kind == SearchParameterType::Reference)
         .map(|parameter| parameter.definition.code)
 }
@@ -219,7 +223,7 @@ fn references(table: &ParameterTable, name: &str) -> impl Iterator<Item = &'stat
 fn reverse_includes(table: &ParameterTable, name: &str) -> Vec<Value> {
     let mut found = Vec::new();
     for entry in table.entries() {
-        for parameter in table.parameters(entry.name) {
+        for parameter in served(table, entry.name) {
             let definition = parameter.definition;
             let points_here = definition.targets.is_empty() || definition.targets.contains(&name);
             if definition.kind == SearchParameterType::Reference && points_here {

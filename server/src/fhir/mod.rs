@@ -55,6 +55,7 @@ mod reach;
 pub mod read;
 pub mod search;
 mod service;
+mod services;
 mod summary;
 mod terminology;
 mod terminology_capabilities;
@@ -67,6 +68,7 @@ pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_byte
 pub use preferences::{Handling, Preferences, Return};
 pub use query::{parse as parse_query, refuse_on_write};
 pub use service::{PageSizes, Request, Service, WriteRules};
+pub use services::Services;
 
 #[cfg(test)]
 mod tests;

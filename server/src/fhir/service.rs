@@ -12,7 +12,7 @@ use super::outcome::{Error, Issue, IssueType, Kind};
 use super::preferences::Preferences;
 use crate::access::{AccessContext, AccessError, Asked, Boundary, Permission};
 use crate::clock::{Clock, Ids};
-use crate::search::ParameterTable;
+use crate::search::{ParameterTable, own};
 use crate::store::{Body, Content, Store, StoreError, index};
 use crate::terminology::Terminology;
 use crate::validate;
@@ -56,12 +56,12 @@ pub struct Service {
     /// New logical ids.
     pub ids: Ids,
     /// That of R4 and of the enabled guides, and what users have posted.
-    pub(super) terminology: Terminology,
+    pub(super) terminology: Arc<Terminology>,
     /// The guides that the site has enabled, for the CapabilityStatement.
     pub(super) guides: Vec<&'static Guide>,
     pub(super) pages: PageSizes,
     pub(super) rules: WriteRules,
-    pub(super) cursors: Cursors,
+    pub(super) cursors: Arc<Cursors>,
     pub(super) capability_statement: OnceLock<Bytes>,
     pub(super) terminology_capabilities: OnceLock<Bytes>,
 }
@@ -76,7 +76,7 @@ impl Service {
         clock: Clock,
         ids: Ids,
     ) -> Result<Service, StoreError> {
-        let cursors = Cursors::new(&store.secret("cursor").await?);
+        let cursors = Arc::new(Cursors::new(&store.secret("cursor").await?));
         Ok(Service {
             base_url: base_url.trim_end_matches('/').to_owned(),
             issuer: String::new(),
@@ -85,7 +85,7 @@ impl Service {
             parameters,
             clock,
             ids,
-            terminology: Terminology::new(&[]),
+            terminology: Arc::new(Terminology::new(&[])),
             guides: Vec::new(),
             pages: PageSizes::default(),
             rules: WriteRules::default(),
@@ -98,7 +98,7 @@ impl Service {
     /// Names the guides that the site has enabled.
     pub fn with_guides(self, guides: impl IntoIterator<Item = &'static Guide>) -> Service {
         let guides: Vec<_> = guides.into_iter().collect();
-        Service { terminology: Terminology::new(&guides), guides, ..self }
+        Service { terminology: Arc::new(Terminology::new(&guides)), guides, ..self }
     }
 
     /// Names the authorization server.
@@ -108,6 +108,26 @@ impl Service {
 
     pub fn with_rules(self, rules: WriteRules) -> Service {
         Service { rules, ..self }
+    }
+
+    /// The same by other search parameters: what it says of them is made anew.
+    pub(super) fn with_parameters(&self, parameters: Arc<ParameterTable>) -> Service {
+        Service {
+            base_url: self.base_url.clone(),
+            issuer: self.issuer.clone(),
+            schema: self.schema,
+            store: Arc::clone(&self.store),
+            parameters,
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            terminology: Arc::clone(&self.terminology),
+            guides: self.guides.clone(),
+            pages: self.pages,
+            rules: self.rules,
+            cursors: Arc::clone(&self.cursors),
+            capability_statement: OnceLock::new(),
+            terminology_capabilities: OnceLock::new(),
+        }
     }
 
     pub fn with_pages(self, pages: PageSizes) -> Service {
@@ -233,7 +253,10 @@ impl From<StoreError> for Error {
             StoreError::Gone { version } => gone(version),
             StoreError::Refused(refusal) => match refusal.downcast::<Error>() {
                 Ok(error) => *error,
-                Err(other) => Error::new(Kind::Internal, "The write was refused.").caused_by(other),
+                Err(other) => match other.downcast::<own::Faults>() {
+                    Ok(faults) => Error::from_issues(Kind::Unprocessable, search_parameter_issues(*faults)),
+                    Err(other) => Error::new(Kind::Internal, "The write was refused.").caused_by(other),
+                },
             },
             StoreError::TooLarge { .. } => {
                 Error::new(Kind::TooLarge, format!("The request is too large for one transaction: {error}."))
@@ -313,7 +336,35 @@ pub(super) fn check_resource(service: &Service, resource_type: Type, resource: &
         return Err(Error::from_issue(Kind::Invalid, issue.at(format!("{found}.resourceType"))));
     }
     let issues = validate::validate(service.schema, resource);
-    if issues.is_empty() { Ok(()) } else { Err(Error::from_issues(Kind::Invalid, issues)) }
+    if !issues.is_empty() {
+        return Err(Error::from_issues(Kind::Invalid, issues));
+    }
+    let issues = unusable(service, resource);
+    if issues.is_empty() { Ok(()) } else { Err(Error::from_issues(Kind::Unprocessable, issues)) }
+}
+
+/// What keeps a valid SearchParameter that says to be active from being used: "The server cannot process it", though it
+/// is well formed. <https://hl7.org/fhir/R4/http.html#create>
+pub(super) fn unusable(service: &Service, resource: &Value) -> Vec<Issue> {
+    if !own::is_in_force(resource) {
+        return Vec::new();
+    }
+    let checked = own::check(service.schema, &service.parameters, resource);
+    checked.err().map(search_parameter_issues).unwrap_or_default()
+}
+
+fn search_parameter_issues(own::Faults(faults): own::Faults) -> Vec<Issue> {
+    let issue = |fault: own::Fault| {
+        let kind = match fault.kind {
+            own::FaultKind::Required => IssueType::Required,
+            own::FaultKind::Value => IssueType::Value,
+            own::FaultKind::NotSupported => IssueType::NotSupported,
+            own::FaultKind::Duplicate => IssueType::Duplicate,
+            own::FaultKind::TooCostly => IssueType::TooCostly,
+        };
+        Issue::error(kind, fault.message).at(fault.element)
+    };
+    faults.into_iter().map(issue).collect()
 }
 
 /// Gives a resource its id and takes away what only the server sets.

@@ -35,7 +35,7 @@ impl Endpoint for Health {
             Health::Ready(sites) => (ready(sites).await, "/health/ready"),
             Health::Metrics(sites) => {
                 for site in sites.all_open() {
-                    telemetry::note_waiting(site.name.as_str(), site.service.store.waiting());
+                    telemetry::note_waiting(site.name.as_str(), site.service().store.waiting());
                 }
                 let mut response: Response = telemetry::metrics().render().into();
                 let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

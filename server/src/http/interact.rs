@@ -15,7 +15,7 @@ use crate::site::Site;
 /// None where it is no operation; inside, none where it is not offered there.
 pub(super) fn operation(interaction: &Interaction<'_>, site: &Site) -> Option<Option<operation::Found>> {
     let Interaction::Operation { name, .. } = interaction else { return None };
-    Some(operation::find(&site.service, name, place(interaction)))
+    Some(operation::find(&site.service(), name, place(interaction)))
 }
 
 pub(super) fn place<'a>(interaction: &'a Interaction<'_>) -> operation::Place<'a> {
@@ -27,12 +27,8 @@ pub(super) fn place<'a>(interaction: &'a Interaction<'_>) -> operation::Place<'a
 }
 
 pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {
-    let request = Request {
-        service: &call.site.service,
-        access: call.access,
-        request_id: call.request_id,
-        preferences: call.preferences,
-    };
+    let service = &call.site.service();
+    let request = Request { service, access: call.access, request_id: call.request_id, preferences: call.preferences };
     let parameters = &call.parameters[..];
     if matches!(
         interaction,
@@ -50,7 +46,7 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
         if_modified_since: if_modified_since(call.headers),
     };
     match interaction {
-        Interaction::Metadata => metadata::metadata(&call.site.service, parameters).await,
+        Interaction::Metadata => metadata::metadata(service, parameters).await,
         Interaction::Read { resource_type, id } if resource_type == BINARY => {
             binary::read(&request, id, call.names_fhir, &conditions, parameters).await
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::{Answer, Task, perform};
-use crate::fhir::Service;
+use crate::fhir::Services;
 use crate::store::{LocalClient, StoreError};
 
 /// Tasks under way, each on its own connection where a server has the data: enough that one is made ready while another
@@ -15,7 +15,7 @@ const LANES: usize = 8;
 
 pub enum Door {
     /// This process has the data.
-    Own(Arc<Service>),
+    Own(Arc<Services>),
     /// A running server has them.
     Beside(Vec<Mutex<LocalClient>>),
 }
@@ -44,7 +44,7 @@ impl Door {
     /// Does the task; `lane` is below [`Door::width`], and one task at a time is under way in a lane.
     pub async fn ask(&self, lane: usize, task: Task) -> Result<Answer, StoreError> {
         match self {
-            Door::Own(service) => Ok(perform(service, task).await),
+            Door::Own(services) => Ok(perform(&services.now(), task).await),
             Door::Beside(clients) => {
                 let words = |error: serde_json::Error| StoreError::Configuration(error.to_string());
                 let request = serde_json::to_vec(&task).map_err(words)?;
@@ -57,8 +57,8 @@ impl Door {
 
     /// Lets go of the data.
     pub async fn close(self) {
-        if let Door::Own(service) = self {
-            service.store.close().await;
+        if let Door::Own(services) = self {
+            services.now().store.close().await;
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use vesta_fhir::types::ResourceType;
 
 use crate::access::AccessContext;
-use crate::fhir::Service;
+use crate::fhir::{Service, Services};
 use crate::store::{Handler, LoggedHead, ReindexProgress, StoreError};
 
 pub use door::Door;
@@ -74,8 +74,9 @@ const REINDEX_BITE: usize = 64;
 
 fn reindexed(progress: Result<ReindexProgress, StoreError>) -> Answer {
     match progress {
-        Ok(ReindexProgress { pending, retired, done, last }) => {
-            Answer::Reindexed { pending: pending + retired, done, last }
+        Ok(ReindexProgress { pending, retired, resting, done, last }) => {
+            // What rests is the background's.
+            Answer::Reindexed { pending: pending + retired - resting, done, last }
         }
         Err(error) => Answer::Failed(error.to_string()),
     }
@@ -120,9 +121,9 @@ async fn verify_audit(service: &Arc<Service>, heads: &[String]) -> Answer {
 }
 
 /// The server's end of its local socket.
-pub fn handler(service: Arc<Service>) -> Handler {
+pub fn handler(services: Arc<Services>) -> Handler {
     Arc::new(move |request: Bytes| {
-        let service = service.clone();
+        let service = services.now();
         Box::pin(async move {
             let answer = match serde_json::from_slice(&request) {
                 Ok(task) => perform(&service, task).await,

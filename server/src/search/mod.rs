@@ -13,6 +13,7 @@ mod filter;
 mod generated;
 mod hierarchy;
 mod matching;
+pub mod own;
 mod parse;
 mod paths;
 mod plan;
@@ -29,13 +30,16 @@ pub use self::criteria::compartment_types;
 pub use self::escape::escape;
 pub use self::generated::types;
 pub use self::matching::{Around, meets};
+pub use self::own::SiteParameters;
 pub use self::paths::Systems;
 pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position, Record};
 pub use self::query::{
     Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort, StringMode, Summary,
     Test, Total, Unit, UriMode, ValueTest,
 };
-pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, TypeBoundary, TypeEntry, definitions};
+#[cfg(test)]
+pub(crate) use self::table::definitions;
+pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, TypeBoundary, TypeEntry};
 pub use self::terminology::{Answers, Question};
 pub(crate) use self::words::words_of;
 pub use self::words::{Words, without_words};

@@ -23,11 +23,17 @@ pub(super) struct End {
 
 pub(super) fn systems(ends: Option<&[End]>) -> Systems {
     let Some(ends) = ends else { return Systems::Unknown };
-    let mut names = ends.iter().flat_map(|end| &end.types).map(|definition| definition.name).peekable();
-    if names.peek().is_none() {
+    let names: Vec<&str> = ends.iter().flat_map(|end| &end.types).map(|definition| definition.name).collect();
+    systems_of(&names)
+}
+
+/// By the names of all types that the values may be of.
+pub(super) fn systems_of(names: &[&str]) -> Systems {
+    if names.is_empty() {
         return Systems::Unknown;
     }
-    let with: Vec<bool> = names.map(|name| matches!(name, "Coding" | "CodeableConcept" | "Identifier")).collect();
+    let with: Vec<bool> =
+        names.iter().map(|name| matches!(*name, "Coding" | "CodeableConcept" | "Identifier")).collect();
     match (with.iter().any(|with| *with), with.iter().all(|with| *with)) {
         (_, true) => Systems::Always,
         (false, _) => Systems::Never,

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 use vesta_runtime::search::{Reference, SearchParameterType};
 
 use super::body::BodyTest;
+use super::table::{Parameter, ParameterTable};
 use super::words::Words;
 use crate::access::Boundary;
 
@@ -331,6 +332,17 @@ impl Search {
         self.criteria.iter().for_each(|criterion| criterion.test.reached(&mut found));
         found.extend(self.sort.iter().flat_map(|key| &key.along).flat_map(|(_, targets)| targets));
         found
+    }
+
+    /// Whether it asks by a parameter that a user has defined, chains apart.
+    pub fn asks_own(&self, table: &ParameterTable) -> bool {
+        fn asks(table: &ParameterTable, types: &[&'static str], criterion: &Criterion) -> bool {
+            match &criterion.test {
+                Test::All(parts) | Test::OneOf(parts) => parts.iter().any(|part| asks(table, types, part)),
+                _ => types.iter().any(|of| table.parameter(of, criterion.code).is_some_and(Parameter::is_own)),
+            }
+        }
+        self.criteria.iter().any(|criterion| asks(table, &self.types, criterion))
     }
 
     /// How many values are compared, those of a chain once for each type that it leads to.

@@ -10,8 +10,9 @@ use siphasher::sip::SipHasher24;
 use vesta_runtime::boundary;
 use vesta_runtime::node::Node;
 use vesta_runtime::schema::Schema;
-use vesta_runtime::search::{Reference, SearchParameter, SearchParameterType};
+use vesta_runtime::search::{Component, Extract, Reference, SearchParameter, SearchParameterType};
 
+use super::own::is_own;
 use super::paths::{self, Systems};
 use super::words::is_of_words;
 use crate::store::index::HashKey;
@@ -121,6 +122,35 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    fn new(schema: &'static Schema, definition: &'static SearchParameter, id: i32) -> Parameter {
+        if let Extract::Walked(walked) = definition.extract {
+            // A user's own may be more than paths; of what types it is was read from the expression itself.
+            let of_part = |part: &Component| match part.extract {
+                Extract::Walked(walked) => paths::systems_of(&walked.types),
+                Extract::Compiled(_) => Systems::Unknown,
+            };
+            let component_systems = definition.components.iter().map(of_part).collect();
+            let systems = paths::systems_of(&walked.types);
+            return Parameter { definition, id, systems, component_systems, single: false };
+        }
+        let ends = paths::ends(schema, definition.expression);
+        let of_part = |part: &Component| {
+            paths::systems(paths::component_ends(schema, definition.expression, part.expression).as_deref())
+        };
+        Parameter {
+            definition,
+            id,
+            systems: paths::systems(ends.as_deref()),
+            component_systems: definition.components.iter().map(of_part).collect(),
+            single: paths::single(ends.as_deref()),
+        }
+    }
+
+    /// Whether a user has defined it.
+    pub fn is_own(&self) -> bool {
+        is_own(self.definition)
+    }
+
     /// Whether a search can use it.
     pub fn is_served(&self) -> bool {
         let of_itself = matches!(self.definition.code, "_id" | "_lastUpdated");
@@ -164,7 +194,7 @@ pub struct ParameterTable {
 
 /// What the database's dictionary must know: every parameter of every type that has index rows. `base` as for
 /// [`ParameterTable::new`].
-pub fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> {
+pub(crate) fn definitions(types: &[TypeEntry], base: &str) -> Vec<ParameterDefinition> {
     let mut definitions = Vec::new();
     for entry in types {
         let mut seen = std::collections::HashSet::new();
@@ -249,23 +279,7 @@ impl ParameterTable {
                 let mut parameters = BTreeMap::new();
                 for definition in &entry.parameters {
                     let id = dictionary.get(entry.number, definition.code).map_or(0, |known| known.id);
-                    parameters.entry(definition.code).or_insert_with(|| {
-                        let ends = paths::ends(schema, definition.expression);
-                        Parameter {
-                            definition,
-                            id,
-                            systems: paths::systems(ends.as_deref()),
-                            component_systems: definition
-                                .components
-                                .iter()
-                                .map(|part| {
-                                    let of = definition.expression;
-                                    paths::systems(paths::component_ends(schema, of, part.expression).as_deref())
-                                })
-                                .collect(),
-                            single: paths::single(ends.as_deref()),
-                        }
-                    });
+                    parameters.entry(definition.code).or_insert_with(|| Parameter::new(schema, definition, id));
                 }
                 (entry.name, (entry, parameters))
             })
@@ -315,6 +329,15 @@ impl ParameterTable {
 
     pub(crate) fn schema(&self) -> &'static Schema {
         self.schema
+    }
+
+    /// How many of a hundred resources have been looked at for those that are not indexed yet.
+    pub(crate) fn share(&self) -> u8 {
+        self.dictionary.share()
+    }
+
+    pub(crate) fn generation(&self) -> i64 {
+        self.dictionary.generation()
     }
 
     pub fn base(&self) -> &str {

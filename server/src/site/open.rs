@@ -8,9 +8,9 @@ use vesta_runtime::guide::Guide;
 use super::{DataFolder, SiteError, audit_key};
 use crate::clock::{Clock, Ids};
 use crate::config::{self, Config, SiteName};
-use crate::fhir::{PageSizes, Service, WriteRules};
-use crate::search::{ParameterTable, SearchLimits, definitions, types, without_words};
-use crate::store::{Database, Indexer, Limits, Options, PostgresPool, Store, StoreError};
+use crate::fhir::{PageSizes, Service, Services, WriteRules};
+use crate::search::{SearchLimits, SiteParameters, types, without_words};
+use crate::store::{Database, Limits, Options, PostgresPool, Store, StoreError};
 
 /// Connections to PostgreSQL of one process, for all its sites.
 const CONNECTIONS: u32 = 32;
@@ -60,15 +60,20 @@ pub async fn open_service(
     fhir_base: &str,
     clock: Clock,
     ids: Ids,
-) -> Result<Arc<Service>, SiteError> {
+) -> Result<Arc<Services>, SiteError> {
     let failed = |source| SiteError::Store { site: site.clone(), source };
     let guides = enabled(&config.guides);
     let types = types(&guides);
     let types = if config.search.full_text { types } else { without_words(types) };
+    let limits = SearchLimits {
+        chain_steps: config.limits.chain_steps,
+        values: config.limits.search_values,
+        includes: config.limits.includes,
+    };
     let options = Options {
         database: databases.of(folder, site),
         clock: clock.clone(),
-        parameters: definitions(&types, fhir_base),
+        parameters: SiteParameters::new(&SCHEMA, types, fhir_base, limits),
         limits: Limits {
             unit_operations: config.limits.bundle_entries,
             unit_bytes: Limits::default().unit_bytes.max(config.limits.body_bytes),
@@ -76,21 +81,8 @@ pub async fn open_service(
         },
         audit_key: audit_key(folder, site)?,
     };
-    let limits = SearchLimits {
-        chain_steps: config.limits.chain_steps,
-        values: config.limits.search_values,
-        includes: config.limits.includes,
-    };
-    let mut made = None;
-    let store = Store::open(options, |dictionary, _| {
-        let table = ParameterTable::new(&SCHEMA, types, dictionary.clone(), fhir_base);
-        let table = Arc::new(table.with_limits(limits));
-        made = Some(table.clone());
-        table as Arc<dyn Indexer>
-    })
-    .await
-    .map_err(failed)?;
-    let Some(table) = made else {
+    let store = Store::open(options).await.map_err(failed)?;
+    let Some(table) = store.table() else {
         return Err(failed(StoreError::Configuration("the store was opened without an index".to_owned())));
     };
     let service = Service::new(fhir_base, &SCHEMA, store, table, clock, ids).await.map_err(failed)?;
@@ -102,5 +94,5 @@ pub async fn open_service(
     // As `Addresses` makes both of the same public address.
     let public_url = fhir_base.strip_suffix(&format!("/apis/{site}/fhir")).unwrap_or(fhir_base);
     let service = service.with_issuer(&format!("{public_url}/oauth2/{site}"));
-    Ok(Arc::new(service.with_guides(guides).with_pages(pages).with_rules(rules)))
+    Ok(Services::new(service.with_guides(guides).with_pages(pages).with_rules(rules)))
 }

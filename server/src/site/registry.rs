@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -15,9 +15,9 @@ use super::{
 use crate::access::Verifier;
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, SiteName};
-use crate::fhir::Service;
+use crate::fhir::{Service, Services};
 use crate::maintenance;
-use crate::store::{LocalServer, Store};
+use crate::store::{LocalServer, ReindexProgress, Store};
 
 /// Resources that one bite of re-indexing takes.
 const REINDEX_BITE: usize = 200;
@@ -28,8 +28,8 @@ pub struct Site {
     pub addresses: Addresses,
     pub verifier: Arc<Verifier>,
     pub authorization: Arc<Authorization>,
-    pub service: Arc<Service>,
-    /// Re-indexing after an update of the parameters.
+    pub services: Arc<Services>,
+    /// Re-indexing after a change of the parameters.
     background: JoinHandle<()>,
     /// Learning what was revoked elsewhere.
     following: JoinHandle<()>,
@@ -155,20 +155,20 @@ impl Sites {
         let authorization = Arc::new(authorization);
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let base = &addresses.fhir_base;
-        let service = open_service(&self.databases, &self.folder, &self.config, &name, base, clock, ids).await?;
+        let services = open_service(&self.databases, &self.folder, &self.config, &name, base, clock, ids).await?;
         // Commands beside this server hand their work to it; on PostgreSQL they need not.
         let local = match &self.databases {
             Databases::Sqlite => {
                 let failed = |source| SiteError::Store { site: name.clone(), source };
-                let handler = maintenance::handler(service.clone());
+                let handler = maintenance::handler(services.clone());
                 Some(LocalServer::bind(&self.folder.site(&name), handler).map_err(failed)?)
             }
             Databases::Postgres(_) => None,
         };
         let following = tokio::spawn(authorization.clone().follow_always(verifier.clone()));
-        let background = tokio::spawn(reindex(name.clone(), service.store.clone()));
+        let background = tokio::spawn(reindex(name.clone(), services.now().store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");
-        Ok(Site { name, addresses, verifier, authorization, service, background, following, local })
+        Ok(Site { name, addresses, verifier, authorization, services, background, following, local })
     }
 
     /// The sites that are open.
@@ -205,12 +205,18 @@ impl Sites {
 }
 
 impl Site {
+    /// By the search parameters that hold now.
+    pub fn service(&self) -> Arc<Service> {
+        self.services.now()
+    }
+
     /// Whether it can serve; else why not, in words for an operator.
     pub async fn ready(&self) -> Result<(), String> {
-        if self.service.store.waiting().is_none() {
+        let store = &self.service().store;
+        if store.waiting().is_none() {
             return Err("the writer has stopped".to_owned());
         }
-        self.service.store.ping().await.map_err(|error| error.to_string())
+        store.ping().await.map_err(|error| error.to_string())
     }
 
     async fn close(self) {
@@ -218,30 +224,41 @@ impl Site {
         self.following.abort();
         drop(self.local);
         self.authorization.close().await;
-        self.service.store.close().await;
+        self.services.now().store.close().await;
         tracing::info!(site = %self.name, "site closed");
     }
 }
 
-/// Makes the rows of new and changed search parameters, a bite at a time: requests go first.
+/// How often the log tells how far re-indexing has come.
+const TELL: Duration = Duration::from_secs(10);
+
+/// Makes the rows of new and changed search parameters, a bite at a time: requests go first. Then waits for the next
+/// that users post, change or retire.
 async fn reindex(site: SiteName, store: Arc<Store>) {
-    let mut announced = false;
+    let (mut announced, mut told) = (false, Instant::now());
     let mut pause = Duration::ZERO;
     loop {
         tokio::time::sleep(pause).await;
+        pause = Duration::ZERO;
+        let seen = store.parameters_version();
         match store.reindex_bite(REINDEX_BITE).await {
             Ok(progress) if progress.is_complete() => {
                 if announced {
                     tracing::info!(%site, "re-indexing is complete");
                 }
-                return;
+                announced = false;
+                store.parameters_change(seen).await;
             }
             Ok(progress) => {
-                if !announced {
-                    tracing::info!(%site, parameters = progress.pending, "re-indexing search parameters");
+                if !announced || told.elapsed() >= TELL {
+                    let ReindexProgress { pending, retired, done, last, .. } = progress;
+                    tracing::info!(%site, parameters = pending, retired, done, of = last, "re-indexing search parameters");
+                    told = Instant::now();
                 }
                 announced = true;
-                pause = Duration::ZERO;
+                if progress.rests() {
+                    pause = Duration::from_secs(1);
+                }
             }
             Err(error) => {
                 tracing::warn!(%site, %error, "re-indexing waits");

@@ -12,6 +12,7 @@ use super::columns::{Columns, stored};
 use super::error::StoreError;
 use super::index::{self, IndexRows};
 use super::open::snapshot;
+use super::parameters::Derivation;
 use super::record::Stored;
 use super::schema::{Compartment, Resource, ResourceHistory, select_stored};
 use super::site_store::Store;
@@ -50,11 +51,13 @@ fn name(stored: &Stored) -> String {
 impl Store {
     /// Checks everything; `progress` is told the resources done, after each page.
     pub async fn check(&self, mut progress: impl FnMut(u64) + Send) -> Result<CheckReport, StoreError> {
+        let derivation = self.context.held.now();
         let (connection, transaction) = snapshot(&self.context, &self.reader).await?;
-        let indexed = self.dictionary().iter().filter(|entry| entry.is_indexed());
+        let indexed = derivation.dictionary.iter().filter(|entry| entry.is_indexed());
         let mut parameters: Vec<i32> = indexed.map(|entry| entry.id).collect();
         parameters.sort_unstable();
-        let mut check = Check { store: self, transaction: &transaction, parameters, report: CheckReport::default() };
+        let report = CheckReport::default();
+        let mut check = Check { store: self, transaction: &transaction, derivation, parameters, report };
         let mut after = i64::MIN;
         loop {
             let page = check.page(after).await?;
@@ -79,6 +82,7 @@ impl Store {
 struct Check<'a> {
     store: &'a Store,
     transaction: &'a DatabaseTransaction,
+    derivation: Derivation,
     /// Those whose rows are complete.
     parameters: Vec<i32>,
     report: CheckReport,
@@ -105,7 +109,7 @@ impl Check<'_> {
             if body["id"] != stored.id.as_str() || body["meta"]["versionId"] != version.as_str() {
                 self.report.fault(|| format!("{}: its text says another id or version", name(stored)));
             }
-            match self.store.context.rows(stored) {
+            match self.derivation.rows(stored) {
                 Ok(rows) => {
                     let mut indexed = rows.of_parameters(&self.parameters);
                     indexed.compartments = rows.compartments;

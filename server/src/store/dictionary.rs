@@ -2,53 +2,63 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, InsertStatement, OnConflict, Query};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use super::columns::Columns;
 use super::error::StoreError;
 use super::parameters::{Dictionary, ParameterDefinition, ParameterEntry};
 use super::reindex::state;
 use super::schema::{Names, Resource, SearchParameter, Setting, chunks};
+use super::write::Transaction;
 
-struct Known {
-    id: i32,
-    state: i16,
+pub(super) struct Known {
+    pub(super) id: i32,
+    pub(super) state: i16,
 }
 
-/// A parameter that is new, or whose extractor changed, gets a new id and is pending, unless nothing of its type is
-/// stored; the id that it had is retired, and so is that of a parameter that is no longer enabled. So rows of two
-/// extractors never mix, and no row has to be rewritten before the first write.
-pub(super) async fn synchronise(
-    connection: &DatabaseConnection,
+/// What the database knows, but for what is retired: that may have lost rows already, and is not taken up again. And
+/// the highest id that was given.
+pub(super) async fn known(
+    transaction: &Transaction,
     names: &Names,
-    definitions: Vec<ParameterDefinition>,
-    hash_key: [u8; 16],
-) -> Result<Dictionary, StoreError> {
-    let transaction = connection.begin().await?;
+) -> Result<(HashMap<ParameterDefinition, Known>, i32), StoreError> {
     let statement = Query::select()
         .columns([SearchParameter::Type, SearchParameter::Code, SearchParameter::Url])
         .columns([SearchParameter::ExtractorHash, SearchParameter::Id, SearchParameter::State])
         .from(names.table(SearchParameter::Table))
         .take();
-    let mut known: HashMap<ParameterDefinition, Known> = HashMap::new();
-    let mut last = 0;
-    for row in transaction.query_all(&statement).await? {
+    let decode = |row: &dyn Columns| {
         let definition = ParameterDefinition {
             resource_type: row.small(0)? as u16,
             code: row.text(1)?,
             url: row.text(2)?,
             extractor_hash: row.integer(3)? as u64,
         };
-        let id: i32 = row.try_get_by_index(4)?;
-        last = Ord::max(last, id);
-        let state = row.small(5)?;
-        // A retired one may have lost rows already: it is not taken up again.
-        if state != state::RETIRED {
-            known.insert(definition, Known { id, state });
-        }
-    }
-    let stored_types = stored_types(&transaction, names, &definitions).await?;
+        Ok((definition, Known { id: row.integer32(4)?, state: row.small(5)? }))
+    };
+    let all = transaction.query(&statement, decode).await?;
+    let last = all.iter().map(|(_, known)| known.id).max().unwrap_or(0);
+    Ok((all.into_iter().filter(|(_, known)| known.state != state::RETIRED).collect(), last))
+}
+
+/// A parameter that is new, or whose extractor changed, gets a new id and is pending, unless nothing of its type is
+/// stored; the id that it had is retired at this time, and so is that of a parameter that is no longer enabled. So rows
+/// of two extractors never mix, and no row has to be rewritten before the first write.
+pub(super) async fn synchronise(
+    transaction: &Transaction,
+    names: &Names,
+    definitions: Vec<ParameterDefinition>,
+    hash_key: [u8; 16],
+    now: i64,
+) -> Result<Dictionary, StoreError> {
+    let (mut known, mut last) = known(transaction, names).await?;
+    let new_types: HashSet<u16> = definitions
+        .iter()
+        .filter(|definition| !known.contains_key(definition))
+        .map(|definition| definition.resource_type)
+        .collect();
+    let stored_types = stored_types(transaction, names, new_types).await?;
 
     let (mut entries, mut new) = (Vec::with_capacity(definitions.len()), Vec::new());
     let mut seen = HashSet::new();
@@ -95,23 +105,21 @@ pub(super) async fn synchronise(
         let retire = Query::update()
             .table(names.table(SearchParameter::Table))
             .value(SearchParameter::State, state::RETIRED)
+            .value(SearchParameter::Progress, now)
             .and_where(Expr::col(SearchParameter::Id).is_in(ids.iter().copied()))
             .take();
         transaction.execute(&retire).await?;
     }
-    transaction.commit().await?;
     Ok(Dictionary::new(entries, hash_key))
 }
 
 async fn stored_types(
-    connection: &impl ConnectionTrait,
+    transaction: &Transaction,
     names: &Names,
-    definitions: &[ParameterDefinition],
+    mut wanted: HashSet<u16>,
 ) -> Result<HashSet<u16>, StoreError> {
-    let mut types: Vec<u16> = definitions.iter().map(|definition| definition.resource_type).collect();
+    let mut types: Vec<u16> = wanted.iter().copied().collect();
     types.sort_unstable();
-    types.dedup();
-    let mut stored = HashSet::new();
     for resource_type in types {
         let statement = Query::select()
             .column(Resource::Key)
@@ -119,11 +127,11 @@ async fn stored_types(
             .and_where(Expr::col(Resource::Type).eq(resource_type as i16))
             .limit(1)
             .take();
-        if connection.query_one(&statement).await?.is_some() {
-            stored.insert(resource_type);
+        if transaction.query(&statement, |row| row.integer(0)).await?.is_empty() {
+            wanted.remove(&resource_type);
         }
     }
-    Ok(stored)
+    Ok(wanted)
 }
 
 /// A named secret of the database: made by whoever asks first.
@@ -166,12 +174,16 @@ pub(super) async fn set_setting(
     name: &str,
     value: &[u8],
 ) -> Result<(), StoreError> {
-    let insert = Query::insert()
+    connection.execute(&keep_setting(names, name, value)).await?;
+    Ok(())
+}
+
+/// The statement that does it.
+pub(super) fn keep_setting(names: &Names, name: &str, value: &[u8]) -> InsertStatement {
+    Query::insert()
         .into_table(names.table(Setting::Table))
         .columns([Setting::Name, Setting::Value])
         .values_panic([name.into(), value.to_vec().into()])
         .on_conflict(OnConflict::column(Setting::Name).update_column(Setting::Value).to_owned())
-        .to_owned();
-    connection.execute(&insert).await?;
-    Ok(())
+        .to_owned()
 }

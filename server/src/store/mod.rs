@@ -21,6 +21,7 @@ mod lock;
 mod migration;
 mod open;
 mod options;
+mod own;
 mod parameters;
 mod patience;
 mod read;
@@ -44,7 +45,7 @@ pub use explain::Explained;
 pub use local::{Handler, LocalClient, LocalServer};
 pub use lock::FolderLock;
 pub use options::{Database, Limits, Options, PostgresPool};
-pub use parameters::{Dictionary, Indexer, ParameterDefinition, ParameterEntry};
+pub use parameters::{Dictionary, Indexer, ParameterDefinition, ParameterEntry, Parameters, Posted};
 pub use patience::Patience;
 pub use record::{
     Effect, Found, HistoryEntry, HistoryPage, HistoryQuery, HistoryScope, Method, SortValue, Stored, Visible, Written,

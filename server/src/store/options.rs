@@ -1,20 +1,20 @@
 //! What a store is opened with.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{ConnectOptions, DatabaseConnection};
 
 use super::audit::AuditKey;
 use super::error::StoreError;
-use super::parameters::ParameterDefinition;
+use super::parameters::Parameters;
 use crate::clock::Clock;
 
 pub struct Options {
     pub database: Database,
     pub clock: Clock,
-    /// Every search parameter that the running binary has extractors for and the site has enabled.
-    pub parameters: Vec<ParameterDefinition>,
+    pub parameters: Arc<dyn Parameters>,
     pub limits: Limits,
     /// Of all processes that write this log the same.
     pub audit_key: AuditKey,

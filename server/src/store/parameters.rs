@@ -1,9 +1,15 @@
 //! The dictionary of search parameters: their ids in this database, and whether their rows are complete.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
+
+use super::error::{Refusal, StoreError};
 use super::index::IndexRows;
+use super::record::Stored;
+use crate::search::ParameterTable;
 
 /// A search parameter of one resource type, as the running binary has it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,6 +51,7 @@ impl ParameterEntry {
 pub struct Dictionary {
     entries: HashMap<(u16, String), ParameterEntry>,
     hash_key: [u8; 16],
+    generation: i64,
 }
 
 impl Dictionary {
@@ -53,7 +60,16 @@ impl Dictionary {
             .into_iter()
             .map(|entry| ((entry.definition.resource_type, entry.definition.code.clone()), entry))
             .collect();
-        Dictionary { entries, hash_key }
+        Dictionary { entries, hash_key, generation: 0 }
+    }
+
+    pub(super) fn at(self, generation: i64) -> Self {
+        Dictionary { generation, ..self }
+    }
+
+    /// Goes up in the database whenever users' own parameters change.
+    pub(crate) fn generation(&self) -> i64 {
+        self.generation
     }
 
     pub fn get(&self, resource_type: u16, code: &str) -> Option<&ParameterEntry> {
@@ -75,10 +91,49 @@ impl Dictionary {
     }
 }
 
+/// The parameters that a site has: those of the running binary, and what users have posted.
+pub trait Parameters: Send + Sync {
+    /// The type whose resources define parameters; none where nobody can.
+    fn posted_type(&self) -> Option<u16>;
+
+    /// What the dictionary must know, with these of the site. One that is `new` and cannot be used is refused; another
+    /// that cannot (a release has other parameters than the one before) defines nothing.
+    fn definitions(&self, posted: &[Posted]) -> Result<Vec<ParameterDefinition>, Refusal>;
+
+    /// By these parameters, under the ids of the dictionary.
+    fn indexer(&self, posted: &[Posted], dictionary: &Arc<Dictionary>) -> Arc<dyn Indexer>;
+}
+
+/// The current version of a resource that may define a parameter.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    pub body: Bytes,
+    /// Whether the transaction at hand brings it.
+    pub new: bool,
+}
+
+/// What rows are derived by from one change of users' own parameters to the next.
+#[derive(Clone)]
+pub(super) struct Derivation {
+    pub(super) dictionary: Arc<Dictionary>,
+    pub(super) indexer: Arc<dyn Indexer>,
+}
+
+impl Derivation {
+    pub(super) fn rows(&self, stored: &Stored) -> Result<IndexRows, StoreError> {
+        self.indexer.rows(stored.resource_type, &stored.body).ok_or_else(|| {
+            StoreError::Inconsistent(format!("the stored text of resource {} cannot be read", stored.key))
+        })
+    }
+}
+
 /// Derives the rows of a stored resource again: to remove them when it changes, to re-index, to check.
 pub trait Indexer: Send + Sync {
     /// None where the body cannot be read.
     fn rows(&self, resource_type: u16, body: &[u8]) -> Option<IndexRows>;
+
+    /// The table of parameters behind it, for whoever searches.
+    fn table(self: Arc<Self>) -> Option<Arc<ParameterTable>>;
 
     /// Changes when the compartment rows of some resource would: access depends on them, so they are all made anew
     /// before the store is opened.

@@ -9,7 +9,7 @@ use super::dictionary::{set_setting, setting};
 use super::error::StoreError;
 use super::index::{self, IndexRows};
 use super::schema::{Compartment, Names, Resource, SearchParameter, select_stored};
-use super::write::{self, Batch, Known, Stamps, Transaction, WriteContext};
+use super::write::{self, Asks, Batch, Known, Stamps, Transaction, WriteContext};
 
 /// The values of [`SearchParameter::State`].
 pub(super) mod state {
@@ -26,6 +26,8 @@ pub struct ReindexProgress {
     pub pending: usize,
     /// Parameters whose rows are still to be removed.
     pub retired: usize,
+    /// Of these, those that other processes may still search by for a moment: their rows stay until then.
+    pub resting: usize,
     /// Resource keys up to this one are done, of `last`.
     pub done: i64,
     pub last: i64,
@@ -35,7 +37,15 @@ impl ReindexProgress {
     pub fn is_complete(&self) -> bool {
         self.pending == 0 && self.retired == 0
     }
+
+    /// Whether nothing can be done for the moment.
+    pub fn rests(&self) -> bool {
+        self.pending == 0 && self.retired == self.resting
+    }
 }
+
+/// On PostgreSQL, rows of a retired parameter stay so long: other processes have not heard of it before.
+const REST: i64 = 5_000_000;
 
 struct Pending {
     id: i32,
@@ -55,13 +65,22 @@ fn pending(row: &dyn Columns) -> Result<Pending, StoreError> {
     Ok(Pending { id: row.integer32(0)?, resource_type: row.small(1)?, progress: row.integer(2)? })
 }
 
-pub(super) async fn progress(connection: &impl ConnectionTrait, names: &Names) -> Result<ReindexProgress, StoreError> {
+pub(super) async fn progress(context: &WriteContext) -> Result<ReindexProgress, StoreError> {
+    let (connection, names) = (&context.connection, &context.names);
     let rows = connection.query_all(&in_state(names, state::PENDING)).await?;
-    let pending = rows.iter().map(|row| pending(row)).collect::<Result<Vec<_>, _>>()?;
-    let retired = connection.query_all(&in_state(names, state::RETIRED)).await?.len();
+    let unfinished = rows.iter().map(|row| pending(row)).collect::<Result<Vec<_>, _>>()?;
+    let rows = connection.query_all(&in_state(names, state::RETIRED)).await?;
+    let retired = rows.iter().map(|row| pending(row)).collect::<Result<Vec<_>, _>>()?;
+    let rested = rested(context);
+    let resting = retired.iter().filter(|one| one.progress > rested).count();
     let last = last_key(connection, names).await?;
-    let done = pending.iter().map(|parameter| parameter.progress).min().unwrap_or(last);
-    Ok(ReindexProgress { pending: pending.len(), retired, done, last })
+    let done = unfinished.iter().map(|parameter| parameter.progress).min().unwrap_or(last);
+    Ok(ReindexProgress { pending: unfinished.len(), retired: retired.len(), resting, done, last })
+}
+
+/// What was retired by then, and has its time as its progress, may lose its rows.
+fn rested(context: &WriteContext) -> i64 {
+    if context.sqlite.is_some() { i64::MAX } else { context.clock.now().as_microsecond() - REST }
 }
 
 async fn last_key(connection: &impl ConnectionTrait, names: &Names) -> Result<i64, StoreError> {
@@ -112,7 +131,7 @@ pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>,
         .iter()
         .filter(|stored| !stored.deleted)
         .map(|stored| {
-            let rows = batch.context.rows(stored)?.of_parameters(&ids);
+            let rows = batch.derivation.rows(stored)?.of_parameters(&ids);
             Ok((stored.key, stored.resource_type, rows))
         })
         .collect::<Result<Vec<_>, StoreError>>()?;
@@ -139,7 +158,8 @@ pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>,
 async fn retire(batch: &mut Batch<'_>, bite: usize) -> Result<(), StoreError> {
     let names = &batch.context.names;
     let retired = batch.transaction.query(&in_state(names, state::RETIRED), pending).await?;
-    let Some(retired) = retired.into_iter().next() else { return Ok(()) };
+    let rested = rested(batch.context);
+    let Some(retired) = retired.into_iter().find(|one| one.progress <= rested) else { return Ok(()) };
     let mut removed = 0;
     let backend = if batch.transaction.is_postgres() { DbBackend::Postgres } else { DbBackend::Sqlite };
     for statement in index::delete_parameter(backend, names, retired.id, bite) {
@@ -162,7 +182,8 @@ const COMPARTMENT_BITE: usize = 512;
 /// interruption starts it over, for the hash is noted last.
 pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), StoreError> {
     let (connection, names) = (&context.connection, &context.names);
-    let hash = context.indexer.compartment_hash().to_be_bytes();
+    let derivation = context.held.now();
+    let hash = derivation.indexer.compartment_hash().to_be_bytes();
     let known = setting(connection, names, COMPARTMENT_HASH).await?;
     if known.as_deref() == Some(&hash[..]) {
         return Ok(());
@@ -185,14 +206,14 @@ pub(super) async fn rebuild_compartments(context: &WriteContext) -> Result<(), S
             .filter(|stored| !stored.deleted)
             .map(|stored| {
                 let mut only = IndexRows::default();
-                only.compartments = context.rows(stored)?.compartments;
+                only.compartments = derivation.rows(stored)?.compartments;
                 Ok((stored.key, stored.resource_type, only))
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         let derived: Vec<(i64, u16, &IndexRows)> =
             derived.iter().map(|(key, resource_type, rows)| (*key, *resource_type, rows)).collect();
-        let stamps = Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, false).await?;
-        let mut batch = Batch::new(&transaction, context, stamps, &known, false);
+        let stamps = Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, Asks::default()).await?;
+        let mut batch = Batch::new(&transaction, context, &derivation, stamps, &known, false);
         batch.insert_rows(&derived).await?;
         let learned = std::mem::take(&mut batch.learned);
         drop(batch);

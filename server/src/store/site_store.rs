@@ -10,18 +10,19 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::audit::{self, AuditEntry, Audited, Chain, Heads, LoggedHead};
 use super::columns::{Columns, found, stored};
-use super::dictionary::{secret, synchronise};
+use super::dictionary::secret;
 use super::error::StoreError;
 use super::history::SUPERSEDED_COLUMNS;
 use super::open::{self, Opened};
 use super::options::{Limits, Options};
-use super::parameters::{Dictionary, Indexer};
+use super::own;
+use super::parameters::Dictionary;
 use super::read::Reader;
 use super::record::{Found, Stored, Visible, Written};
 use super::reindex::{self, ReindexProgress};
 use super::schema::{Names, Resource, ResourceHistory, select_stored};
 use super::unit::Unit;
-use super::write::{Job, Order, PostgresOrder, Queue, Waiting, WriteContext, last_commit, one, spawn};
+use super::write::{Job, Order, PostgresOrder, Queue, Transaction, Waiting, WriteContext, last_commit, one, spawn};
 
 /// The records of one site. Reads see every write that was answered before.
 pub struct Store {
@@ -50,20 +51,22 @@ impl Drop for HeadsTask {
 
 impl Store {
     /// Opens the database, brings its tables and its dictionary of search parameters up to this release, and starts
-    /// the writer. `indexer` is made from the dictionary: rows carry its ids.
-    pub async fn open(
-        options: Options,
-        indexer: impl FnOnce(&Arc<Dictionary>, &Names) -> Arc<dyn Indexer>,
-    ) -> Result<Arc<Self>, StoreError> {
+    /// the writer.
+    pub async fn open(options: Options) -> Result<Arc<Self>, StoreError> {
         let Options { database, clock, parameters, limits, audit_key } = options;
         let Opened { connection, names, reader, writer, checkpoints, lock } = open::open(&database, &limits).await?;
         let hash_key = secret(&connection, &names, "hash-key").await?;
-        let dictionary = Arc::new(synchronise(&connection, &names, parameters, hash_key).await?);
-        let indexer = indexer(&dictionary, &names);
         let postgres = match &reader {
             Reader::Sqlite(_) => None,
             Reader::Postgres(_) => Some(PostgresOrder::open(&connection, &names).await?),
         };
+        let transaction = Transaction::begin_on(writer.as_ref(), &connection).await?;
+        if let Some(order) = &postgres {
+            order.lock_parameters(&transaction).await?;
+        }
+        let generation = own::begin(&transaction, &names).await?;
+        let derivation = own::open(&transaction, &names, &parameters, hash_key, generation).await?;
+        transaction.commit().await?;
         let visible = match &postgres {
             None => last_commit(&connection, &names).await?,
             Some(order) => order.visible(&connection).await?,
@@ -74,8 +77,8 @@ impl Store {
             names,
             clock,
             limits,
-            indexer,
-            dictionary,
+            parameters,
+            held: own::Held::new(derivation),
             audit_key,
             visible: std::sync::Mutex::new(visible),
             checkpoint_due: checkpoints.as_ref().map(|checkpoints| checkpoints.due.clone()).unwrap_or_default(),
@@ -162,8 +165,8 @@ impl Store {
         self.context.connection.get_database_backend()
     }
 
-    pub fn dictionary(&self) -> &Arc<Dictionary> {
-        &self.context.dictionary
+    pub fn dictionary(&self) -> Arc<Dictionary> {
+        self.context.held.now().dictionary
     }
 
     pub fn limits(&self) -> &Limits {
@@ -271,7 +274,7 @@ impl Store {
 
     /// How many parameters are not indexed yet, and how far that work has come.
     pub async fn reindex_progress(&self) -> Result<ReindexProgress, StoreError> {
-        reindex::progress(&self.context.connection, self.names()).await
+        reindex::progress(&self.context).await
     }
 
     /// Does the next bite of re-indexing, of at most so many resources; requests go before it.

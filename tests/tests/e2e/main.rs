@@ -12,6 +12,7 @@ mod demo;
 mod granular;
 mod oauth;
 mod outage;
+mod own_parameters;
 mod paging;
 mod processes;
 mod real_input;

@@ -14,7 +14,7 @@ use crate::harness::{Client, Postgres, Vesta, link, wait_until};
 const PUBLIC: &str = "http://localhost:9";
 
 /// Two processes with the same folder of keys on the same database, and a client of each.
-fn two(folder: &Path, database: Option<&str>) -> ([Vesta; 2], [Client; 2]) {
+pub(crate) fn two(folder: &Path, database: Option<&str>) -> ([Vesta; 2], [Client; 2]) {
     let config = folder.join("vesta.toml");
     std::fs::write(&config, format!("[sites.default]\npublic_url = \"{PUBLIC}\"\n")).expect("written");
     let servers = [(); 2].map(|()| Vesta::serve(folder, database, &[]));

@@ -185,6 +185,37 @@ impl Expression {
         }
     }
 
+    /// The parts of a union that concern a resource type, in order: those that start at no type in particular, and
+    /// those whose type `is_another` does not say no of. At the start of a path a capital makes the difference: `code`
+    /// is an element there, not the type of that name.
+    pub fn branches<'e>(&'e self, is_another: &dyn Fn(&str) -> bool) -> Vec<&'e Expression> {
+        match self {
+            Expression::Binary { operator: Operator::Union, left, right } => {
+                let mut branches = left.branches(is_another);
+                branches.extend(right.branches(is_another));
+                branches
+            }
+            _ => match self.start().filter(|name| name.starts_with(|first: char| first.is_ascii_uppercase())) {
+                Some(name) if is_another(name) => Vec::new(),
+                _ => vec![self],
+            },
+        }
+    }
+
+    /// The name that a path starts with.
+    fn start(&self) -> Option<&str> {
+        match self {
+            Expression::Member { focus: None, name } => Some(name),
+            Expression::Member { focus: Some(focus), .. }
+            | Expression::Call { focus: Some(focus), .. }
+            | Expression::Item { focus, .. }
+            | Expression::Is { operand: focus, .. }
+            | Expression::As { operand: focus, .. }
+            | Expression::Binary { left: focus, .. } => focus.start(),
+            _ => None,
+        }
+    }
+
     /// The type that an argument names: `FHIR.Patient` in `ofType(FHIR.Patient)`.
     pub fn as_type_name(&self) -> Option<TypeName> {
         let Expression::Member { focus, name } = self else { return None };

@@ -14,7 +14,10 @@ pub use self::values::values;
 
 use rust_decimal::Decimal;
 
+use crate::fhirpath::ast::Expression;
+use crate::fhirpath::{Environment, Item, Value};
 use crate::node::Node;
+use crate::schema::Schema;
 
 /// A `SearchParameter` for one base type.
 /// <https://hl7.org/fhir/R4/searchparameter.html>
@@ -63,9 +66,47 @@ pub struct Component {
     pub extract: Extract,
 }
 
-/// A compiled FHIRPath expression: from a focus (and the resource it stands in) to the nodes it selects, in order.
+/// A FHIRPath expression at work: from a focus (and the resource it stands in) to the nodes it selects, in order.
 /// A boolean that the expression computes (`Patient.deceased.exists()`) is yielded as [`Selected::Boolean`].
-pub type Extract = for<'a> fn(resource: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>);
+#[derive(Debug, Clone, Copy)]
+pub enum Extract {
+    /// What the generator made of the expression.
+    Compiled(Compiled),
+    /// A user's own: the evaluator walks it.
+    Walked(&'static Walked),
+}
+
+pub type Compiled = for<'a> fn(resource: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>);
+
+/// An expression that was read while the server runs.
+#[derive(Debug)]
+pub struct Walked {
+    pub expression: Expression,
+    pub schema: &'static Schema,
+    /// The types that the parameter is of: what else the expression selects (an element may have a choice of types) is
+    /// passed over.
+    pub types: Vec<&'static str>,
+}
+
+impl Extract {
+    /// Whatever the expression has no value for by the rules of FHIRPath selects nothing: a search does not find the
+    /// resource by it, and never fails on it.
+    pub fn select<'a>(&self, resource: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {
+        match self {
+            Extract::Compiled(compiled) => compiled(resource, focus, found),
+            Extract::Walked(Walked { expression, schema, types }) => {
+                // The time is for `now()` and `today()`: an index would not follow them, so nobody may use them there.
+                let environment = Environment::new(schema, resource, jiff::Timestamp::UNIX_EPOCH);
+                let items = environment.evaluate(expression, focus).unwrap_or_default();
+                found.extend(items.into_iter().filter_map(|item| match item {
+                    Item::Node(node) => types.contains(&node.definition.name).then_some(Selected::Node(node)),
+                    Item::Value(Value::Boolean(value)) => Some(Selected::Boolean(value)),
+                    Item::Value(_) | Item::NotLoaded(_) => None,
+                }));
+            }
+        }
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 pub enum Selected<'a> {

@@ -14,7 +14,7 @@ use crate::node::Node;
 /// Everything that the parameter finds in the resource, in document order.
 pub fn values(parameter: &SearchParameter, resource: Node<'_>) -> Vec<IndexValue> {
     let mut found = Vec::new();
-    (parameter.extract)(resource, resource, &mut found);
+    parameter.extract.select(resource, resource, &mut found);
     let mut values = Vec::new();
     for selected in found {
         if parameter.kind == SearchParameterType::Composite {
@@ -35,7 +35,7 @@ fn composite(components: &[Component], resource: Node<'_>, focus: Node<'_>, valu
     let mut combinations: Vec<Vec<IndexValue>> = vec![Vec::new()];
     for component in components {
         let mut found = Vec::new();
-        (component.extract)(resource, focus, &mut found);
+        component.extract.select(resource, focus, &mut found);
         let mut parts = Vec::new();
         for selected in found {
             convert(component.kind, selected, &mut parts);

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Account-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Account.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 7650985857755462122u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Account-name>
@@ -27,7 +27,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Account.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 12092133457015457785u64,
 };
 /// `owner`: <http://hl7.org/fhir/SearchParameter/Account-owner>
@@ -39,7 +39,7 @@ pub static OWNER: SearchParameter = SearchParameter {
     expression: "Account.owner",
     targets: &["Organization"],
     components: &[],
-    extract: extract_owner,
+    extract: Extract::Compiled(extract_owner),
     extractor_hash: 9390861541348364741u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Account-patient>
@@ -51,7 +51,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Account.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 5205952698867351667u64,
 };
 /// `period`: <http://hl7.org/fhir/SearchParameter/Account-period>
@@ -63,7 +63,7 @@ pub static PERIOD: SearchParameter = SearchParameter {
     expression: "Account.servicePeriod",
     targets: &[],
     components: &[],
-    extract: extract_period,
+    extract: Extract::Compiled(extract_period),
     extractor_hash: 13438898329802358752u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Account-status>
@@ -75,7 +75,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Account.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 10847712354657992751u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Account-subject>
@@ -95,7 +95,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "Location",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 1328154528687994161u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Account-type>
@@ -107,7 +107,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Account.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 7074176124205791270u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `composed-of`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-composed-of>
 pub static COMPOSED_OF: SearchParameter = SearchParameter {
@@ -161,7 +163,7 @@ pub static COMPOSED_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_composed_of,
+    extract: Extract::Compiled(extract_composed_of),
     extractor_hash: 17511090517758880716u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-context>
@@ -173,7 +175,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 9471744242062482830u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-context-quantity>
@@ -185,7 +187,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.useContext.value as Quantity | ActivityDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 12226943498856720638u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-context-type>
@@ -197,7 +199,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 2923296088856062749u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-context-type-quantity>
@@ -214,17 +216,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ActivityDefinition-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 126224366754297399u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-context-type-value>
@@ -241,17 +243,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ActivityDefinition-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 15687729690131160399u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-date>
@@ -263,7 +265,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 15092886540150643444u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-depends-on>
@@ -421,7 +423,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 10780016524668349167u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-derived-from>
@@ -579,7 +581,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 6065761510326903274u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-description>
@@ -591,7 +593,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 14649958562997155650u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-effective>
@@ -603,7 +605,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 10741533385887198186u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-identifier>
@@ -615,7 +617,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 7547043886828227712u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-jurisdiction>
@@ -627,7 +629,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 13982957333856536741u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-name>
@@ -639,7 +641,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 10689054470554354125u64,
 };
 /// `predecessor`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-predecessor>
@@ -797,7 +799,7 @@ pub static PREDECESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_predecessor,
+    extract: Extract::Compiled(extract_predecessor),
     extractor_hash: 13855114841174084560u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-publisher>
@@ -809,7 +811,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 2406675388807305995u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-status>
@@ -821,7 +823,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 7065047232484428256u64,
 };
 /// `successor`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-successor>
@@ -979,7 +981,7 @@ pub static SUCCESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_successor,
+    extract: Extract::Compiled(extract_successor),
     extractor_hash: 13088424170405290587u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-title>
@@ -991,7 +993,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 1711569845625217261u64,
 };
 /// `topic`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-topic>
@@ -1003,7 +1005,7 @@ pub static TOPIC: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.topic",
     targets: &[],
     components: &[],
-    extract: extract_topic,
+    extract: Extract::Compiled(extract_topic),
     extractor_hash: 15772511546517148931u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-url>
@@ -1015,7 +1017,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 9194745824288771711u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/ActivityDefinition-version>
@@ -1027,7 +1029,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ActivityDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 16184477631810571266u64,
 };
 fn extract_composed_of<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

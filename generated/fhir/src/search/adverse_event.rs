@@ -3,7 +3,7 @@
 //! The search parameters of AdverseEvent: <https://hl7.org/fhir/R4/adverseevent.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{adverse_event, data_types, primitives};
 /// `actuality`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-actuality>
 pub static ACTUALITY: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTUALITY: SearchParameter = SearchParameter {
     expression: "AdverseEvent.actuality",
     targets: &[],
     components: &[],
-    extract: extract_actuality,
+    extract: Extract::Compiled(extract_actuality),
     extractor_hash: 2296333222029540125u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-category>
@@ -26,7 +26,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "AdverseEvent.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 9643235103817327685u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-date>
@@ -38,7 +38,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "AdverseEvent.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 10157036173376818182u64,
 };
 /// `event`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-event>
@@ -50,7 +50,7 @@ pub static EVENT: SearchParameter = SearchParameter {
     expression: "AdverseEvent.event",
     targets: &[],
     components: &[],
-    extract: extract_event,
+    extract: Extract::Compiled(extract_event),
     extractor_hash: 15337964139696008079u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-location>
@@ -62,7 +62,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "AdverseEvent.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 1922674764023639252u64,
 };
 /// `recorder`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-recorder>
@@ -74,7 +74,7 @@ pub static RECORDER: SearchParameter = SearchParameter {
     expression: "AdverseEvent.recorder",
     targets: &["Practitioner", "Patient", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_recorder,
+    extract: Extract::Compiled(extract_recorder),
     extractor_hash: 10389089060552262845u64,
 };
 /// `resultingcondition`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-resultingcondition>
@@ -86,7 +86,7 @@ pub static RESULTINGCONDITION: SearchParameter = SearchParameter {
     expression: "AdverseEvent.resultingCondition",
     targets: &["Condition"],
     components: &[],
-    extract: extract_resultingcondition,
+    extract: Extract::Compiled(extract_resultingcondition),
     extractor_hash: 16126534690409431752u64,
 };
 /// `seriousness`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-seriousness>
@@ -98,7 +98,7 @@ pub static SERIOUSNESS: SearchParameter = SearchParameter {
     expression: "AdverseEvent.seriousness",
     targets: &[],
     components: &[],
-    extract: extract_seriousness,
+    extract: Extract::Compiled(extract_seriousness),
     extractor_hash: 1437424351084212769u64,
 };
 /// `severity`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-severity>
@@ -110,7 +110,7 @@ pub static SEVERITY: SearchParameter = SearchParameter {
     expression: "AdverseEvent.severity",
     targets: &[],
     components: &[],
-    extract: extract_severity,
+    extract: Extract::Compiled(extract_severity),
     extractor_hash: 16635920482105372803u64,
 };
 /// `study`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-study>
@@ -122,7 +122,7 @@ pub static STUDY: SearchParameter = SearchParameter {
     expression: "AdverseEvent.study",
     targets: &["ResearchStudy"],
     components: &[],
-    extract: extract_study,
+    extract: Extract::Compiled(extract_study),
     extractor_hash: 1385963436695730609u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-subject>
@@ -134,7 +134,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "AdverseEvent.subject",
     targets: &["Practitioner", "Group", "Patient", "RelatedPerson"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 8679618800676936252u64,
 };
 /// `substance`: <http://hl7.org/fhir/SearchParameter/AdverseEvent-substance>
@@ -154,7 +154,7 @@ pub static SUBSTANCE: SearchParameter = SearchParameter {
         "MedicationStatement",
     ],
     components: &[],
-    extract: extract_substance,
+    extract: Extract::Compiled(extract_substance),
     extractor_hash: 17327203828710000018u64,
 };
 fn extract_actuality<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

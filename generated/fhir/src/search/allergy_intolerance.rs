@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{allergy_intolerance, data_types, primitives};
 /// `asserter`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-asserter>
 pub static ASSERTER: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ASSERTER: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.asserter",
     targets: &["Practitioner", "Patient", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_asserter,
+    extract: Extract::Compiled(extract_asserter),
     extractor_hash: 14256360771175472876u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-category>
@@ -27,7 +27,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 9446861898749272856u64,
 };
 /// `clinical-status`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-clinical-status>
@@ -39,7 +39,7 @@ pub static CLINICAL_STATUS: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.clinicalStatus",
     targets: &[],
     components: &[],
-    extract: extract_clinical_status,
+    extract: Extract::Compiled(extract_clinical_status),
     extractor_hash: 3399894043736332251u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -51,7 +51,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.code | AllergyIntolerance.reaction.substance",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 7222166526665490551u64,
 };
 /// `criticality`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-criticality>
@@ -63,7 +63,7 @@ pub static CRITICALITY: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.criticality",
     targets: &[],
     components: &[],
-    extract: extract_criticality,
+    extract: Extract::Compiled(extract_criticality),
     extractor_hash: 8296468493087038842u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -75,7 +75,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.recordedDate",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 14041661263960165565u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -87,7 +87,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 3709580908124783226u64,
 };
 /// `last-date`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-last-date>
@@ -99,7 +99,7 @@ pub static LAST_DATE: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.lastOccurrence",
     targets: &[],
     components: &[],
-    extract: extract_last_date,
+    extract: Extract::Compiled(extract_last_date),
     extractor_hash: 5099837006933284792u64,
 };
 /// `manifestation`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-manifestation>
@@ -111,7 +111,7 @@ pub static MANIFESTATION: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.reaction.manifestation",
     targets: &[],
     components: &[],
-    extract: extract_manifestation,
+    extract: Extract::Compiled(extract_manifestation),
     extractor_hash: 5540964118007489507u64,
 };
 /// `onset`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-onset>
@@ -123,7 +123,7 @@ pub static ONSET: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.reaction.onset",
     targets: &[],
     components: &[],
-    extract: extract_onset,
+    extract: Extract::Compiled(extract_onset),
     extractor_hash: 14730221967916082375u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -135,7 +135,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 9969841715016306389u64,
 };
 /// `recorder`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-recorder>
@@ -147,7 +147,7 @@ pub static RECORDER: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.recorder",
     targets: &["Practitioner", "Patient", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_recorder,
+    extract: Extract::Compiled(extract_recorder),
     extractor_hash: 8258958528818055999u64,
 };
 /// `route`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-route>
@@ -159,7 +159,7 @@ pub static ROUTE: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.reaction.exposureRoute",
     targets: &[],
     components: &[],
-    extract: extract_route,
+    extract: Extract::Compiled(extract_route),
     extractor_hash: 6712002402846619691u64,
 };
 /// `severity`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-severity>
@@ -171,7 +171,7 @@ pub static SEVERITY: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.reaction.severity",
     targets: &[],
     components: &[],
-    extract: extract_severity,
+    extract: Extract::Compiled(extract_severity),
     extractor_hash: 14305312395844699035u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/clinical-type>
@@ -183,7 +183,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 1324215602085023088u64,
 };
 /// `verification-status`: <http://hl7.org/fhir/SearchParameter/AllergyIntolerance-verification-status>
@@ -195,7 +195,7 @@ pub static VERIFICATION_STATUS: SearchParameter = SearchParameter {
     expression: "AllergyIntolerance.verificationStatus",
     targets: &[],
     components: &[],
-    extract: extract_verification_status,
+    extract: Extract::Compiled(extract_verification_status),
     extractor_hash: 13062103571993373944u64,
 };
 fn extract_asserter<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{appointment, data_types, primitives};
 /// `actor`: <http://hl7.org/fhir/SearchParameter/Appointment-actor>
 pub static ACTOR: SearchParameter = SearchParameter {
@@ -23,7 +23,7 @@ pub static ACTOR: SearchParameter = SearchParameter {
         "Location",
     ],
     components: &[],
-    extract: extract_actor,
+    extract: Extract::Compiled(extract_actor),
     extractor_hash: 7949511666211220581u64,
 };
 /// `appointment-type`: <http://hl7.org/fhir/SearchParameter/Appointment-appointment-type>
@@ -35,7 +35,7 @@ pub static APPOINTMENT_TYPE: SearchParameter = SearchParameter {
     expression: "Appointment.appointmentType",
     targets: &[],
     components: &[],
-    extract: extract_appointment_type,
+    extract: Extract::Compiled(extract_appointment_type),
     extractor_hash: 2982518443863240988u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/Appointment-based-on>
@@ -47,7 +47,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
     expression: "Appointment.basedOn",
     targets: &["ServiceRequest"],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 10178921642631875905u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/Appointment-date>
@@ -59,7 +59,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Appointment.start",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 10320024808910436745u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Appointment-identifier>
@@ -71,7 +71,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Appointment.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12939388255903141795u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/Appointment-location>
@@ -83,7 +83,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "Appointment.participant.actor.where(resolve() is Location)",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 3002942137295938643u64,
 };
 /// `part-status`: <http://hl7.org/fhir/SearchParameter/Appointment-part-status>
@@ -95,7 +95,7 @@ pub static PART_STATUS: SearchParameter = SearchParameter {
     expression: "Appointment.participant.status",
     targets: &[],
     components: &[],
-    extract: extract_part_status,
+    extract: Extract::Compiled(extract_part_status),
     extractor_hash: 11871491120065383796u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Appointment-patient>
@@ -107,7 +107,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Appointment.participant.actor.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 12067807207209498773u64,
 };
 /// `practitioner`: <http://hl7.org/fhir/SearchParameter/Appointment-practitioner>
@@ -119,7 +119,7 @@ pub static PRACTITIONER: SearchParameter = SearchParameter {
     expression: "Appointment.participant.actor.where(resolve() is Practitioner)",
     targets: &["Practitioner"],
     components: &[],
-    extract: extract_practitioner,
+    extract: Extract::Compiled(extract_practitioner),
     extractor_hash: 11948698551809241475u64,
 };
 /// `reason-code`: <http://hl7.org/fhir/SearchParameter/Appointment-reason-code>
@@ -131,7 +131,7 @@ pub static REASON_CODE: SearchParameter = SearchParameter {
     expression: "Appointment.reasonCode",
     targets: &[],
     components: &[],
-    extract: extract_reason_code,
+    extract: Extract::Compiled(extract_reason_code),
     extractor_hash: 14014504194383910771u64,
 };
 /// `reason-reference`: <http://hl7.org/fhir/SearchParameter/Appointment-reason-reference>
@@ -143,7 +143,7 @@ pub static REASON_REFERENCE: SearchParameter = SearchParameter {
     expression: "Appointment.reasonReference",
     targets: &["Condition", "Observation", "Procedure", "ImmunizationRecommendation"],
     components: &[],
-    extract: extract_reason_reference,
+    extract: Extract::Compiled(extract_reason_reference),
     extractor_hash: 842065147159937083u64,
 };
 /// `service-category`: <http://hl7.org/fhir/SearchParameter/Appointment-service-category>
@@ -155,7 +155,7 @@ pub static SERVICE_CATEGORY: SearchParameter = SearchParameter {
     expression: "Appointment.serviceCategory",
     targets: &[],
     components: &[],
-    extract: extract_service_category,
+    extract: Extract::Compiled(extract_service_category),
     extractor_hash: 10459973585571991555u64,
 };
 /// `service-type`: <http://hl7.org/fhir/SearchParameter/Appointment-service-type>
@@ -167,7 +167,7 @@ pub static SERVICE_TYPE: SearchParameter = SearchParameter {
     expression: "Appointment.serviceType",
     targets: &[],
     components: &[],
-    extract: extract_service_type,
+    extract: Extract::Compiled(extract_service_type),
     extractor_hash: 17481927374540741166u64,
 };
 /// `slot`: <http://hl7.org/fhir/SearchParameter/Appointment-slot>
@@ -179,7 +179,7 @@ pub static SLOT: SearchParameter = SearchParameter {
     expression: "Appointment.slot",
     targets: &["Slot"],
     components: &[],
-    extract: extract_slot,
+    extract: Extract::Compiled(extract_slot),
     extractor_hash: 16376831094616259825u64,
 };
 /// `specialty`: <http://hl7.org/fhir/SearchParameter/Appointment-specialty>
@@ -191,7 +191,7 @@ pub static SPECIALTY: SearchParameter = SearchParameter {
     expression: "Appointment.specialty",
     targets: &[],
     components: &[],
-    extract: extract_specialty,
+    extract: Extract::Compiled(extract_specialty),
     extractor_hash: 12511329457835029718u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Appointment-status>
@@ -203,7 +203,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Appointment.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 7182950266390490925u64,
 };
 /// `supporting-info`: <http://hl7.org/fhir/SearchParameter/Appointment-supporting-info>
@@ -361,7 +361,7 @@ pub static SUPPORTING_INFO: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_supporting_info,
+    extract: Extract::Compiled(extract_supporting_info),
     extractor_hash: 6175142214897848126u64,
 };
 fn extract_actor<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `actor`: <http://hl7.org/fhir/SearchParameter/AppointmentResponse-actor>
 pub static ACTOR: SearchParameter = SearchParameter {
@@ -23,7 +23,7 @@ pub static ACTOR: SearchParameter = SearchParameter {
         "Location",
     ],
     components: &[],
-    extract: extract_actor,
+    extract: Extract::Compiled(extract_actor),
     extractor_hash: 5598335032905687099u64,
 };
 /// `appointment`: <http://hl7.org/fhir/SearchParameter/AppointmentResponse-appointment>
@@ -35,7 +35,7 @@ pub static APPOINTMENT: SearchParameter = SearchParameter {
     expression: "AppointmentResponse.appointment",
     targets: &["Appointment"],
     components: &[],
-    extract: extract_appointment,
+    extract: Extract::Compiled(extract_appointment),
     extractor_hash: 10586230892886159334u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/AppointmentResponse-identifier>
@@ -47,7 +47,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "AppointmentResponse.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11127645777141560908u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/AppointmentResponse-location>
@@ -59,7 +59,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "AppointmentResponse.actor.where(resolve() is Location)",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 13601580209588243942u64,
 };
 /// `part-status`: <http://hl7.org/fhir/SearchParameter/AppointmentResponse-part-status>
@@ -71,7 +71,7 @@ pub static PART_STATUS: SearchParameter = SearchParameter {
     expression: "AppointmentResponse.participantStatus",
     targets: &[],
     components: &[],
-    extract: extract_part_status,
+    extract: Extract::Compiled(extract_part_status),
     extractor_hash: 1859396365893939533u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/AppointmentResponse-patient>
@@ -83,7 +83,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "AppointmentResponse.actor.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 11078272622006263628u64,
 };
 /// `practitioner`: <http://hl7.org/fhir/SearchParameter/AppointmentResponse-practitioner>
@@ -95,7 +95,7 @@ pub static PRACTITIONER: SearchParameter = SearchParameter {
     expression: "AppointmentResponse.actor.where(resolve() is Practitioner)",
     targets: &["Practitioner"],
     components: &[],
-    extract: extract_practitioner,
+    extract: Extract::Compiled(extract_practitioner),
     extractor_hash: 351580497329564457u64,
 };
 fn extract_actor<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::{distinct, resolves_to};
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{audit_event, data_types, primitives};
 /// `action`: <http://hl7.org/fhir/SearchParameter/AuditEvent-action>
 pub static ACTION: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACTION: SearchParameter = SearchParameter {
     expression: "AuditEvent.action",
     targets: &[],
     components: &[],
-    extract: extract_action,
+    extract: Extract::Compiled(extract_action),
     extractor_hash: 911685205938834838u64,
 };
 /// `address`: <http://hl7.org/fhir/SearchParameter/AuditEvent-address>
@@ -27,7 +27,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "AuditEvent.agent.network.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 7401764251934054693u64,
 };
 /// `agent`: <http://hl7.org/fhir/SearchParameter/AuditEvent-agent>
@@ -46,7 +46,7 @@ pub static AGENT: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_agent,
+    extract: Extract::Compiled(extract_agent),
     extractor_hash: 509778127037892069u64,
 };
 /// `agent-name`: <http://hl7.org/fhir/SearchParameter/AuditEvent-agent-name>
@@ -58,7 +58,7 @@ pub static AGENT_NAME: SearchParameter = SearchParameter {
     expression: "AuditEvent.agent.name",
     targets: &[],
     components: &[],
-    extract: extract_agent_name,
+    extract: Extract::Compiled(extract_agent_name),
     extractor_hash: 9632803967267920149u64,
 };
 /// `agent-role`: <http://hl7.org/fhir/SearchParameter/AuditEvent-agent-role>
@@ -70,7 +70,7 @@ pub static AGENT_ROLE: SearchParameter = SearchParameter {
     expression: "AuditEvent.agent.role",
     targets: &[],
     components: &[],
-    extract: extract_agent_role,
+    extract: Extract::Compiled(extract_agent_role),
     extractor_hash: 510680148642635736u64,
 };
 /// `altid`: <http://hl7.org/fhir/SearchParameter/AuditEvent-altid>
@@ -82,7 +82,7 @@ pub static ALTID: SearchParameter = SearchParameter {
     expression: "AuditEvent.agent.altId",
     targets: &[],
     components: &[],
-    extract: extract_altid,
+    extract: Extract::Compiled(extract_altid),
     extractor_hash: 1573594830389298533u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/AuditEvent-date>
@@ -94,7 +94,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "AuditEvent.recorded",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 10122826191567016753u64,
 };
 /// `entity`: <http://hl7.org/fhir/SearchParameter/AuditEvent-entity>
@@ -252,7 +252,7 @@ pub static ENTITY: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_entity,
+    extract: Extract::Compiled(extract_entity),
     extractor_hash: 6774443936324000612u64,
 };
 /// `entity-name`: <http://hl7.org/fhir/SearchParameter/AuditEvent-entity-name>
@@ -264,7 +264,7 @@ pub static ENTITY_NAME: SearchParameter = SearchParameter {
     expression: "AuditEvent.entity.name",
     targets: &[],
     components: &[],
-    extract: extract_entity_name,
+    extract: Extract::Compiled(extract_entity_name),
     extractor_hash: 12211300116613760629u64,
 };
 /// `entity-role`: <http://hl7.org/fhir/SearchParameter/AuditEvent-entity-role>
@@ -276,7 +276,7 @@ pub static ENTITY_ROLE: SearchParameter = SearchParameter {
     expression: "AuditEvent.entity.role",
     targets: &[],
     components: &[],
-    extract: extract_entity_role,
+    extract: Extract::Compiled(extract_entity_role),
     extractor_hash: 18345721939431420845u64,
 };
 /// `entity-type`: <http://hl7.org/fhir/SearchParameter/AuditEvent-entity-type>
@@ -288,7 +288,7 @@ pub static ENTITY_TYPE: SearchParameter = SearchParameter {
     expression: "AuditEvent.entity.type",
     targets: &[],
     components: &[],
-    extract: extract_entity_type,
+    extract: Extract::Compiled(extract_entity_type),
     extractor_hash: 18042991737240513330u64,
 };
 /// `outcome`: <http://hl7.org/fhir/SearchParameter/AuditEvent-outcome>
@@ -300,7 +300,7 @@ pub static OUTCOME: SearchParameter = SearchParameter {
     expression: "AuditEvent.outcome",
     targets: &[],
     components: &[],
-    extract: extract_outcome,
+    extract: Extract::Compiled(extract_outcome),
     extractor_hash: 18291407192767288107u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/AuditEvent-patient>
@@ -312,7 +312,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "AuditEvent.agent.who.where(resolve() is Patient) | AuditEvent.entity.what.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 9033827605070866396u64,
 };
 /// `policy`: <http://hl7.org/fhir/SearchParameter/AuditEvent-policy>
@@ -324,7 +324,7 @@ pub static POLICY: SearchParameter = SearchParameter {
     expression: "AuditEvent.agent.policy",
     targets: &[],
     components: &[],
-    extract: extract_policy,
+    extract: Extract::Compiled(extract_policy),
     extractor_hash: 15926793883397107903u64,
 };
 /// `site`: <http://hl7.org/fhir/SearchParameter/AuditEvent-site>
@@ -336,7 +336,7 @@ pub static SITE: SearchParameter = SearchParameter {
     expression: "AuditEvent.source.site",
     targets: &[],
     components: &[],
-    extract: extract_site,
+    extract: Extract::Compiled(extract_site),
     extractor_hash: 4504213245779017455u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/AuditEvent-source>
@@ -355,7 +355,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 8174576240423683653u64,
 };
 /// `subtype`: <http://hl7.org/fhir/SearchParameter/AuditEvent-subtype>
@@ -367,7 +367,7 @@ pub static SUBTYPE: SearchParameter = SearchParameter {
     expression: "AuditEvent.subtype",
     targets: &[],
     components: &[],
-    extract: extract_subtype,
+    extract: Extract::Compiled(extract_subtype),
     extractor_hash: 12746924567989335113u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/AuditEvent-type>
@@ -379,7 +379,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "AuditEvent.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 5938312009154366120u64,
 };
 fn extract_action<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `author`: <http://hl7.org/fhir/SearchParameter/Basic-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -21,7 +21,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 12007417840967257161u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/Basic-code>
@@ -33,7 +33,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Basic.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 3294237373340059142u64,
 };
 /// `created`: <http://hl7.org/fhir/SearchParameter/Basic-created>
@@ -45,7 +45,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "Basic.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 17640284609391769780u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Basic-identifier>
@@ -57,7 +57,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Basic.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 4016415211203619525u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Basic-patient>
@@ -69,7 +69,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Basic.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 5587709704979802622u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Basic-subject>
@@ -227,7 +227,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 13433749452951980649u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of BodyStructure: <https://hl7.org/fhir/R4/bodystructure.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/BodyStructure-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "BodyStructure.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15798799739436226362u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/BodyStructure-location>
@@ -26,7 +26,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "BodyStructure.location",
     targets: &[],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 4343911085020416277u64,
 };
 /// `morphology`: <http://hl7.org/fhir/SearchParameter/BodyStructure-morphology>
@@ -38,7 +38,7 @@ pub static MORPHOLOGY: SearchParameter = SearchParameter {
     expression: "BodyStructure.morphology",
     targets: &[],
     components: &[],
-    extract: extract_morphology,
+    extract: Extract::Compiled(extract_morphology),
     extractor_hash: 7410193471324237549u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/BodyStructure-patient>
@@ -50,7 +50,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "BodyStructure.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 3000370191941909964u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Bundle: <https://hl7.org/fhir/R4/bundle.html#search>
 
 use vesta_runtime::node::{Node, children, resources};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{bundle, data_types, primitives};
 /// `composition`: <http://hl7.org/fhir/SearchParameter/Bundle-composition>
 pub static COMPOSITION: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static COMPOSITION: SearchParameter = SearchParameter {
     expression: "Bundle.entry[0].resource",
     targets: &["Composition"],
     components: &[],
-    extract: extract_composition,
+    extract: Extract::Compiled(extract_composition),
     extractor_hash: 14766143821945252071u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Bundle-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Bundle.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 5509402900633994141u64,
 };
 /// `message`: <http://hl7.org/fhir/SearchParameter/Bundle-message>
@@ -38,7 +38,7 @@ pub static MESSAGE: SearchParameter = SearchParameter {
     expression: "Bundle.entry[0].resource",
     targets: &["MessageHeader"],
     components: &[],
-    extract: extract_message,
+    extract: Extract::Compiled(extract_message),
     extractor_hash: 14766143821945252071u64,
 };
 /// `timestamp`: <http://hl7.org/fhir/SearchParameter/Bundle-timestamp>
@@ -50,7 +50,7 @@ pub static TIMESTAMP: SearchParameter = SearchParameter {
     expression: "Bundle.timestamp",
     targets: &[],
     components: &[],
-    extract: extract_timestamp,
+    extract: Extract::Compiled(extract_timestamp),
     extractor_hash: 16579799077811301635u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Bundle-type>
@@ -62,7 +62,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Bundle.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 17509011058378626586u64,
 };
 fn extract_composition<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{capability_statement, data_types, primitives};
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 13281417620292760781u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.useContext.value as Quantity | CapabilityStatement.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 7738570772183109822u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 847331493710080671u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 13407159619614289374u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 6692409744931021733u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 7498072103797159996u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -117,7 +119,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 12632603354811850910u64,
 };
 /// `fhirversion`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-fhirversion>
@@ -129,7 +131,7 @@ pub static FHIRVERSION: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.version",
     targets: &[],
     components: &[],
-    extract: extract_fhirversion,
+    extract: Extract::Compiled(extract_fhirversion),
     extractor_hash: 15294618007856068649u64,
 };
 /// `format`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-format>
@@ -141,7 +143,7 @@ pub static FORMAT: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.format",
     targets: &[],
     components: &[],
-    extract: extract_format,
+    extract: Extract::Compiled(extract_format),
     extractor_hash: 18418228284404909550u64,
 };
 /// `guide`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-guide>
@@ -153,7 +155,7 @@ pub static GUIDE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.implementationGuide",
     targets: &["ImplementationGuide"],
     components: &[],
-    extract: extract_guide,
+    extract: Extract::Compiled(extract_guide),
     extractor_hash: 15242322142194220564u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -165,7 +167,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 3698204533544223544u64,
 };
 /// `mode`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-mode>
@@ -177,7 +179,7 @@ pub static MODE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.rest.mode",
     targets: &[],
     components: &[],
-    extract: extract_mode,
+    extract: Extract::Compiled(extract_mode),
     extractor_hash: 7964512068423823295u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -189,7 +191,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 10937559815476496461u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -201,7 +203,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 12553344618847215071u64,
 };
 /// `resource`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-resource>
@@ -213,7 +215,7 @@ pub static RESOURCE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.rest.resource.type",
     targets: &[],
     components: &[],
-    extract: extract_resource,
+    extract: Extract::Compiled(extract_resource),
     extractor_hash: 15925063688797410056u64,
 };
 /// `resource-profile`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-resource-profile>
@@ -225,7 +227,7 @@ pub static RESOURCE_PROFILE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.rest.resource.profile",
     targets: &["StructureDefinition"],
     components: &[],
-    extract: extract_resource_profile,
+    extract: Extract::Compiled(extract_resource_profile),
     extractor_hash: 9564531086487650988u64,
 };
 /// `security-service`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-security-service>
@@ -237,7 +239,7 @@ pub static SECURITY_SERVICE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.rest.security.service",
     targets: &[],
     components: &[],
-    extract: extract_security_service,
+    extract: Extract::Compiled(extract_security_service),
     extractor_hash: 8615104384132138494u64,
 };
 /// `software`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-software>
@@ -249,7 +251,7 @@ pub static SOFTWARE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.software.name",
     targets: &[],
     components: &[],
-    extract: extract_software,
+    extract: Extract::Compiled(extract_software),
     extractor_hash: 18100431707124166696u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -261,7 +263,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 915435268796546841u64,
 };
 /// `supported-profile`: <http://hl7.org/fhir/SearchParameter/CapabilityStatement-supported-profile>
@@ -273,7 +275,7 @@ pub static SUPPORTED_PROFILE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.rest.resource.supportedProfile",
     targets: &["StructureDefinition"],
     components: &[],
-    extract: extract_supported_profile,
+    extract: Extract::Compiled(extract_supported_profile),
     extractor_hash: 3436106630754021798u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -285,7 +287,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 2208924669932150947u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -297,7 +299,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 9103842989731374245u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -309,7 +311,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "CapabilityStatement.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 15294618007856068649u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{care_plan, data_types, primitives};
 /// `activity-code`: <http://hl7.org/fhir/SearchParameter/CarePlan-activity-code>
 pub static ACTIVITY_CODE: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACTIVITY_CODE: SearchParameter = SearchParameter {
     expression: "CarePlan.activity.detail.code",
     targets: &[],
     components: &[],
-    extract: extract_activity_code,
+    extract: Extract::Compiled(extract_activity_code),
     extractor_hash: 4310131859970456879u64,
 };
 /// `activity-date`: <http://hl7.org/fhir/SearchParameter/CarePlan-activity-date>
@@ -27,7 +27,7 @@ pub static ACTIVITY_DATE: SearchParameter = SearchParameter {
     expression: "CarePlan.activity.detail.scheduled",
     targets: &[],
     components: &[],
-    extract: extract_activity_date,
+    extract: Extract::Compiled(extract_activity_date),
     extractor_hash: 3278370475859704738u64,
 };
 /// `activity-reference`: <http://hl7.org/fhir/SearchParameter/CarePlan-activity-reference>
@@ -49,7 +49,7 @@ pub static ACTIVITY_REFERENCE: SearchParameter = SearchParameter {
         "CommunicationRequest",
     ],
     components: &[],
-    extract: extract_activity_reference,
+    extract: Extract::Compiled(extract_activity_reference),
     extractor_hash: 17262945093189719462u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/CarePlan-based-on>
@@ -61,7 +61,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
     expression: "CarePlan.basedOn",
     targets: &["CarePlan"],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 6747552221226877960u64,
 };
 /// `care-team`: <http://hl7.org/fhir/SearchParameter/CarePlan-care-team>
@@ -73,7 +73,7 @@ pub static CARE_TEAM: SearchParameter = SearchParameter {
     expression: "CarePlan.careTeam",
     targets: &["CareTeam"],
     components: &[],
-    extract: extract_care_team,
+    extract: Extract::Compiled(extract_care_team),
     extractor_hash: 1081219313982467612u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/CarePlan-category>
@@ -85,7 +85,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "CarePlan.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 8093748613929343266u64,
 };
 /// `condition`: <http://hl7.org/fhir/SearchParameter/CarePlan-condition>
@@ -97,7 +97,7 @@ pub static CONDITION: SearchParameter = SearchParameter {
     expression: "CarePlan.addresses",
     targets: &["Condition"],
     components: &[],
-    extract: extract_condition,
+    extract: Extract::Compiled(extract_condition),
     extractor_hash: 8383238328077830429u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -109,7 +109,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "CarePlan.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 14726014162549577746u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/CarePlan-encounter>
@@ -121,7 +121,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "CarePlan.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 7003308734066556022u64,
 };
 /// `goal`: <http://hl7.org/fhir/SearchParameter/CarePlan-goal>
@@ -133,7 +133,7 @@ pub static GOAL: SearchParameter = SearchParameter {
     expression: "CarePlan.goal",
     targets: &["Goal"],
     components: &[],
-    extract: extract_goal,
+    extract: Extract::Compiled(extract_goal),
     extractor_hash: 5175325560364289607u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -145,7 +145,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "CarePlan.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11909069689311408382u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/CarePlan-instantiates-canonical>
@@ -163,7 +163,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
         "ActivityDefinition",
     ],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 3299802206904249416u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/CarePlan-instantiates-uri>
@@ -175,7 +175,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "CarePlan.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 5619774234830970396u64,
 };
 /// `intent`: <http://hl7.org/fhir/SearchParameter/CarePlan-intent>
@@ -187,7 +187,7 @@ pub static INTENT: SearchParameter = SearchParameter {
     expression: "CarePlan.intent",
     targets: &[],
     components: &[],
-    extract: extract_intent,
+    extract: Extract::Compiled(extract_intent),
     extractor_hash: 1783641505428265764u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/CarePlan-part-of>
@@ -199,7 +199,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
     expression: "CarePlan.partOf",
     targets: &["CarePlan"],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 9040033223056553665u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -211,7 +211,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "CarePlan.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 2786180250135190865u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/CarePlan-performer>
@@ -232,7 +232,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 2346230637448335448u64,
 };
 /// `replaces`: <http://hl7.org/fhir/SearchParameter/CarePlan-replaces>
@@ -244,7 +244,7 @@ pub static REPLACES: SearchParameter = SearchParameter {
     expression: "CarePlan.replaces",
     targets: &["CarePlan"],
     components: &[],
-    extract: extract_replaces,
+    extract: Extract::Compiled(extract_replaces),
     extractor_hash: 281116096237223634u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/CarePlan-status>
@@ -256,7 +256,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CarePlan.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 14483027956243150114u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/CarePlan-subject>
@@ -268,7 +268,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "CarePlan.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 4503966500329390907u64,
 };
 fn extract_activity_code<'a>(

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{care_team, data_types, primitives};
 /// `category`: <http://hl7.org/fhir/SearchParameter/CareTeam-category>
 pub static CATEGORY: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "CareTeam.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 16104223308933285664u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -27,7 +27,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "CareTeam.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 11719441408627168078u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/CareTeam-encounter>
@@ -39,7 +39,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "CareTeam.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 13304449024482025704u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -51,7 +51,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "CareTeam.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 13308395890746179806u64,
 };
 /// `participant`: <http://hl7.org/fhir/SearchParameter/CareTeam-participant>
@@ -70,7 +70,7 @@ pub static PARTICIPANT: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_participant,
+    extract: Extract::Compiled(extract_participant),
     extractor_hash: 17912833784803237736u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -82,7 +82,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "CareTeam.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 5512313923286016025u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/CareTeam-status>
@@ -94,7 +94,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CareTeam.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 11150267959771364888u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/CareTeam-subject>
@@ -106,7 +106,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "CareTeam.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 10166445440727304161u64,
 };
 fn extract_category<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

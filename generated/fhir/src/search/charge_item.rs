@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{charge_item, data_types, primitives};
 /// `account`: <http://hl7.org/fhir/SearchParameter/ChargeItem-account>
 pub static ACCOUNT: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACCOUNT: SearchParameter = SearchParameter {
     expression: "ChargeItem.account",
     targets: &["Account"],
     components: &[],
-    extract: extract_account,
+    extract: Extract::Compiled(extract_account),
     extractor_hash: 7897660766068638487u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/ChargeItem-code>
@@ -27,7 +27,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "ChargeItem.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 2912810818493588980u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/ChargeItem-context>
@@ -39,7 +39,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ChargeItem.context",
     targets: &["EpisodeOfCare", "Encounter"],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 10580738346063472549u64,
 };
 /// `entered-date`: <http://hl7.org/fhir/SearchParameter/ChargeItem-entered-date>
@@ -51,7 +51,7 @@ pub static ENTERED_DATE: SearchParameter = SearchParameter {
     expression: "ChargeItem.enteredDate",
     targets: &[],
     components: &[],
-    extract: extract_entered_date,
+    extract: Extract::Compiled(extract_entered_date),
     extractor_hash: 16293906863610069818u64,
 };
 /// `enterer`: <http://hl7.org/fhir/SearchParameter/ChargeItem-enterer>
@@ -70,7 +70,7 @@ pub static ENTERER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_enterer,
+    extract: Extract::Compiled(extract_enterer),
     extractor_hash: 9724535155332875955u64,
 };
 /// `factor-override`: <http://hl7.org/fhir/SearchParameter/ChargeItem-factor-override>
@@ -82,7 +82,7 @@ pub static FACTOR_OVERRIDE: SearchParameter = SearchParameter {
     expression: "ChargeItem.factorOverride",
     targets: &[],
     components: &[],
-    extract: extract_factor_override,
+    extract: Extract::Compiled(extract_factor_override),
     extractor_hash: 5584014267065642346u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ChargeItem-identifier>
@@ -94,7 +94,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ChargeItem.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 14682285865084218779u64,
 };
 /// `occurrence`: <http://hl7.org/fhir/SearchParameter/ChargeItem-occurrence>
@@ -106,7 +106,7 @@ pub static OCCURRENCE: SearchParameter = SearchParameter {
     expression: "ChargeItem.occurrence",
     targets: &[],
     components: &[],
-    extract: extract_occurrence,
+    extract: Extract::Compiled(extract_occurrence),
     extractor_hash: 11037434706121555030u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/ChargeItem-patient>
@@ -118,7 +118,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ChargeItem.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 14579472551196514534u64,
 };
 /// `performer-actor`: <http://hl7.org/fhir/SearchParameter/ChargeItem-performer-actor>
@@ -138,7 +138,7 @@ pub static PERFORMER_ACTOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer_actor,
+    extract: Extract::Compiled(extract_performer_actor),
     extractor_hash: 18251499417009467229u64,
 };
 /// `performer-function`: <http://hl7.org/fhir/SearchParameter/ChargeItem-performer-function>
@@ -150,7 +150,7 @@ pub static PERFORMER_FUNCTION: SearchParameter = SearchParameter {
     expression: "ChargeItem.performer.function",
     targets: &[],
     components: &[],
-    extract: extract_performer_function,
+    extract: Extract::Compiled(extract_performer_function),
     extractor_hash: 11251059312810948294u64,
 };
 /// `performing-organization`: <http://hl7.org/fhir/SearchParameter/ChargeItem-performing-organization>
@@ -162,7 +162,7 @@ pub static PERFORMING_ORGANIZATION: SearchParameter = SearchParameter {
     expression: "ChargeItem.performingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_performing_organization,
+    extract: Extract::Compiled(extract_performing_organization),
     extractor_hash: 7825096391080983697u64,
 };
 /// `price-override`: <http://hl7.org/fhir/SearchParameter/ChargeItem-price-override>
@@ -174,7 +174,7 @@ pub static PRICE_OVERRIDE: SearchParameter = SearchParameter {
     expression: "ChargeItem.priceOverride",
     targets: &[],
     components: &[],
-    extract: extract_price_override,
+    extract: Extract::Compiled(extract_price_override),
     extractor_hash: 6086326657375157153u64,
 };
 /// `quantity`: <http://hl7.org/fhir/SearchParameter/ChargeItem-quantity>
@@ -186,7 +186,7 @@ pub static QUANTITY: SearchParameter = SearchParameter {
     expression: "ChargeItem.quantity",
     targets: &[],
     components: &[],
-    extract: extract_quantity,
+    extract: Extract::Compiled(extract_quantity),
     extractor_hash: 6648861334036985596u64,
 };
 /// `requesting-organization`: <http://hl7.org/fhir/SearchParameter/ChargeItem-requesting-organization>
@@ -198,7 +198,7 @@ pub static REQUESTING_ORGANIZATION: SearchParameter = SearchParameter {
     expression: "ChargeItem.requestingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_requesting_organization,
+    extract: Extract::Compiled(extract_requesting_organization),
     extractor_hash: 14549268769736943631u64,
 };
 /// `service`: <http://hl7.org/fhir/SearchParameter/ChargeItem-service>
@@ -219,7 +219,7 @@ pub static SERVICE: SearchParameter = SearchParameter {
         "Procedure",
     ],
     components: &[],
-    extract: extract_service,
+    extract: Extract::Compiled(extract_service),
     extractor_hash: 16432402455910502553u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/ChargeItem-subject>
@@ -231,7 +231,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "ChargeItem.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 8210636527953503909u64,
 };
 fn extract_account<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

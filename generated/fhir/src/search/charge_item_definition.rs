@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `context`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 11086594236836760902u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.useContext.value as Quantity | ChargeItemDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 14162837290012967110u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 6701080031380904706u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 9071059265096183120u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 10582355541122935248u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 4088029888675552037u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-description>
@@ -117,7 +119,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 989919933771598768u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-effective>
@@ -129,7 +131,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 11553970998312909871u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-identifier>
@@ -141,7 +143,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 6216833125658376544u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-jurisdiction>
@@ -153,7 +155,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 6413143473081916112u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-publisher>
@@ -165,7 +167,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 13219895648339220461u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-status>
@@ -177,7 +179,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 17129191494946672813u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-title>
@@ -189,7 +191,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 13687570147816676844u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-url>
@@ -201,7 +203,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 4488703788569855041u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/ChargeItemDefinition-version>
@@ -213,7 +215,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ChargeItemDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 11714125340017215506u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Claim: <https://hl7.org/fhir/R4/claim.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{claim, data_types, primitives};
 /// `care-team`: <http://hl7.org/fhir/SearchParameter/Claim-care-team>
 pub static CARE_TEAM: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CARE_TEAM: SearchParameter = SearchParameter {
     expression: "Claim.careTeam.provider",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_care_team,
+    extract: Extract::Compiled(extract_care_team),
     extractor_hash: 1677801568730637427u64,
 };
 /// `created`: <http://hl7.org/fhir/SearchParameter/Claim-created>
@@ -26,7 +26,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "Claim.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 774196073268191535u64,
 };
 /// `detail-udi`: <http://hl7.org/fhir/SearchParameter/Claim-detail-udi>
@@ -38,7 +38,7 @@ pub static DETAIL_UDI: SearchParameter = SearchParameter {
     expression: "Claim.item.detail.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_detail_udi,
+    extract: Extract::Compiled(extract_detail_udi),
     extractor_hash: 3942092285959704367u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/Claim-encounter>
@@ -50,7 +50,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Claim.item.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 646476008693746688u64,
 };
 /// `enterer`: <http://hl7.org/fhir/SearchParameter/Claim-enterer>
@@ -62,7 +62,7 @@ pub static ENTERER: SearchParameter = SearchParameter {
     expression: "Claim.enterer",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_enterer,
+    extract: Extract::Compiled(extract_enterer),
     extractor_hash: 17331631371243978169u64,
 };
 /// `facility`: <http://hl7.org/fhir/SearchParameter/Claim-facility>
@@ -74,7 +74,7 @@ pub static FACILITY: SearchParameter = SearchParameter {
     expression: "Claim.facility",
     targets: &["Location"],
     components: &[],
-    extract: extract_facility,
+    extract: Extract::Compiled(extract_facility),
     extractor_hash: 14880405848916729186u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Claim-identifier>
@@ -86,7 +86,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Claim.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 7252024521935203006u64,
 };
 /// `insurer`: <http://hl7.org/fhir/SearchParameter/Claim-insurer>
@@ -98,7 +98,7 @@ pub static INSURER: SearchParameter = SearchParameter {
     expression: "Claim.insurer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_insurer,
+    extract: Extract::Compiled(extract_insurer),
     extractor_hash: 17905918928585165212u64,
 };
 /// `item-udi`: <http://hl7.org/fhir/SearchParameter/Claim-item-udi>
@@ -110,7 +110,7 @@ pub static ITEM_UDI: SearchParameter = SearchParameter {
     expression: "Claim.item.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_item_udi,
+    extract: Extract::Compiled(extract_item_udi),
     extractor_hash: 4109487050426522058u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Claim-patient>
@@ -122,7 +122,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Claim.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 7262806966519698059u64,
 };
 /// `payee`: <http://hl7.org/fhir/SearchParameter/Claim-payee>
@@ -140,7 +140,7 @@ pub static PAYEE: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_payee,
+    extract: Extract::Compiled(extract_payee),
     extractor_hash: 11059892210871324617u64,
 };
 /// `priority`: <http://hl7.org/fhir/SearchParameter/Claim-priority>
@@ -152,7 +152,7 @@ pub static PRIORITY: SearchParameter = SearchParameter {
     expression: "Claim.priority",
     targets: &[],
     components: &[],
-    extract: extract_priority,
+    extract: Extract::Compiled(extract_priority),
     extractor_hash: 9443091920934112460u64,
 };
 /// `procedure-udi`: <http://hl7.org/fhir/SearchParameter/Claim-procedure-udi>
@@ -164,7 +164,7 @@ pub static PROCEDURE_UDI: SearchParameter = SearchParameter {
     expression: "Claim.procedure.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_procedure_udi,
+    extract: Extract::Compiled(extract_procedure_udi),
     extractor_hash: 323367329146228929u64,
 };
 /// `provider`: <http://hl7.org/fhir/SearchParameter/Claim-provider>
@@ -176,7 +176,7 @@ pub static PROVIDER: SearchParameter = SearchParameter {
     expression: "Claim.provider",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_provider,
+    extract: Extract::Compiled(extract_provider),
     extractor_hash: 3673566532905703619u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Claim-status>
@@ -188,7 +188,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Claim.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 2378679902411678418u64,
 };
 /// `subdetail-udi`: <http://hl7.org/fhir/SearchParameter/Claim-subdetail-udi>
@@ -200,7 +200,7 @@ pub static SUBDETAIL_UDI: SearchParameter = SearchParameter {
     expression: "Claim.item.detail.subDetail.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_subdetail_udi,
+    extract: Extract::Compiled(extract_subdetail_udi),
     extractor_hash: 475214147629804178u64,
 };
 /// `use`: <http://hl7.org/fhir/SearchParameter/Claim-use>
@@ -212,7 +212,7 @@ pub static USE: SearchParameter = SearchParameter {
     expression: "Claim.use",
     targets: &[],
     components: &[],
-    extract: extract_use,
+    extract: Extract::Compiled(extract_use),
     extractor_hash: 13566916937212421321u64,
 };
 fn extract_care_team<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

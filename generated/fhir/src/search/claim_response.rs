@@ -3,7 +3,7 @@
 //! The search parameters of ClaimResponse: <https://hl7.org/fhir/R4/claimresponse.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{claim_response, data_types, primitives};
 /// `created`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-created>
 pub static CREATED: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "ClaimResponse.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 12458543033088805787u64,
 };
 /// `disposition`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-disposition>
@@ -26,7 +26,7 @@ pub static DISPOSITION: SearchParameter = SearchParameter {
     expression: "ClaimResponse.disposition",
     targets: &[],
     components: &[],
-    extract: extract_disposition,
+    extract: Extract::Compiled(extract_disposition),
     extractor_hash: 14512610864270451974u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ClaimResponse.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 14625355793628904767u64,
 };
 /// `insurer`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-insurer>
@@ -50,7 +50,7 @@ pub static INSURER: SearchParameter = SearchParameter {
     expression: "ClaimResponse.insurer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_insurer,
+    extract: Extract::Compiled(extract_insurer),
     extractor_hash: 12000503847902877244u64,
 };
 /// `outcome`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-outcome>
@@ -62,7 +62,7 @@ pub static OUTCOME: SearchParameter = SearchParameter {
     expression: "ClaimResponse.outcome",
     targets: &[],
     components: &[],
-    extract: extract_outcome,
+    extract: Extract::Compiled(extract_outcome),
     extractor_hash: 256391523498523924u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-patient>
@@ -74,7 +74,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ClaimResponse.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 10960406797795516857u64,
 };
 /// `payment-date`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-payment-date>
@@ -86,7 +86,7 @@ pub static PAYMENT_DATE: SearchParameter = SearchParameter {
     expression: "ClaimResponse.payment.date",
     targets: &[],
     components: &[],
-    extract: extract_payment_date,
+    extract: Extract::Compiled(extract_payment_date),
     extractor_hash: 2050077486629989429u64,
 };
 /// `request`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-request>
@@ -98,7 +98,7 @@ pub static REQUEST: SearchParameter = SearchParameter {
     expression: "ClaimResponse.request",
     targets: &["Claim"],
     components: &[],
-    extract: extract_request,
+    extract: Extract::Compiled(extract_request),
     extractor_hash: 7680925496527338095u64,
 };
 /// `requestor`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-requestor>
@@ -110,7 +110,7 @@ pub static REQUESTOR: SearchParameter = SearchParameter {
     expression: "ClaimResponse.requestor",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_requestor,
+    extract: Extract::Compiled(extract_requestor),
     extractor_hash: 17866086354927686180u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-status>
@@ -122,7 +122,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ClaimResponse.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12121913318030929519u64,
 };
 /// `use`: <http://hl7.org/fhir/SearchParameter/ClaimResponse-use>
@@ -134,7 +134,7 @@ pub static USE: SearchParameter = SearchParameter {
     expression: "ClaimResponse.use",
     targets: &[],
     components: &[],
-    extract: extract_use,
+    extract: Extract::Compiled(extract_use),
     extractor_hash: 1679766389864450937u64,
 };
 fn extract_created<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

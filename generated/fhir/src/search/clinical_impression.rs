@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{clinical_impression, data_types, primitives};
 /// `assessor`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-assessor>
 pub static ASSESSOR: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ASSESSOR: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.assessor",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_assessor,
+    extract: Extract::Compiled(extract_assessor),
     extractor_hash: 17147198659654838977u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -27,7 +27,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 15715821171253641419u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-encounter>
@@ -39,7 +39,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 5529445459012334307u64,
 };
 /// `finding-code`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-finding-code>
@@ -51,7 +51,7 @@ pub static FINDING_CODE: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.finding.itemCodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_finding_code,
+    extract: Extract::Compiled(extract_finding_code),
     extractor_hash: 18141032149514329565u64,
 };
 /// `finding-ref`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-finding-ref>
@@ -63,7 +63,7 @@ pub static FINDING_REF: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.finding.itemReference",
     targets: &["Condition", "Observation", "Media"],
     components: &[],
-    extract: extract_finding_ref,
+    extract: Extract::Compiled(extract_finding_ref),
     extractor_hash: 17634147191529974666u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-identifier>
@@ -75,7 +75,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 16016117576019191422u64,
 };
 /// `investigation`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-investigation>
@@ -95,7 +95,7 @@ pub static INVESTIGATION: SearchParameter = SearchParameter {
         "QuestionnaireResponse",
     ],
     components: &[],
-    extract: extract_investigation,
+    extract: Extract::Compiled(extract_investigation),
     extractor_hash: 6578059124128705235u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -107,7 +107,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 381158743934856292u64,
 };
 /// `previous`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-previous>
@@ -119,7 +119,7 @@ pub static PREVIOUS: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.previous",
     targets: &["ClinicalImpression"],
     components: &[],
-    extract: extract_previous,
+    extract: Extract::Compiled(extract_previous),
     extractor_hash: 11359425485692399742u64,
 };
 /// `problem`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-problem>
@@ -131,7 +131,7 @@ pub static PROBLEM: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.problem",
     targets: &["Condition", "AllergyIntolerance"],
     components: &[],
-    extract: extract_problem,
+    extract: Extract::Compiled(extract_problem),
     extractor_hash: 6280558619719582077u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-status>
@@ -143,7 +143,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 5854196811043176993u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-subject>
@@ -155,7 +155,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "ClinicalImpression.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 2647708998626655073u64,
 };
 /// `supporting-info`: <http://hl7.org/fhir/SearchParameter/ClinicalImpression-supporting-info>
@@ -313,7 +313,7 @@ pub static SUPPORTING_INFO: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_supporting_info,
+    extract: Extract::Compiled(extract_supporting_info),
     extractor_hash: 3816104039089070192u64,
 };
 fn extract_assessor<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{code_system, data_types, primitives};
 /// `code`: <http://hl7.org/fhir/SearchParameter/CodeSystem-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "CodeSystem.concept.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 16413733472283257448u64,
 };
 /// `content-mode`: <http://hl7.org/fhir/SearchParameter/CodeSystem-content-mode>
@@ -27,7 +29,7 @@ pub static CONTENT_MODE: SearchParameter = SearchParameter {
     expression: "CodeSystem.content",
     targets: &[],
     components: &[],
-    extract: extract_content_mode,
+    extract: Extract::Compiled(extract_content_mode),
     extractor_hash: 11373736469393620711u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -39,7 +41,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "CodeSystem.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 11342593441531089573u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -51,7 +53,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "CodeSystem.useContext.value as Quantity | CodeSystem.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 10037537608798604008u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -63,7 +65,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "CodeSystem.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 2493053199184166221u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -80,17 +82,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 2069120584417512692u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -107,17 +109,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 4515254861713961575u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -129,7 +131,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "CodeSystem.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 15564065223777937779u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -141,7 +143,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "CodeSystem.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 15951468583611444239u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/conformance-identifier>
@@ -153,7 +155,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "CodeSystem.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11067237423697324005u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -165,7 +167,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "CodeSystem.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 13964934170777359123u64,
 };
 /// `language`: <http://hl7.org/fhir/SearchParameter/CodeSystem-language>
@@ -177,7 +179,7 @@ pub static LANGUAGE: SearchParameter = SearchParameter {
     expression: "CodeSystem.concept.designation.language",
     targets: &[],
     components: &[],
-    extract: extract_language,
+    extract: Extract::Compiled(extract_language),
     extractor_hash: 5512951458893265827u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -189,7 +191,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "CodeSystem.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 9150792987546230953u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -201,7 +203,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "CodeSystem.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 13056520510423804218u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -213,7 +215,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CodeSystem.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 2371487657191930774u64,
 };
 /// `supplements`: <http://hl7.org/fhir/SearchParameter/CodeSystem-supplements>
@@ -225,7 +227,7 @@ pub static SUPPLEMENTS: SearchParameter = SearchParameter {
     expression: "CodeSystem.supplements",
     targets: &["CodeSystem"],
     components: &[],
-    extract: extract_supplements,
+    extract: Extract::Compiled(extract_supplements),
     extractor_hash: 10792524750071776151u64,
 };
 /// `system`: <http://hl7.org/fhir/SearchParameter/CodeSystem-system>
@@ -237,7 +239,7 @@ pub static SYSTEM: SearchParameter = SearchParameter {
     expression: "CodeSystem.url",
     targets: &[],
     components: &[],
-    extract: extract_system,
+    extract: Extract::Compiled(extract_system),
     extractor_hash: 15604735986598370879u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -249,7 +251,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "CodeSystem.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 13513938524534545311u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -261,7 +263,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "CodeSystem.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 15604735986598370879u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -273,7 +275,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "CodeSystem.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 3722329605074667712u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/Communication-based-on>
 pub static BASED_ON: SearchParameter = SearchParameter {
@@ -161,7 +161,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 5767066966725703751u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/Communication-category>
@@ -173,7 +173,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Communication.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 6300624785623128977u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/Communication-encounter>
@@ -185,7 +185,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Communication.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 9830303572838887347u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Communication-identifier>
@@ -197,7 +197,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Communication.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1054271959169669875u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/Communication-instantiates-canonical>
@@ -215,7 +215,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
         "ActivityDefinition",
     ],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 810810627874266982u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/Communication-instantiates-uri>
@@ -227,7 +227,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "Communication.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 16202332815974623072u64,
 };
 /// `medium`: <http://hl7.org/fhir/SearchParameter/Communication-medium>
@@ -239,7 +239,7 @@ pub static MEDIUM: SearchParameter = SearchParameter {
     expression: "Communication.medium",
     targets: &[],
     components: &[],
-    extract: extract_medium,
+    extract: Extract::Compiled(extract_medium),
     extractor_hash: 14227779304693516538u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/Communication-part-of>
@@ -397,7 +397,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 17724569868549012458u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Communication-patient>
@@ -409,7 +409,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Communication.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 909212479598516486u64,
 };
 /// `received`: <http://hl7.org/fhir/SearchParameter/Communication-received>
@@ -421,7 +421,7 @@ pub static RECEIVED: SearchParameter = SearchParameter {
     expression: "Communication.received",
     targets: &[],
     components: &[],
-    extract: extract_received,
+    extract: Extract::Compiled(extract_received),
     extractor_hash: 11770190379340335055u64,
 };
 /// `recipient`: <http://hl7.org/fhir/SearchParameter/Communication-recipient>
@@ -443,7 +443,7 @@ pub static RECIPIENT: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_recipient,
+    extract: Extract::Compiled(extract_recipient),
     extractor_hash: 4488338532086571432u64,
 };
 /// `sender`: <http://hl7.org/fhir/SearchParameter/Communication-sender>
@@ -463,7 +463,7 @@ pub static SENDER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_sender,
+    extract: Extract::Compiled(extract_sender),
     extractor_hash: 7608680627087294623u64,
 };
 /// `sent`: <http://hl7.org/fhir/SearchParameter/Communication-sent>
@@ -475,7 +475,7 @@ pub static SENT: SearchParameter = SearchParameter {
     expression: "Communication.sent",
     targets: &[],
     components: &[],
-    extract: extract_sent,
+    extract: Extract::Compiled(extract_sent),
     extractor_hash: 9453326997594054664u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Communication-status>
@@ -487,7 +487,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Communication.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 16954189118143317445u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Communication-subject>
@@ -499,7 +499,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Communication.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 4661905911648451138u64,
 };
 fn extract_based_on<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `authored`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-authored>
 pub static AUTHORED: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHORED: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.authoredOn",
     targets: &[],
     components: &[],
-    extract: extract_authored,
+    extract: Extract::Compiled(extract_authored),
     extractor_hash: 6422406002606622381u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-based-on>
@@ -173,7 +173,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 6736911457613556752u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-category>
@@ -185,7 +185,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 6024297468064911554u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-encounter>
@@ -197,7 +197,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 5342880395789867310u64,
 };
 /// `group-identifier`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-group-identifier>
@@ -209,7 +209,7 @@ pub static GROUP_IDENTIFIER: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.groupIdentifier",
     targets: &[],
     components: &[],
-    extract: extract_group_identifier,
+    extract: Extract::Compiled(extract_group_identifier),
     extractor_hash: 5701890124056724228u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-identifier>
@@ -221,7 +221,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1499168862966522022u64,
 };
 /// `medium`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-medium>
@@ -233,7 +233,7 @@ pub static MEDIUM: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.medium",
     targets: &[],
     components: &[],
-    extract: extract_medium,
+    extract: Extract::Compiled(extract_medium),
     extractor_hash: 536126789454144416u64,
 };
 /// `occurrence`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-occurrence>
@@ -245,7 +245,7 @@ pub static OCCURRENCE: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.occurrence as dateTime",
     targets: &[],
     components: &[],
-    extract: extract_occurrence,
+    extract: Extract::Compiled(extract_occurrence),
     extractor_hash: 6759372962578627512u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-patient>
@@ -257,7 +257,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 8720149596025242467u64,
 };
 /// `priority`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-priority>
@@ -269,7 +269,7 @@ pub static PRIORITY: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.priority",
     targets: &[],
     components: &[],
-    extract: extract_priority,
+    extract: Extract::Compiled(extract_priority),
     extractor_hash: 12175806257835886692u64,
 };
 /// `recipient`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-recipient>
@@ -291,7 +291,7 @@ pub static RECIPIENT: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_recipient,
+    extract: Extract::Compiled(extract_recipient),
     extractor_hash: 9465836562478943006u64,
 };
 /// `replaces`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-replaces>
@@ -303,7 +303,7 @@ pub static REPLACES: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.replaces",
     targets: &["CommunicationRequest"],
     components: &[],
-    extract: extract_replaces,
+    extract: Extract::Compiled(extract_replaces),
     extractor_hash: 7926301015364677575u64,
 };
 /// `requester`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-requester>
@@ -322,7 +322,7 @@ pub static REQUESTER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_requester,
+    extract: Extract::Compiled(extract_requester),
     extractor_hash: 13659292593997520483u64,
 };
 /// `sender`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-sender>
@@ -342,7 +342,7 @@ pub static SENDER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_sender,
+    extract: Extract::Compiled(extract_sender),
     extractor_hash: 8713312637564337188u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-status>
@@ -354,7 +354,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12983165873518660223u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/CommunicationRequest-subject>
@@ -366,7 +366,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "CommunicationRequest.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 13486310864479931935u64,
 };
 fn extract_authored<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

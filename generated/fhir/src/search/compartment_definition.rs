@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{compartment_definition, data_types, primitives};
 /// `code`: <http://hl7.org/fhir/SearchParameter/CompartmentDefinition-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 16308959546744080041u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -27,7 +29,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 8776325911012472997u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -39,7 +41,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.useContext.value as Quantity | CompartmentDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 124978766097395506u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -51,7 +53,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 12787901505288795265u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -68,17 +70,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 1125460032164067680u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -95,17 +97,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 10995690212749641892u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -117,7 +119,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 17732825253158103508u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -129,7 +131,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 10238370269976957563u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -141,7 +143,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 7408971439287896925u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -153,7 +155,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 832796972562251583u64,
 };
 /// `resource`: <http://hl7.org/fhir/SearchParameter/CompartmentDefinition-resource>
@@ -165,7 +167,7 @@ pub static RESOURCE: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.resource.code",
     targets: &[],
     components: &[],
-    extract: extract_resource,
+    extract: Extract::Compiled(extract_resource),
     extractor_hash: 1140414301476444064u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -177,7 +179,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 1802657723090561304u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -189,7 +191,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 7998428155278850533u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -201,7 +203,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "CompartmentDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 1982354046981154774u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

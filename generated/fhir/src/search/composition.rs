@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{composition, data_types, primitives};
 /// `attester`: <http://hl7.org/fhir/SearchParameter/Composition-attester>
 pub static ATTESTER: SearchParameter = SearchParameter {
@@ -21,7 +21,7 @@ pub static ATTESTER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_attester,
+    extract: Extract::Compiled(extract_attester),
     extractor_hash: 2091589380548284395u64,
 };
 /// `author`: <http://hl7.org/fhir/SearchParameter/Composition-author>
@@ -40,7 +40,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 2072732954437085144u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/Composition-category>
@@ -52,7 +52,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Composition.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 17921583748164177871u64,
 };
 /// `confidentiality`: <http://hl7.org/fhir/SearchParameter/Composition-confidentiality>
@@ -64,7 +64,7 @@ pub static CONFIDENTIALITY: SearchParameter = SearchParameter {
     expression: "Composition.confidentiality",
     targets: &[],
     components: &[],
-    extract: extract_confidentiality,
+    extract: Extract::Compiled(extract_confidentiality),
     extractor_hash: 3248440302161265371u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/Composition-context>
@@ -76,7 +76,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "Composition.event.code",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 2518886263899715568u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -88,7 +88,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Composition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 13870158676325713627u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -100,7 +100,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Composition.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 10470565617995552372u64,
 };
 /// `entry`: <http://hl7.org/fhir/SearchParameter/Composition-entry>
@@ -258,7 +258,7 @@ pub static ENTRY: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_entry,
+    extract: Extract::Compiled(extract_entry),
     extractor_hash: 5557479671763370614u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -270,7 +270,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Composition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 8489065225733498022u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -282,7 +282,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Composition.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 3210701214126807783u64,
 };
 /// `period`: <http://hl7.org/fhir/SearchParameter/Composition-period>
@@ -294,7 +294,7 @@ pub static PERIOD: SearchParameter = SearchParameter {
     expression: "Composition.event.period",
     targets: &[],
     components: &[],
-    extract: extract_period,
+    extract: Extract::Compiled(extract_period),
     extractor_hash: 1161256638919610114u64,
 };
 /// `related-id`: <http://hl7.org/fhir/SearchParameter/Composition-related-id>
@@ -306,7 +306,7 @@ pub static RELATED_ID: SearchParameter = SearchParameter {
     expression: "Composition.relatesTo.target as Identifier",
     targets: &[],
     components: &[],
-    extract: extract_related_id,
+    extract: Extract::Compiled(extract_related_id),
     extractor_hash: 14150348213905181283u64,
 };
 /// `related-ref`: <http://hl7.org/fhir/SearchParameter/Composition-related-ref>
@@ -318,7 +318,7 @@ pub static RELATED_REF: SearchParameter = SearchParameter {
     expression: "Composition.relatesTo.target as Reference",
     targets: &["Composition"],
     components: &[],
-    extract: extract_related_ref,
+    extract: Extract::Compiled(extract_related_ref),
     extractor_hash: 2674425735117397189u64,
 };
 /// `section`: <http://hl7.org/fhir/SearchParameter/Composition-section>
@@ -330,7 +330,7 @@ pub static SECTION: SearchParameter = SearchParameter {
     expression: "Composition.section.code",
     targets: &[],
     components: &[],
-    extract: extract_section,
+    extract: Extract::Compiled(extract_section),
     extractor_hash: 4353216426427614419u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Composition-status>
@@ -342,7 +342,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Composition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 11446059859238594637u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Composition-subject>
@@ -500,7 +500,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 14600524163945501567u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/Composition-title>
@@ -512,7 +512,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "Composition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 9860768055133685508u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/clinical-type>
@@ -524,7 +524,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Composition.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 4567084493710602234u64,
 };
 fn extract_attester<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{concept_map, data_types, primitives};
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ConceptMap.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 3663596155603835548u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ConceptMap.useContext.value as Quantity | ConceptMap.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 4551905289708972119u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ConceptMap.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 534357230245803933u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 3988325229950269303u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 4173269317394390538u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ConceptMap.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 11655259195261602058u64,
 };
 /// `dependson`: <http://hl7.org/fhir/SearchParameter/ConceptMap-dependson>
@@ -117,7 +119,7 @@ pub static DEPENDSON: SearchParameter = SearchParameter {
     expression: "ConceptMap.group.element.target.dependsOn.property",
     targets: &[],
     components: &[],
-    extract: extract_dependson,
+    extract: Extract::Compiled(extract_dependson),
     extractor_hash: 8481567754130315520u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -129,7 +131,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "ConceptMap.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 15982588001338454461u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/conformance-identifier>
@@ -141,7 +143,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ConceptMap.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 8131831405958301586u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -153,7 +155,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ConceptMap.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 4974161571839640544u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -165,7 +167,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "ConceptMap.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 12962223136137462717u64,
 };
 /// `other`: <http://hl7.org/fhir/SearchParameter/ConceptMap-other>
@@ -177,7 +179,7 @@ pub static OTHER: SearchParameter = SearchParameter {
     expression: "ConceptMap.group.unmapped.url",
     targets: &["ConceptMap"],
     components: &[],
-    extract: extract_other,
+    extract: Extract::Compiled(extract_other),
     extractor_hash: 15464392688735074535u64,
 };
 /// `product`: <http://hl7.org/fhir/SearchParameter/ConceptMap-product>
@@ -189,7 +191,7 @@ pub static PRODUCT: SearchParameter = SearchParameter {
     expression: "ConceptMap.group.element.target.product.property",
     targets: &[],
     components: &[],
-    extract: extract_product,
+    extract: Extract::Compiled(extract_product),
     extractor_hash: 13487247269059901030u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -201,7 +203,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ConceptMap.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 3969998903657428749u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/ConceptMap-source>
@@ -213,7 +215,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
     expression: "ConceptMap.source as canonical",
     targets: &["ValueSet"],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 13072309104475406757u64,
 };
 /// `source-code`: <http://hl7.org/fhir/SearchParameter/ConceptMap-source-code>
@@ -225,7 +227,7 @@ pub static SOURCE_CODE: SearchParameter = SearchParameter {
     expression: "ConceptMap.group.element.code",
     targets: &[],
     components: &[],
-    extract: extract_source_code,
+    extract: Extract::Compiled(extract_source_code),
     extractor_hash: 11672182463738405879u64,
 };
 /// `source-system`: <http://hl7.org/fhir/SearchParameter/ConceptMap-source-system>
@@ -237,7 +239,7 @@ pub static SOURCE_SYSTEM: SearchParameter = SearchParameter {
     expression: "ConceptMap.group.source",
     targets: &[],
     components: &[],
-    extract: extract_source_system,
+    extract: Extract::Compiled(extract_source_system),
     extractor_hash: 3364348368343349000u64,
 };
 /// `source-uri`: <http://hl7.org/fhir/SearchParameter/ConceptMap-source-uri>
@@ -249,7 +251,7 @@ pub static SOURCE_URI: SearchParameter = SearchParameter {
     expression: "ConceptMap.source as uri",
     targets: &["ValueSet"],
     components: &[],
-    extract: extract_source_uri,
+    extract: Extract::Compiled(extract_source_uri),
     extractor_hash: 6597863059371959442u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -261,7 +263,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ConceptMap.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 16866538936575335097u64,
 };
 /// `target`: <http://hl7.org/fhir/SearchParameter/ConceptMap-target>
@@ -273,7 +275,7 @@ pub static TARGET: SearchParameter = SearchParameter {
     expression: "ConceptMap.target as canonical",
     targets: &["ValueSet"],
     components: &[],
-    extract: extract_target,
+    extract: Extract::Compiled(extract_target),
     extractor_hash: 10690633425615083226u64,
 };
 /// `target-code`: <http://hl7.org/fhir/SearchParameter/ConceptMap-target-code>
@@ -285,7 +287,7 @@ pub static TARGET_CODE: SearchParameter = SearchParameter {
     expression: "ConceptMap.group.element.target.code",
     targets: &[],
     components: &[],
-    extract: extract_target_code,
+    extract: Extract::Compiled(extract_target_code),
     extractor_hash: 12930885187334372793u64,
 };
 /// `target-system`: <http://hl7.org/fhir/SearchParameter/ConceptMap-target-system>
@@ -297,7 +299,7 @@ pub static TARGET_SYSTEM: SearchParameter = SearchParameter {
     expression: "ConceptMap.group.target",
     targets: &[],
     components: &[],
-    extract: extract_target_system,
+    extract: Extract::Compiled(extract_target_system),
     extractor_hash: 11079910896940089061u64,
 };
 /// `target-uri`: <http://hl7.org/fhir/SearchParameter/ConceptMap-target-uri>
@@ -309,7 +311,7 @@ pub static TARGET_URI: SearchParameter = SearchParameter {
     expression: "ConceptMap.target as uri",
     targets: &["ValueSet"],
     components: &[],
-    extract: extract_target_uri,
+    extract: Extract::Compiled(extract_target_uri),
     extractor_hash: 4215031922475828025u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -321,7 +323,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ConceptMap.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 15964470226479557974u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -333,7 +335,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ConceptMap.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 1131260059158934943u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -345,7 +347,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ConceptMap.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 16679198527204111020u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

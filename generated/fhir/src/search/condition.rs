@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::{distinct, resolves_to};
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{condition, data_types, primitives};
 /// `abatement-age`: <http://hl7.org/fhir/SearchParameter/Condition-abatement-age>
 pub static ABATEMENT_AGE: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ABATEMENT_AGE: SearchParameter = SearchParameter {
     expression: "Condition.abatement.`as`(Age) | Condition.abatement.`as`(Range)",
     targets: &[],
     components: &[],
-    extract: extract_abatement_age,
+    extract: Extract::Compiled(extract_abatement_age),
     extractor_hash: 1547106799936774681u64,
 };
 /// `abatement-date`: <http://hl7.org/fhir/SearchParameter/Condition-abatement-date>
@@ -27,7 +27,7 @@ pub static ABATEMENT_DATE: SearchParameter = SearchParameter {
     expression: "Condition.abatement.`as`(dateTime) | Condition.abatement.`as`(Period)",
     targets: &[],
     components: &[],
-    extract: extract_abatement_date,
+    extract: Extract::Compiled(extract_abatement_date),
     extractor_hash: 10409733813262321486u64,
 };
 /// `abatement-string`: <http://hl7.org/fhir/SearchParameter/Condition-abatement-string>
@@ -39,7 +39,7 @@ pub static ABATEMENT_STRING: SearchParameter = SearchParameter {
     expression: "Condition.abatement.`as`(string)",
     targets: &[],
     components: &[],
-    extract: extract_abatement_string,
+    extract: Extract::Compiled(extract_abatement_string),
     extractor_hash: 14165762879743913481u64,
 };
 /// `asserter`: <http://hl7.org/fhir/SearchParameter/Condition-asserter>
@@ -51,7 +51,7 @@ pub static ASSERTER: SearchParameter = SearchParameter {
     expression: "Condition.asserter",
     targets: &["Practitioner", "Patient", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_asserter,
+    extract: Extract::Compiled(extract_asserter),
     extractor_hash: 3648688145393397051u64,
 };
 /// `body-site`: <http://hl7.org/fhir/SearchParameter/Condition-body-site>
@@ -63,7 +63,7 @@ pub static BODY_SITE: SearchParameter = SearchParameter {
     expression: "Condition.bodySite",
     targets: &[],
     components: &[],
-    extract: extract_body_site,
+    extract: Extract::Compiled(extract_body_site),
     extractor_hash: 11471867625183458005u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/Condition-category>
@@ -75,7 +75,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Condition.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 1609014548688845238u64,
 };
 /// `clinical-status`: <http://hl7.org/fhir/SearchParameter/Condition-clinical-status>
@@ -87,7 +87,7 @@ pub static CLINICAL_STATUS: SearchParameter = SearchParameter {
     expression: "Condition.clinicalStatus",
     targets: &[],
     components: &[],
-    extract: extract_clinical_status,
+    extract: Extract::Compiled(extract_clinical_status),
     extractor_hash: 14759609926556632950u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -99,7 +99,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Condition.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 6407528602779126858u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/Condition-encounter>
@@ -111,7 +111,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Condition.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 15887558837425592576u64,
 };
 /// `evidence`: <http://hl7.org/fhir/SearchParameter/Condition-evidence>
@@ -123,7 +123,7 @@ pub static EVIDENCE: SearchParameter = SearchParameter {
     expression: "Condition.evidence.code",
     targets: &[],
     components: &[],
-    extract: extract_evidence,
+    extract: Extract::Compiled(extract_evidence),
     extractor_hash: 5298930299553193276u64,
 };
 /// `evidence-detail`: <http://hl7.org/fhir/SearchParameter/Condition-evidence-detail>
@@ -281,7 +281,7 @@ pub static EVIDENCE_DETAIL: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_evidence_detail,
+    extract: Extract::Compiled(extract_evidence_detail),
     extractor_hash: 7774963782174350047u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -293,7 +293,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Condition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 17135839461110750010u64,
 };
 /// `onset-age`: <http://hl7.org/fhir/SearchParameter/Condition-onset-age>
@@ -305,7 +305,7 @@ pub static ONSET_AGE: SearchParameter = SearchParameter {
     expression: "Condition.onset.`as`(Age) | Condition.onset.`as`(Range)",
     targets: &[],
     components: &[],
-    extract: extract_onset_age,
+    extract: Extract::Compiled(extract_onset_age),
     extractor_hash: 1323210356194531649u64,
 };
 /// `onset-date`: <http://hl7.org/fhir/SearchParameter/Condition-onset-date>
@@ -317,7 +317,7 @@ pub static ONSET_DATE: SearchParameter = SearchParameter {
     expression: "Condition.onset.`as`(dateTime) | Condition.onset.`as`(Period)",
     targets: &[],
     components: &[],
-    extract: extract_onset_date,
+    extract: Extract::Compiled(extract_onset_date),
     extractor_hash: 13088755446794557834u64,
 };
 /// `onset-info`: <http://hl7.org/fhir/SearchParameter/Condition-onset-info>
@@ -329,7 +329,7 @@ pub static ONSET_INFO: SearchParameter = SearchParameter {
     expression: "Condition.onset.`as`(string)",
     targets: &[],
     components: &[],
-    extract: extract_onset_info,
+    extract: Extract::Compiled(extract_onset_info),
     extractor_hash: 3731704565841460497u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -341,7 +341,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Condition.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 2195057469666486943u64,
 };
 /// `recorded-date`: <http://hl7.org/fhir/SearchParameter/Condition-recorded-date>
@@ -353,7 +353,7 @@ pub static RECORDED_DATE: SearchParameter = SearchParameter {
     expression: "Condition.recordedDate",
     targets: &[],
     components: &[],
-    extract: extract_recorded_date,
+    extract: Extract::Compiled(extract_recorded_date),
     extractor_hash: 2857085974575522417u64,
 };
 /// `severity`: <http://hl7.org/fhir/SearchParameter/Condition-severity>
@@ -365,7 +365,7 @@ pub static SEVERITY: SearchParameter = SearchParameter {
     expression: "Condition.severity",
     targets: &[],
     components: &[],
-    extract: extract_severity,
+    extract: Extract::Compiled(extract_severity),
     extractor_hash: 5274561178663326899u64,
 };
 /// `stage`: <http://hl7.org/fhir/SearchParameter/Condition-stage>
@@ -377,7 +377,7 @@ pub static STAGE: SearchParameter = SearchParameter {
     expression: "Condition.stage.summary",
     targets: &[],
     components: &[],
-    extract: extract_stage,
+    extract: Extract::Compiled(extract_stage),
     extractor_hash: 7095489983120579440u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Condition-subject>
@@ -389,7 +389,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Condition.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 15827783092679497265u64,
 };
 /// `verification-status`: <http://hl7.org/fhir/SearchParameter/Condition-verification-status>
@@ -401,7 +401,7 @@ pub static VERIFICATION_STATUS: SearchParameter = SearchParameter {
     expression: "Condition.verificationStatus",
     targets: &[],
     components: &[],
-    extract: extract_verification_status,
+    extract: Extract::Compiled(extract_verification_status),
     extractor_hash: 15350623291586485549u64,
 };
 fn extract_abatement_age<'a>(

@@ -3,7 +3,7 @@
 //! The search parameters of Consent: <https://hl7.org/fhir/R4/consent.html#search>
 
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{consent, data_types, primitives};
 /// `action`: <http://hl7.org/fhir/SearchParameter/Consent-action>
 pub static ACTION: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTION: SearchParameter = SearchParameter {
     expression: "Consent.provision.action",
     targets: &[],
     components: &[],
-    extract: extract_action,
+    extract: Extract::Compiled(extract_action),
     extractor_hash: 17075431189720563985u64,
 };
 /// `actor`: <http://hl7.org/fhir/SearchParameter/Consent-actor>
@@ -35,7 +35,7 @@ pub static ACTOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_actor,
+    extract: Extract::Compiled(extract_actor),
     extractor_hash: 3176924124969741118u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/Consent-category>
@@ -47,7 +47,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Consent.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 4106129111336033245u64,
 };
 /// `consentor`: <http://hl7.org/fhir/SearchParameter/Consent-consentor>
@@ -65,7 +65,7 @@ pub static CONSENTOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_consentor,
+    extract: Extract::Compiled(extract_consentor),
     extractor_hash: 7798319735685457982u64,
 };
 /// `data`: <http://hl7.org/fhir/SearchParameter/Consent-data>
@@ -223,7 +223,7 @@ pub static DATA: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_data,
+    extract: Extract::Compiled(extract_data),
     extractor_hash: 9636499255588220874u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -235,7 +235,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Consent.dateTime",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 15101701459766904236u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -247,7 +247,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Consent.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 4105506124989794140u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/Consent-organization>
@@ -259,7 +259,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "Consent.organization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 18409808150310188026u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -271,7 +271,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Consent.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 14360157007844623005u64,
 };
 /// `period`: <http://hl7.org/fhir/SearchParameter/Consent-period>
@@ -283,7 +283,7 @@ pub static PERIOD: SearchParameter = SearchParameter {
     expression: "Consent.provision.period",
     targets: &[],
     components: &[],
-    extract: extract_period,
+    extract: Extract::Compiled(extract_period),
     extractor_hash: 3270281750992608716u64,
 };
 /// `purpose`: <http://hl7.org/fhir/SearchParameter/Consent-purpose>
@@ -295,7 +295,7 @@ pub static PURPOSE: SearchParameter = SearchParameter {
     expression: "Consent.provision.purpose",
     targets: &[],
     components: &[],
-    extract: extract_purpose,
+    extract: Extract::Compiled(extract_purpose),
     extractor_hash: 3138361269882445948u64,
 };
 /// `scope`: <http://hl7.org/fhir/SearchParameter/Consent-scope>
@@ -307,7 +307,7 @@ pub static SCOPE: SearchParameter = SearchParameter {
     expression: "Consent.scope",
     targets: &[],
     components: &[],
-    extract: extract_scope,
+    extract: Extract::Compiled(extract_scope),
     extractor_hash: 12014827821643856412u64,
 };
 /// `security-label`: <http://hl7.org/fhir/SearchParameter/Consent-security-label>
@@ -319,7 +319,7 @@ pub static SECURITY_LABEL: SearchParameter = SearchParameter {
     expression: "Consent.provision.securityLabel",
     targets: &[],
     components: &[],
-    extract: extract_security_label,
+    extract: Extract::Compiled(extract_security_label),
     extractor_hash: 12320081086179969615u64,
 };
 /// `source-reference`: <http://hl7.org/fhir/SearchParameter/Consent-source-reference>
@@ -331,7 +331,7 @@ pub static SOURCE_REFERENCE: SearchParameter = SearchParameter {
     expression: "Consent.source",
     targets: &["Consent", "Contract", "QuestionnaireResponse", "DocumentReference"],
     components: &[],
-    extract: extract_source_reference,
+    extract: Extract::Compiled(extract_source_reference),
     extractor_hash: 7252093475361214728u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Consent-status>
@@ -343,7 +343,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Consent.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 17954806113496187249u64,
 };
 fn extract_action<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{contract, data_types, primitives};
 /// `authority`: <http://hl7.org/fhir/SearchParameter/Contract-authority>
 pub static AUTHORITY: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHORITY: SearchParameter = SearchParameter {
     expression: "Contract.authority",
     targets: &["Organization"],
     components: &[],
-    extract: extract_authority,
+    extract: Extract::Compiled(extract_authority),
     extractor_hash: 8957783004907757081u64,
 };
 /// `domain`: <http://hl7.org/fhir/SearchParameter/Contract-domain>
@@ -27,7 +27,7 @@ pub static DOMAIN: SearchParameter = SearchParameter {
     expression: "Contract.domain",
     targets: &["Location"],
     components: &[],
-    extract: extract_domain,
+    extract: Extract::Compiled(extract_domain),
     extractor_hash: 10002332136390572866u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Contract-identifier>
@@ -39,7 +39,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Contract.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12606390262027710087u64,
 };
 /// `instantiates`: <http://hl7.org/fhir/SearchParameter/Contract-instantiates>
@@ -51,7 +51,7 @@ pub static INSTANTIATES: SearchParameter = SearchParameter {
     expression: "Contract.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates,
+    extract: Extract::Compiled(extract_instantiates),
     extractor_hash: 7974328346951266934u64,
 };
 /// `issued`: <http://hl7.org/fhir/SearchParameter/Contract-issued>
@@ -63,7 +63,7 @@ pub static ISSUED: SearchParameter = SearchParameter {
     expression: "Contract.issued",
     targets: &[],
     components: &[],
-    extract: extract_issued,
+    extract: Extract::Compiled(extract_issued),
     extractor_hash: 11635465921410712536u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Contract-patient>
@@ -75,7 +75,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Contract.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 1647137486870259580u64,
 };
 /// `signer`: <http://hl7.org/fhir/SearchParameter/Contract-signer>
@@ -93,7 +93,7 @@ pub static SIGNER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_signer,
+    extract: Extract::Compiled(extract_signer),
     extractor_hash: 5279941245173511988u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Contract-status>
@@ -105,7 +105,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Contract.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4871321123521040113u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Contract-subject>
@@ -263,7 +263,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 10769600926404012979u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/Contract-url>
@@ -275,7 +275,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "Contract.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 13650202398799275523u64,
 };
 fn extract_authority<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Coverage: <https://hl7.org/fhir/R4/coverage.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{coverage, data_types, primitives};
 /// `beneficiary`: <http://hl7.org/fhir/SearchParameter/Coverage-beneficiary>
 pub static BENEFICIARY: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static BENEFICIARY: SearchParameter = SearchParameter {
     expression: "Coverage.beneficiary",
     targets: &["Patient"],
     components: &[],
-    extract: extract_beneficiary,
+    extract: Extract::Compiled(extract_beneficiary),
     extractor_hash: 8823353130561620370u64,
 };
 /// `class-type`: <http://hl7.org/fhir/SearchParameter/Coverage-class-type>
@@ -26,7 +26,7 @@ pub static CLASS_TYPE: SearchParameter = SearchParameter {
     expression: "Coverage.class.type",
     targets: &[],
     components: &[],
-    extract: extract_class_type,
+    extract: Extract::Compiled(extract_class_type),
     extractor_hash: 15112218591540536333u64,
 };
 /// `class-value`: <http://hl7.org/fhir/SearchParameter/Coverage-class-value>
@@ -38,7 +38,7 @@ pub static CLASS_VALUE: SearchParameter = SearchParameter {
     expression: "Coverage.class.value",
     targets: &[],
     components: &[],
-    extract: extract_class_value,
+    extract: Extract::Compiled(extract_class_value),
     extractor_hash: 12563539639104005136u64,
 };
 /// `dependent`: <http://hl7.org/fhir/SearchParameter/Coverage-dependent>
@@ -50,7 +50,7 @@ pub static DEPENDENT: SearchParameter = SearchParameter {
     expression: "Coverage.dependent",
     targets: &[],
     components: &[],
-    extract: extract_dependent,
+    extract: Extract::Compiled(extract_dependent),
     extractor_hash: 15747821797969835813u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Coverage-identifier>
@@ -62,7 +62,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Coverage.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15207073503535804672u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Coverage-patient>
@@ -74,7 +74,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Coverage.beneficiary",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 8823353130561620370u64,
 };
 /// `payor`: <http://hl7.org/fhir/SearchParameter/Coverage-payor>
@@ -86,7 +86,7 @@ pub static PAYOR: SearchParameter = SearchParameter {
     expression: "Coverage.payor",
     targets: &["Organization", "Patient", "RelatedPerson"],
     components: &[],
-    extract: extract_payor,
+    extract: Extract::Compiled(extract_payor),
     extractor_hash: 12276124893043911699u64,
 };
 /// `policy-holder`: <http://hl7.org/fhir/SearchParameter/Coverage-policy-holder>
@@ -98,7 +98,7 @@ pub static POLICY_HOLDER: SearchParameter = SearchParameter {
     expression: "Coverage.policyHolder",
     targets: &["Organization", "Patient", "RelatedPerson"],
     components: &[],
-    extract: extract_policy_holder,
+    extract: Extract::Compiled(extract_policy_holder),
     extractor_hash: 14365914303380483428u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Coverage-status>
@@ -110,7 +110,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Coverage.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 16181056687339289484u64,
 };
 /// `subscriber`: <http://hl7.org/fhir/SearchParameter/Coverage-subscriber>
@@ -122,7 +122,7 @@ pub static SUBSCRIBER: SearchParameter = SearchParameter {
     expression: "Coverage.subscriber",
     targets: &["Patient", "RelatedPerson"],
     components: &[],
-    extract: extract_subscriber,
+    extract: Extract::Compiled(extract_subscriber),
     extractor_hash: 7817368374317075656u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Coverage-type>
@@ -134,7 +134,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Coverage.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 6098995863364416412u64,
 };
 fn extract_beneficiary<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of CoverageEligibilityRequest: <https://hl7.org/fhir/R4/coverageeligibilityrequest.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `created`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityRequest-created>
 pub static CREATED: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityRequest.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 15836516100815198286u64,
 };
 /// `enterer`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityRequest-enterer>
@@ -26,7 +26,7 @@ pub static ENTERER: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityRequest.enterer",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_enterer,
+    extract: Extract::Compiled(extract_enterer),
     extractor_hash: 16802779620207920106u64,
 };
 /// `facility`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityRequest-facility>
@@ -38,7 +38,7 @@ pub static FACILITY: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityRequest.facility",
     targets: &["Location"],
     components: &[],
-    extract: extract_facility,
+    extract: Extract::Compiled(extract_facility),
     extractor_hash: 14412404790320429088u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityRequest-identifier>
@@ -50,7 +50,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityRequest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12564992613643073767u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityRequest-patient>
@@ -62,7 +62,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityRequest.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 3101742621099954135u64,
 };
 /// `provider`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityRequest-provider>
@@ -74,7 +74,7 @@ pub static PROVIDER: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityRequest.provider",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_provider,
+    extract: Extract::Compiled(extract_provider),
     extractor_hash: 9598687111538552811u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityRequest-status>
@@ -86,7 +86,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityRequest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 13163794831974677273u64,
 };
 fn extract_created<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of CoverageEligibilityResponse: <https://hl7.org/fhir/R4/coverageeligibilityresponse.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `created`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-created>
 pub static CREATED: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 7893488501054112205u64,
 };
 /// `disposition`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-disposition>
@@ -26,7 +26,7 @@ pub static DISPOSITION: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.disposition",
     targets: &[],
     components: &[],
-    extract: extract_disposition,
+    extract: Extract::Compiled(extract_disposition),
     extractor_hash: 6493992373115076393u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 3040116202768498708u64,
 };
 /// `insurer`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-insurer>
@@ -50,7 +50,7 @@ pub static INSURER: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.insurer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_insurer,
+    extract: Extract::Compiled(extract_insurer),
     extractor_hash: 123492569718672067u64,
 };
 /// `outcome`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-outcome>
@@ -62,7 +62,7 @@ pub static OUTCOME: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.outcome",
     targets: &[],
     components: &[],
-    extract: extract_outcome,
+    extract: Extract::Compiled(extract_outcome),
     extractor_hash: 8284363599714885093u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-patient>
@@ -74,7 +74,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 15932807987165292042u64,
 };
 /// `request`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-request>
@@ -86,7 +86,7 @@ pub static REQUEST: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.request",
     targets: &["CoverageEligibilityRequest"],
     components: &[],
-    extract: extract_request,
+    extract: Extract::Compiled(extract_request),
     extractor_hash: 18105840621803186079u64,
 };
 /// `requestor`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-requestor>
@@ -98,7 +98,7 @@ pub static REQUESTOR: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.requestor",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_requestor,
+    extract: Extract::Compiled(extract_requestor),
     extractor_hash: 6045759610332498890u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/CoverageEligibilityResponse-status>
@@ -110,7 +110,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "CoverageEligibilityResponse.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 5075642814260249115u64,
 };
 fn extract_created<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

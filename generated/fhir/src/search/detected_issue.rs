@@ -3,7 +3,7 @@
 //! The search parameters of DetectedIssue: <https://hl7.org/fhir/R4/detectedissue.html#search>
 
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `author`: <http://hl7.org/fhir/SearchParameter/DetectedIssue-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
     expression: "DetectedIssue.author",
     targets: &["Practitioner", "Device", "PractitionerRole"],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 1804287030670309540u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/DetectedIssue-code>
@@ -26,7 +26,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "DetectedIssue.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 8050491277933923144u64,
 };
 /// `identified`: <http://hl7.org/fhir/SearchParameter/DetectedIssue-identified>
@@ -38,7 +38,7 @@ pub static IDENTIFIED: SearchParameter = SearchParameter {
     expression: "DetectedIssue.identified",
     targets: &[],
     components: &[],
-    extract: extract_identified,
+    extract: Extract::Compiled(extract_identified),
     extractor_hash: 6218288123754754697u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -50,7 +50,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DetectedIssue.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 13972516236809558386u64,
 };
 /// `implicated`: <http://hl7.org/fhir/SearchParameter/DetectedIssue-implicated>
@@ -208,7 +208,7 @@ pub static IMPLICATED: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_implicated,
+    extract: Extract::Compiled(extract_implicated),
     extractor_hash: 5111033646403513170u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -220,7 +220,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "DetectedIssue.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 13875859330824824386u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/DetectedIssue-status>
@@ -232,7 +232,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "DetectedIssue.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12952849167587676247u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, device, primitives};
 /// `device-name`: <http://hl7.org/fhir/SearchParameter/Device-device-name>
 pub static DEVICE_NAME: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static DEVICE_NAME: SearchParameter = SearchParameter {
     expression: "Device.deviceName.name | Device.type.coding.display | Device.type.text",
     targets: &[],
     components: &[],
-    extract: extract_device_name,
+    extract: Extract::Compiled(extract_device_name),
     extractor_hash: 7773797562825023641u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Device-identifier>
@@ -27,7 +27,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Device.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2226782798952565662u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/Device-location>
@@ -39,7 +39,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "Device.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 3846652035804474393u64,
 };
 /// `manufacturer`: <http://hl7.org/fhir/SearchParameter/Device-manufacturer>
@@ -51,7 +51,7 @@ pub static MANUFACTURER: SearchParameter = SearchParameter {
     expression: "Device.manufacturer",
     targets: &[],
     components: &[],
-    extract: extract_manufacturer,
+    extract: Extract::Compiled(extract_manufacturer),
     extractor_hash: 15162977558358427140u64,
 };
 /// `model`: <http://hl7.org/fhir/SearchParameter/Device-model>
@@ -63,7 +63,7 @@ pub static MODEL: SearchParameter = SearchParameter {
     expression: "Device.modelNumber",
     targets: &[],
     components: &[],
-    extract: extract_model,
+    extract: Extract::Compiled(extract_model),
     extractor_hash: 15777684155915964914u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/Device-organization>
@@ -75,7 +75,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "Device.owner",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 17848296365866573786u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Device-patient>
@@ -87,7 +87,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Device.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 14437522623896382051u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Device-status>
@@ -99,7 +99,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Device.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 8813129065924445401u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Device-type>
@@ -111,7 +111,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Device.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 12656501826229216711u64,
 };
 /// `udi-carrier`: <http://hl7.org/fhir/SearchParameter/Device-udi-carrier>
@@ -123,7 +123,7 @@ pub static UDI_CARRIER: SearchParameter = SearchParameter {
     expression: "Device.udiCarrier.carrierHRF",
     targets: &[],
     components: &[],
-    extract: extract_udi_carrier,
+    extract: Extract::Compiled(extract_udi_carrier),
     extractor_hash: 4272877537189719630u64,
 };
 /// `udi-di`: <http://hl7.org/fhir/SearchParameter/Device-udi-di>
@@ -135,7 +135,7 @@ pub static UDI_DI: SearchParameter = SearchParameter {
     expression: "Device.udiCarrier.deviceIdentifier",
     targets: &[],
     components: &[],
-    extract: extract_udi_di,
+    extract: Extract::Compiled(extract_udi_di),
     extractor_hash: 6339320040940323301u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/Device-url>
@@ -147,7 +147,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "Device.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 17582279161649098576u64,
 };
 fn extract_device_name<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

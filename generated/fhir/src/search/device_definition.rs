@@ -3,7 +3,7 @@
 //! The search parameters of DeviceDefinition: <https://hl7.org/fhir/R4/devicedefinition.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, device_definition};
 /// `classification`: <http://hl7.org/fhir/SearchParameter/DeviceDefinition-classification>
 pub static CLASSIFICATION: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CLASSIFICATION: SearchParameter = SearchParameter {
     expression: "DeviceDefinition.classification.type",
     targets: &[],
     components: &[],
-    extract: extract_classification,
+    extract: Extract::Compiled(extract_classification),
     extractor_hash: 208177925226449891u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/DeviceDefinition-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DeviceDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 17019080390999991038u64,
 };
 /// `parent`: <http://hl7.org/fhir/SearchParameter/DeviceDefinition-parent>
@@ -38,7 +38,7 @@ pub static PARENT: SearchParameter = SearchParameter {
     expression: "DeviceDefinition.parentDevice",
     targets: &["DeviceDefinition"],
     components: &[],
-    extract: extract_parent,
+    extract: Extract::Compiled(extract_parent),
     extractor_hash: 1582014390222727029u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/DeviceDefinition-type>
@@ -50,7 +50,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "DeviceDefinition.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 9040269710280469741u64,
 };
 fn extract_classification<'a>(

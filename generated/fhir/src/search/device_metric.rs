@@ -3,7 +3,7 @@
 //! The search parameters of DeviceMetric: <https://hl7.org/fhir/R4/devicemetric.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `category`: <http://hl7.org/fhir/SearchParameter/DeviceMetric-category>
 pub static CATEGORY: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "DeviceMetric.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 5534310129492093042u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/DeviceMetric-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DeviceMetric.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 9818393625816557289u64,
 };
 /// `parent`: <http://hl7.org/fhir/SearchParameter/DeviceMetric-parent>
@@ -38,7 +38,7 @@ pub static PARENT: SearchParameter = SearchParameter {
     expression: "DeviceMetric.parent",
     targets: &["Device"],
     components: &[],
-    extract: extract_parent,
+    extract: Extract::Compiled(extract_parent),
     extractor_hash: 15750727238602445732u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/DeviceMetric-source>
@@ -50,7 +50,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
     expression: "DeviceMetric.source",
     targets: &["Device"],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 11379807282738974302u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/DeviceMetric-type>
@@ -62,7 +62,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "DeviceMetric.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 15826352964844331248u64,
 };
 fn extract_category<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::{distinct, resolves_to};
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `authored-on`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-authored-on>
 pub static AUTHORED_ON: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHORED_ON: SearchParameter = SearchParameter {
     expression: "DeviceRequest.authoredOn",
     targets: &[],
     components: &[],
-    extract: extract_authored_on,
+    extract: Extract::Compiled(extract_authored_on),
     extractor_hash: 16752058523275199514u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-based-on>
@@ -173,7 +173,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 3891500401390002061u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -185,7 +185,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "DeviceRequest.code as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 12235417342322864637u64,
 };
 /// `device`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-device>
@@ -197,7 +197,7 @@ pub static DEVICE: SearchParameter = SearchParameter {
     expression: "DeviceRequest.code as Reference",
     targets: &["Device"],
     components: &[],
-    extract: extract_device,
+    extract: Extract::Compiled(extract_device),
     extractor_hash: 10601391871897162252u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -209,7 +209,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "DeviceRequest.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 14092162304906104959u64,
 };
 /// `event-date`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-event-date>
@@ -221,7 +221,7 @@ pub static EVENT_DATE: SearchParameter = SearchParameter {
     expression: "DeviceRequest.occurrence as dateTime | DeviceRequest.occurrence as Period",
     targets: &[],
     components: &[],
-    extract: extract_event_date,
+    extract: Extract::Compiled(extract_event_date),
     extractor_hash: 3253616311110463060u64,
 };
 /// `group-identifier`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-group-identifier>
@@ -233,7 +233,7 @@ pub static GROUP_IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DeviceRequest.groupIdentifier",
     targets: &[],
     components: &[],
-    extract: extract_group_identifier,
+    extract: Extract::Compiled(extract_group_identifier),
     extractor_hash: 5868681236908505363u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -245,7 +245,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DeviceRequest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 16347679040286864678u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-instantiates-canonical>
@@ -257,7 +257,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
     expression: "DeviceRequest.instantiatesCanonical",
     targets: &["PlanDefinition", "ActivityDefinition"],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 2589656312971907187u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-instantiates-uri>
@@ -269,7 +269,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "DeviceRequest.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 17214494865236024993u64,
 };
 /// `insurance`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-insurance>
@@ -281,7 +281,7 @@ pub static INSURANCE: SearchParameter = SearchParameter {
     expression: "DeviceRequest.insurance",
     targets: &["ClaimResponse", "Coverage"],
     components: &[],
-    extract: extract_insurance,
+    extract: Extract::Compiled(extract_insurance),
     extractor_hash: 8114441488860347437u64,
 };
 /// `intent`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-intent>
@@ -293,7 +293,7 @@ pub static INTENT: SearchParameter = SearchParameter {
     expression: "DeviceRequest.intent",
     targets: &[],
     components: &[],
-    extract: extract_intent,
+    extract: Extract::Compiled(extract_intent),
     extractor_hash: 7215257596866011939u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -305,7 +305,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "DeviceRequest.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 15079618538331481812u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-performer>
@@ -326,7 +326,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 9941854980587354526u64,
 };
 /// `prior-request`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-prior-request>
@@ -484,7 +484,7 @@ pub static PRIOR_REQUEST: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_prior_request,
+    extract: Extract::Compiled(extract_prior_request),
     extractor_hash: 10714545493318271854u64,
 };
 /// `requester`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-requester>
@@ -496,7 +496,7 @@ pub static REQUESTER: SearchParameter = SearchParameter {
     expression: "DeviceRequest.requester",
     targets: &["Practitioner", "Organization", "Device", "PractitionerRole"],
     components: &[],
-    extract: extract_requester,
+    extract: Extract::Compiled(extract_requester),
     extractor_hash: 3637198349413469255u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-status>
@@ -508,7 +508,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "DeviceRequest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 9406411913627582682u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/DeviceRequest-subject>
@@ -520,7 +520,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "DeviceRequest.subject",
     targets: &["Group", "Device", "Patient", "Location"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 12602223562339405379u64,
 };
 fn extract_authored_on<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

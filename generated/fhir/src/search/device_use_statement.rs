@@ -3,7 +3,7 @@
 //! The search parameters of DeviceUseStatement: <https://hl7.org/fhir/R4/deviceusestatement.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `device`: <http://hl7.org/fhir/SearchParameter/DeviceUseStatement-device>
 pub static DEVICE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static DEVICE: SearchParameter = SearchParameter {
     expression: "DeviceUseStatement.device",
     targets: &["Device"],
     components: &[],
-    extract: extract_device,
+    extract: Extract::Compiled(extract_device),
     extractor_hash: 7934905751930946760u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/DeviceUseStatement-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DeviceUseStatement.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 3040562069988862181u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -38,7 +38,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "DeviceUseStatement.subject",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 9300706354659272119u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/DeviceUseStatement-subject>
@@ -50,7 +50,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "DeviceUseStatement.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 9300706354659272119u64,
 };
 fn extract_device<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, diagnostic_report, primitives};
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-based-on>
 pub static BASED_ON: SearchParameter = SearchParameter {
@@ -21,7 +21,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
         "ImmunizationRecommendation",
     ],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 6201262082163487133u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-category>
@@ -33,7 +33,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 1423310063258530143u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -45,7 +45,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 6583116536488160504u64,
 };
 /// `conclusion`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-conclusion>
@@ -57,7 +57,7 @@ pub static CONCLUSION: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.conclusionCode",
     targets: &[],
     components: &[],
-    extract: extract_conclusion,
+    extract: Extract::Compiled(extract_conclusion),
     extractor_hash: 6596302182730223427u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -69,7 +69,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.effective",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 13002944020785878248u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -81,7 +81,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 11595877153327555291u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -93,7 +93,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 7514759994995777673u64,
 };
 /// `issued`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-issued>
@@ -105,7 +105,7 @@ pub static ISSUED: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.issued",
     targets: &[],
     components: &[],
-    extract: extract_issued,
+    extract: Extract::Compiled(extract_issued),
     extractor_hash: 3350692487222396989u64,
 };
 /// `media`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-media>
@@ -117,7 +117,7 @@ pub static MEDIA: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.media.link",
     targets: &["Media"],
     components: &[],
-    extract: extract_media,
+    extract: Extract::Compiled(extract_media),
     extractor_hash: 4021167631776886273u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -129,7 +129,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 862574653276148735u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-performer>
@@ -141,7 +141,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.performer",
     targets: &["Practitioner", "Organization", "CareTeam", "PractitionerRole"],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 5761708949727362385u64,
 };
 /// `result`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-result>
@@ -153,7 +153,7 @@ pub static RESULT: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.result",
     targets: &["Observation"],
     components: &[],
-    extract: extract_result,
+    extract: Extract::Compiled(extract_result),
     extractor_hash: 16048939007535702302u64,
 };
 /// `results-interpreter`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-results-interpreter>
@@ -165,7 +165,7 @@ pub static RESULTS_INTERPRETER: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.resultsInterpreter",
     targets: &["Practitioner", "Organization", "CareTeam", "PractitionerRole"],
     components: &[],
-    extract: extract_results_interpreter,
+    extract: Extract::Compiled(extract_results_interpreter),
     extractor_hash: 10378289326982327648u64,
 };
 /// `specimen`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-specimen>
@@ -177,7 +177,7 @@ pub static SPECIMEN: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.specimen",
     targets: &["Specimen"],
     components: &[],
-    extract: extract_specimen,
+    extract: Extract::Compiled(extract_specimen),
     extractor_hash: 11178290271717134020u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-status>
@@ -189,7 +189,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 3921098383200661000u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/DiagnosticReport-subject>
@@ -201,7 +201,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "DiagnosticReport.subject",
     targets: &["Group", "Device", "Patient", "Location"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 9503490477540485370u64,
 };
 fn extract_based_on<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

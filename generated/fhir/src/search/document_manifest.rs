@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::{distinct, resolves_to};
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, document_manifest, primitives};
 /// `author`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -22,7 +22,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 11042049669094096457u64,
 };
 /// `created`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-created>
@@ -34,7 +34,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "DocumentManifest.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 18184507249424299600u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-description>
@@ -46,7 +46,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "DocumentManifest.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 5112413334232610217u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -58,7 +58,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DocumentManifest.masterIdentifier | DocumentManifest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 669287507206581222u64,
 };
 /// `item`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-item>
@@ -216,7 +216,7 @@ pub static ITEM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_item,
+    extract: Extract::Compiled(extract_item),
     extractor_hash: 6459264039798393284u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -228,7 +228,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "DocumentManifest.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 15703872218827257032u64,
 };
 /// `recipient`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-recipient>
@@ -246,7 +246,7 @@ pub static RECIPIENT: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_recipient,
+    extract: Extract::Compiled(extract_recipient),
     extractor_hash: 2702052009297394479u64,
 };
 /// `related-id`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-related-id>
@@ -258,7 +258,7 @@ pub static RELATED_ID: SearchParameter = SearchParameter {
     expression: "DocumentManifest.related.identifier",
     targets: &[],
     components: &[],
-    extract: extract_related_id,
+    extract: Extract::Compiled(extract_related_id),
     extractor_hash: 6740606174832235195u64,
 };
 /// `related-ref`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-related-ref>
@@ -416,7 +416,7 @@ pub static RELATED_REF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_related_ref,
+    extract: Extract::Compiled(extract_related_ref),
     extractor_hash: 13022081104238590125u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-source>
@@ -428,7 +428,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
     expression: "DocumentManifest.source",
     targets: &[],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 9150141280648336842u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-status>
@@ -440,7 +440,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "DocumentManifest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 1912315009505572297u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/DocumentManifest-subject>
@@ -452,7 +452,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "DocumentManifest.subject",
     targets: &["Practitioner", "Group", "Device", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 8831621896688814494u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/clinical-type>
@@ -464,7 +464,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "DocumentManifest.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 1048619052266399379u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

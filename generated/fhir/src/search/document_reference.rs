@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::{distinct, resolves_to};
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, document_reference, primitives};
 /// `authenticator`: <http://hl7.org/fhir/SearchParameter/DocumentReference-authenticator>
 pub static AUTHENTICATOR: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static AUTHENTICATOR: SearchParameter = SearchParameter {
     expression: "DocumentReference.authenticator",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_authenticator,
+    extract: Extract::Compiled(extract_authenticator),
     extractor_hash: 18257466711765987183u64,
 };
 /// `author`: <http://hl7.org/fhir/SearchParameter/DocumentReference-author>
@@ -34,7 +36,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 15538315604340443771u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/DocumentReference-category>
@@ -46,7 +48,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "DocumentReference.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 18352010422782573153u64,
 };
 /// `contenttype`: <http://hl7.org/fhir/SearchParameter/DocumentReference-contenttype>
@@ -58,7 +60,7 @@ pub static CONTENTTYPE: SearchParameter = SearchParameter {
     expression: "DocumentReference.content.attachment.contentType",
     targets: &[],
     components: &[],
-    extract: extract_contenttype,
+    extract: Extract::Compiled(extract_contenttype),
     extractor_hash: 9245433698676269677u64,
 };
 /// `custodian`: <http://hl7.org/fhir/SearchParameter/DocumentReference-custodian>
@@ -70,7 +72,7 @@ pub static CUSTODIAN: SearchParameter = SearchParameter {
     expression: "DocumentReference.custodian",
     targets: &["Organization"],
     components: &[],
-    extract: extract_custodian,
+    extract: Extract::Compiled(extract_custodian),
     extractor_hash: 7590027144140453309u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/DocumentReference-date>
@@ -82,7 +84,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "DocumentReference.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 3944931523121781649u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/DocumentReference-description>
@@ -94,7 +96,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "DocumentReference.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 8933147885083548391u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -106,7 +108,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "DocumentReference.context.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 4203170954994393644u64,
 };
 /// `event`: <http://hl7.org/fhir/SearchParameter/DocumentReference-event>
@@ -118,7 +120,7 @@ pub static EVENT: SearchParameter = SearchParameter {
     expression: "DocumentReference.context.event",
     targets: &[],
     components: &[],
-    extract: extract_event,
+    extract: Extract::Compiled(extract_event),
     extractor_hash: 9201766380887563077u64,
 };
 /// `facility`: <http://hl7.org/fhir/SearchParameter/DocumentReference-facility>
@@ -130,7 +132,7 @@ pub static FACILITY: SearchParameter = SearchParameter {
     expression: "DocumentReference.context.facilityType",
     targets: &[],
     components: &[],
-    extract: extract_facility,
+    extract: Extract::Compiled(extract_facility),
     extractor_hash: 8739250572988262477u64,
 };
 /// `format`: <http://hl7.org/fhir/SearchParameter/DocumentReference-format>
@@ -142,7 +144,7 @@ pub static FORMAT: SearchParameter = SearchParameter {
     expression: "DocumentReference.content.format",
     targets: &[],
     components: &[],
-    extract: extract_format,
+    extract: Extract::Compiled(extract_format),
     extractor_hash: 7262482396241660891u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -154,7 +156,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "DocumentReference.masterIdentifier | DocumentReference.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11757558023751243110u64,
 };
 /// `language`: <http://hl7.org/fhir/SearchParameter/DocumentReference-language>
@@ -166,7 +168,7 @@ pub static LANGUAGE: SearchParameter = SearchParameter {
     expression: "DocumentReference.content.attachment.language",
     targets: &[],
     components: &[],
-    extract: extract_language,
+    extract: Extract::Compiled(extract_language),
     extractor_hash: 7234233957324627117u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/DocumentReference-location>
@@ -178,7 +180,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "DocumentReference.content.attachment.url",
     targets: &[],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 2712040336260396226u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -190,7 +192,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "DocumentReference.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 10178794079489623893u64,
 };
 /// `period`: <http://hl7.org/fhir/SearchParameter/DocumentReference-period>
@@ -202,7 +204,7 @@ pub static PERIOD: SearchParameter = SearchParameter {
     expression: "DocumentReference.context.period",
     targets: &[],
     components: &[],
-    extract: extract_period,
+    extract: Extract::Compiled(extract_period),
     extractor_hash: 14067486187300596790u64,
 };
 /// `related`: <http://hl7.org/fhir/SearchParameter/DocumentReference-related>
@@ -360,7 +362,7 @@ pub static RELATED: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_related,
+    extract: Extract::Compiled(extract_related),
     extractor_hash: 7842631862534007538u64,
 };
 /// `relatesto`: <http://hl7.org/fhir/SearchParameter/DocumentReference-relatesto>
@@ -372,7 +374,7 @@ pub static RELATESTO: SearchParameter = SearchParameter {
     expression: "DocumentReference.relatesTo.target",
     targets: &["DocumentReference"],
     components: &[],
-    extract: extract_relatesto,
+    extract: Extract::Compiled(extract_relatesto),
     extractor_hash: 16722544611682906329u64,
 };
 /// `relation`: <http://hl7.org/fhir/SearchParameter/DocumentReference-relation>
@@ -384,7 +386,7 @@ pub static RELATION: SearchParameter = SearchParameter {
     expression: "DocumentReference.relatesTo.code",
     targets: &[],
     components: &[],
-    extract: extract_relation,
+    extract: Extract::Compiled(extract_relation),
     extractor_hash: 3118183765519612061u64,
 };
 /// `relationship`: <http://hl7.org/fhir/SearchParameter/DocumentReference-relationship>
@@ -401,17 +403,17 @@ pub static RELATIONSHIP: SearchParameter = SearchParameter {
             kind: SearchParameterType::Reference,
             targets: &["DocumentReference"],
             expression: "code",
-            extract: extract_relationship_part_1,
+            extract: Extract::Compiled(extract_relationship_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/DocumentReference-relation",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "target",
-            extract: extract_relationship_part_2,
+            extract: Extract::Compiled(extract_relationship_part_2),
         },
     ],
-    extract: extract_relationship,
+    extract: Extract::Compiled(extract_relationship),
     extractor_hash: 17672003702475064583u64,
 };
 /// `security-label`: <http://hl7.org/fhir/SearchParameter/DocumentReference-security-label>
@@ -423,7 +425,7 @@ pub static SECURITY_LABEL: SearchParameter = SearchParameter {
     expression: "DocumentReference.securityLabel",
     targets: &[],
     components: &[],
-    extract: extract_security_label,
+    extract: Extract::Compiled(extract_security_label),
     extractor_hash: 13985665965282255533u64,
 };
 /// `setting`: <http://hl7.org/fhir/SearchParameter/DocumentReference-setting>
@@ -435,7 +437,7 @@ pub static SETTING: SearchParameter = SearchParameter {
     expression: "DocumentReference.context.practiceSetting",
     targets: &[],
     components: &[],
-    extract: extract_setting,
+    extract: Extract::Compiled(extract_setting),
     extractor_hash: 4228260762492502083u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/DocumentReference-status>
@@ -447,7 +449,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "DocumentReference.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 3212332111244924189u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/DocumentReference-subject>
@@ -459,7 +461,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "DocumentReference.subject",
     targets: &["Practitioner", "Group", "Device", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 2996820775699004622u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/clinical-type>
@@ -471,7 +473,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "DocumentReference.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 5803937132860363788u64,
 };
 fn extract_authenticator<'a>(

@@ -3,7 +3,7 @@
 //! The search parameters of DomainResource: <https://hl7.org/fhir/R4/domainresource.html>
 
 use vesta_runtime::node::Node;
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 /// `_text`: <http://hl7.org/fhir/SearchParameter/DomainResource-text>
 pub static TEXT: SearchParameter = SearchParameter {
     code: "_text",
@@ -13,7 +13,7 @@ pub static TEXT: SearchParameter = SearchParameter {
     expression: "",
     targets: &[],
     components: &[],
-    extract: extract_text,
+    extract: Extract::Compiled(extract_text),
     extractor_hash: 12536401564733270925u64,
 };
 fn extract_text<'a>(_: Node<'a>, _: Node<'a>, _: &mut Vec<Selected<'a>>) {}

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `context`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 6926976119180460111u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.useContext.value as Quantity | EffectEvidenceSynthesis.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 13214073925439089221u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 9876775087820660890u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 5251141399247794413u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 17703509737676736515u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 10375553049808089113u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-description>
@@ -117,7 +119,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 10879457707979096312u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-effective>
@@ -129,7 +131,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 198030631679360974u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-identifier>
@@ -141,7 +143,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 4683057158067239810u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-jurisdiction>
@@ -153,7 +155,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 10198828436774329383u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-name>
@@ -165,7 +167,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 5877535015718572989u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-publisher>
@@ -177,7 +179,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 10075027844140498949u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-status>
@@ -189,7 +191,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 16078206029379489056u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-title>
@@ -201,7 +203,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 1519286268018894526u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-url>
@@ -213,7 +215,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 17110036578391846081u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/EffectEvidenceSynthesis-version>
@@ -225,7 +227,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "EffectEvidenceSynthesis.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 9172006078394177733u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

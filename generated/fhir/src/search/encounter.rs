@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, encounter, primitives};
 /// `account`: <http://hl7.org/fhir/SearchParameter/Encounter-account>
 pub static ACCOUNT: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACCOUNT: SearchParameter = SearchParameter {
     expression: "Encounter.account",
     targets: &["Account"],
     components: &[],
-    extract: extract_account,
+    extract: Extract::Compiled(extract_account),
     extractor_hash: 5161178240523935236u64,
 };
 /// `appointment`: <http://hl7.org/fhir/SearchParameter/Encounter-appointment>
@@ -27,7 +27,7 @@ pub static APPOINTMENT: SearchParameter = SearchParameter {
     expression: "Encounter.appointment",
     targets: &["Appointment"],
     components: &[],
-    extract: extract_appointment,
+    extract: Extract::Compiled(extract_appointment),
     extractor_hash: 12545854021588579782u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/Encounter-based-on>
@@ -39,7 +39,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
     expression: "Encounter.basedOn",
     targets: &["ServiceRequest"],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 16270031124234227504u64,
 };
 /// `class`: <http://hl7.org/fhir/SearchParameter/Encounter-class>
@@ -51,7 +51,7 @@ pub static CLASS: SearchParameter = SearchParameter {
     expression: "Encounter.class",
     targets: &[],
     components: &[],
-    extract: extract_class,
+    extract: Extract::Compiled(extract_class),
     extractor_hash: 13176266573510236938u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -63,7 +63,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Encounter.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 9787365590129314327u64,
 };
 /// `diagnosis`: <http://hl7.org/fhir/SearchParameter/Encounter-diagnosis>
@@ -75,7 +75,7 @@ pub static DIAGNOSIS: SearchParameter = SearchParameter {
     expression: "Encounter.diagnosis.condition",
     targets: &["Condition", "Procedure"],
     components: &[],
-    extract: extract_diagnosis,
+    extract: Extract::Compiled(extract_diagnosis),
     extractor_hash: 4808845541894201812u64,
 };
 /// `episode-of-care`: <http://hl7.org/fhir/SearchParameter/Encounter-episode-of-care>
@@ -87,7 +87,7 @@ pub static EPISODE_OF_CARE: SearchParameter = SearchParameter {
     expression: "Encounter.episodeOfCare",
     targets: &["EpisodeOfCare"],
     components: &[],
-    extract: extract_episode_of_care,
+    extract: Extract::Compiled(extract_episode_of_care),
     extractor_hash: 7527348508547124548u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -99,7 +99,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Encounter.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12315235049741098269u64,
 };
 /// `length`: <http://hl7.org/fhir/SearchParameter/Encounter-length>
@@ -111,7 +111,7 @@ pub static LENGTH: SearchParameter = SearchParameter {
     expression: "Encounter.length",
     targets: &[],
     components: &[],
-    extract: extract_length,
+    extract: Extract::Compiled(extract_length),
     extractor_hash: 2851856383894715714u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/Encounter-location>
@@ -123,7 +123,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "Encounter.location.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 1489438515181439779u64,
 };
 /// `location-period`: <http://hl7.org/fhir/SearchParameter/Encounter-location-period>
@@ -135,7 +135,7 @@ pub static LOCATION_PERIOD: SearchParameter = SearchParameter {
     expression: "Encounter.location.period",
     targets: &[],
     components: &[],
-    extract: extract_location_period,
+    extract: Extract::Compiled(extract_location_period),
     extractor_hash: 619106031454204126u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/Encounter-part-of>
@@ -147,7 +147,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
     expression: "Encounter.partOf",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 533398248506980471u64,
 };
 /// `participant`: <http://hl7.org/fhir/SearchParameter/Encounter-participant>
@@ -159,7 +159,7 @@ pub static PARTICIPANT: SearchParameter = SearchParameter {
     expression: "Encounter.participant.individual",
     targets: &["Practitioner", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_participant,
+    extract: Extract::Compiled(extract_participant),
     extractor_hash: 16163791545940162335u64,
 };
 /// `participant-type`: <http://hl7.org/fhir/SearchParameter/Encounter-participant-type>
@@ -171,7 +171,7 @@ pub static PARTICIPANT_TYPE: SearchParameter = SearchParameter {
     expression: "Encounter.participant.type",
     targets: &[],
     components: &[],
-    extract: extract_participant_type,
+    extract: Extract::Compiled(extract_participant_type),
     extractor_hash: 11410672643149718098u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -183,7 +183,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Encounter.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 17718110379821814840u64,
 };
 /// `practitioner`: <http://hl7.org/fhir/SearchParameter/Encounter-practitioner>
@@ -195,7 +195,7 @@ pub static PRACTITIONER: SearchParameter = SearchParameter {
     expression: "Encounter.participant.individual.where(resolve() is Practitioner)",
     targets: &["Practitioner"],
     components: &[],
-    extract: extract_practitioner,
+    extract: Extract::Compiled(extract_practitioner),
     extractor_hash: 17267920198098199799u64,
 };
 /// `reason-code`: <http://hl7.org/fhir/SearchParameter/Encounter-reason-code>
@@ -207,7 +207,7 @@ pub static REASON_CODE: SearchParameter = SearchParameter {
     expression: "Encounter.reasonCode",
     targets: &[],
     components: &[],
-    extract: extract_reason_code,
+    extract: Extract::Compiled(extract_reason_code),
     extractor_hash: 3581301035202841405u64,
 };
 /// `reason-reference`: <http://hl7.org/fhir/SearchParameter/Encounter-reason-reference>
@@ -219,7 +219,7 @@ pub static REASON_REFERENCE: SearchParameter = SearchParameter {
     expression: "Encounter.reasonReference",
     targets: &["Condition", "Observation", "Procedure", "ImmunizationRecommendation"],
     components: &[],
-    extract: extract_reason_reference,
+    extract: Extract::Compiled(extract_reason_reference),
     extractor_hash: 14989902266970234420u64,
 };
 /// `service-provider`: <http://hl7.org/fhir/SearchParameter/Encounter-service-provider>
@@ -231,7 +231,7 @@ pub static SERVICE_PROVIDER: SearchParameter = SearchParameter {
     expression: "Encounter.serviceProvider",
     targets: &["Organization"],
     components: &[],
-    extract: extract_service_provider,
+    extract: Extract::Compiled(extract_service_provider),
     extractor_hash: 10113171829921369252u64,
 };
 /// `special-arrangement`: <http://hl7.org/fhir/SearchParameter/Encounter-special-arrangement>
@@ -243,7 +243,7 @@ pub static SPECIAL_ARRANGEMENT: SearchParameter = SearchParameter {
     expression: "Encounter.hospitalization.specialArrangement",
     targets: &[],
     components: &[],
-    extract: extract_special_arrangement,
+    extract: Extract::Compiled(extract_special_arrangement),
     extractor_hash: 15243599214138902078u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Encounter-status>
@@ -255,7 +255,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Encounter.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4996699969754935909u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Encounter-subject>
@@ -267,7 +267,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Encounter.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 1360979374066811801u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/clinical-type>
@@ -279,7 +279,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Encounter.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 17232010271604664308u64,
 };
 fn extract_account<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Endpoint: <https://hl7.org/fhir/R4/endpoint.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `connection-type`: <http://hl7.org/fhir/SearchParameter/Endpoint-connection-type>
 pub static CONNECTION_TYPE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CONNECTION_TYPE: SearchParameter = SearchParameter {
     expression: "Endpoint.connectionType",
     targets: &[],
     components: &[],
-    extract: extract_connection_type,
+    extract: Extract::Compiled(extract_connection_type),
     extractor_hash: 14411041904180616772u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Endpoint-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Endpoint.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 5139381320456535069u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Endpoint-name>
@@ -38,7 +38,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Endpoint.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 13342228256349538851u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/Endpoint-organization>
@@ -50,7 +50,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "Endpoint.managingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 11402602108583264688u64,
 };
 /// `payload-type`: <http://hl7.org/fhir/SearchParameter/Endpoint-payload-type>
@@ -62,7 +62,7 @@ pub static PAYLOAD_TYPE: SearchParameter = SearchParameter {
     expression: "Endpoint.payloadType",
     targets: &[],
     components: &[],
-    extract: extract_payload_type,
+    extract: Extract::Compiled(extract_payload_type),
     extractor_hash: 7149754844677370475u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Endpoint-status>
@@ -74,7 +74,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Endpoint.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 16370127957521565724u64,
 };
 fn extract_connection_type<'a>(

@@ -3,7 +3,7 @@
 //! The search parameters of EnrollmentRequest: <https://hl7.org/fhir/R4/enrollmentrequest.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/EnrollmentRequest-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "EnrollmentRequest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 7666783090123811194u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/EnrollmentRequest-patient>
@@ -26,7 +26,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "EnrollmentRequest.candidate",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 17078527120224361113u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/EnrollmentRequest-status>
@@ -38,7 +38,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "EnrollmentRequest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4748916757707606309u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/EnrollmentRequest-subject>
@@ -50,7 +50,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "EnrollmentRequest.candidate",
     targets: &["Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 17078527120224361113u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

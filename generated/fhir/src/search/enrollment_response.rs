@@ -3,7 +3,7 @@
 //! The search parameters of EnrollmentResponse: <https://hl7.org/fhir/R4/enrollmentresponse.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/EnrollmentResponse-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "EnrollmentResponse.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11373390675224475515u64,
 };
 /// `request`: <http://hl7.org/fhir/SearchParameter/EnrollmentResponse-request>
@@ -26,7 +26,7 @@ pub static REQUEST: SearchParameter = SearchParameter {
     expression: "EnrollmentResponse.request",
     targets: &["EnrollmentRequest"],
     components: &[],
-    extract: extract_request,
+    extract: Extract::Compiled(extract_request),
     extractor_hash: 13885161691815015773u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/EnrollmentResponse-status>
@@ -38,7 +38,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "EnrollmentResponse.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12220933127531861451u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, episode_of_care, primitives};
 /// `care-manager`: <http://hl7.org/fhir/SearchParameter/EpisodeOfCare-care-manager>
 pub static CARE_MANAGER: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CARE_MANAGER: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.careManager.where(resolve() is Practitioner)",
     targets: &["Practitioner"],
     components: &[],
-    extract: extract_care_manager,
+    extract: Extract::Compiled(extract_care_manager),
     extractor_hash: 10071310539483235165u64,
 };
 /// `condition`: <http://hl7.org/fhir/SearchParameter/EpisodeOfCare-condition>
@@ -27,7 +27,7 @@ pub static CONDITION: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.diagnosis.condition",
     targets: &["Condition"],
     components: &[],
-    extract: extract_condition,
+    extract: Extract::Compiled(extract_condition),
     extractor_hash: 7760924576628606798u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -39,7 +39,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 8137461955631541517u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -51,7 +51,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 8698006822545434279u64,
 };
 /// `incoming-referral`: <http://hl7.org/fhir/SearchParameter/EpisodeOfCare-incoming-referral>
@@ -63,7 +63,7 @@ pub static INCOMING_REFERRAL: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.referralRequest",
     targets: &["ServiceRequest"],
     components: &[],
-    extract: extract_incoming_referral,
+    extract: Extract::Compiled(extract_incoming_referral),
     extractor_hash: 2440155650822811422u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/EpisodeOfCare-organization>
@@ -75,7 +75,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.managingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 14769242523325711313u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -87,7 +87,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 10319786478833122781u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/EpisodeOfCare-status>
@@ -99,7 +99,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 8922785835409827124u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/clinical-type>
@@ -111,7 +111,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "EpisodeOfCare.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 18237240545688621686u64,
 };
 fn extract_care_manager<'a>(

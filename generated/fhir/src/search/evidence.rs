@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `composed-of`: <http://hl7.org/fhir/SearchParameter/Evidence-composed-of>
 pub static COMPOSED_OF: SearchParameter = SearchParameter {
@@ -161,7 +163,7 @@ pub static COMPOSED_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_composed_of,
+    extract: Extract::Compiled(extract_composed_of),
     extractor_hash: 1196140643500902244u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/Evidence-context>
@@ -173,7 +175,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "Evidence.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 5514332573933069389u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/Evidence-context-quantity>
@@ -185,7 +187,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "Evidence.useContext.value as Quantity | Evidence.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 4507327873615660874u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/Evidence-context-type>
@@ -197,7 +199,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "Evidence.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 1056181665476593754u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/Evidence-context-type-quantity>
@@ -214,17 +216,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Evidence-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 1428813022023230070u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/Evidence-context-type-value>
@@ -241,17 +243,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Evidence-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 12516006599171114377u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/Evidence-date>
@@ -263,7 +265,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Evidence.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 10638315240889415015u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/Evidence-depends-on>
@@ -421,7 +423,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 4020249474817451206u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/Evidence-derived-from>
@@ -579,7 +581,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 9556118059468095531u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/Evidence-description>
@@ -591,7 +593,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "Evidence.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 5843037622075900811u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/Evidence-effective>
@@ -603,7 +605,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "Evidence.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 17728805865553515587u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Evidence-identifier>
@@ -615,7 +617,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Evidence.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 8011774284829212187u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/Evidence-jurisdiction>
@@ -627,7 +629,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "Evidence.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 15557194360346144766u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Evidence-name>
@@ -639,7 +641,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Evidence.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 10914622670690961665u64,
 };
 /// `predecessor`: <http://hl7.org/fhir/SearchParameter/Evidence-predecessor>
@@ -797,7 +799,7 @@ pub static PREDECESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_predecessor,
+    extract: Extract::Compiled(extract_predecessor),
     extractor_hash: 15472055889434683389u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/Evidence-publisher>
@@ -809,7 +811,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "Evidence.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 10303637535161942732u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Evidence-status>
@@ -821,7 +823,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Evidence.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 1242913822287268312u64,
 };
 /// `successor`: <http://hl7.org/fhir/SearchParameter/Evidence-successor>
@@ -979,7 +981,7 @@ pub static SUCCESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_successor,
+    extract: Extract::Compiled(extract_successor),
     extractor_hash: 15481309829442196961u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/Evidence-title>
@@ -991,7 +993,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "Evidence.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 4127237565380719411u64,
 };
 /// `topic`: <http://hl7.org/fhir/SearchParameter/Evidence-topic>
@@ -1003,7 +1005,7 @@ pub static TOPIC: SearchParameter = SearchParameter {
     expression: "Evidence.topic",
     targets: &[],
     components: &[],
-    extract: extract_topic,
+    extract: Extract::Compiled(extract_topic),
     extractor_hash: 16937734493361168707u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/Evidence-url>
@@ -1015,7 +1017,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "Evidence.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 13494519738802945407u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/Evidence-version>
@@ -1027,7 +1029,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "Evidence.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 16504760996383693642u64,
 };
 fn extract_composed_of<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

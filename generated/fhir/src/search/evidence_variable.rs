@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `composed-of`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-composed-of>
 pub static COMPOSED_OF: SearchParameter = SearchParameter {
@@ -161,7 +163,7 @@ pub static COMPOSED_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_composed_of,
+    extract: Extract::Compiled(extract_composed_of),
     extractor_hash: 15786326701313074973u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-context>
@@ -173,7 +175,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 4159877168791234980u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-context-quantity>
@@ -185,7 +187,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.useContext.value as Quantity | EvidenceVariable.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 4275498938815705856u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-context-type>
@@ -197,7 +199,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 16540916616140201166u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-context-type-quantity>
@@ -214,17 +216,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/EvidenceVariable-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 12227375809085833573u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-context-type-value>
@@ -241,17 +243,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/EvidenceVariable-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 7131683030409239007u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-date>
@@ -263,7 +265,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 10109077648348108123u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-depends-on>
@@ -421,7 +423,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 8892921762316886148u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-derived-from>
@@ -579,7 +581,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 14970596232934108411u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-description>
@@ -591,7 +593,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 5838360641834392863u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-effective>
@@ -603,7 +605,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 14790866053630526869u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-identifier>
@@ -615,7 +617,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 9511543285779320120u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-jurisdiction>
@@ -627,7 +629,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 7074945369901025998u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-name>
@@ -639,7 +641,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 12980725190667501765u64,
 };
 /// `predecessor`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-predecessor>
@@ -797,7 +799,7 @@ pub static PREDECESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_predecessor,
+    extract: Extract::Compiled(extract_predecessor),
     extractor_hash: 8863490265807769162u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-publisher>
@@ -809,7 +811,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 14142961542326262591u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-status>
@@ -821,7 +823,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 7713471013400062263u64,
 };
 /// `successor`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-successor>
@@ -979,7 +981,7 @@ pub static SUCCESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_successor,
+    extract: Extract::Compiled(extract_successor),
     extractor_hash: 10259692450344670328u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-title>
@@ -991,7 +993,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 7830055094519472821u64,
 };
 /// `topic`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-topic>
@@ -1003,7 +1005,7 @@ pub static TOPIC: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.topic",
     targets: &[],
     components: &[],
-    extract: extract_topic,
+    extract: Extract::Compiled(extract_topic),
     extractor_hash: 675260015745214333u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-url>
@@ -1015,7 +1017,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 10423126564192310164u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/EvidenceVariable-version>
@@ -1027,7 +1029,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "EvidenceVariable.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 14714297879463137356u64,
 };
 fn extract_composed_of<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

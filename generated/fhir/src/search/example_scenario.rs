@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `context`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ExampleScenario.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 10041952125087356449u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ExampleScenario.useContext.value as Quantity | ExampleScenario.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 11006152754432084580u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ExampleScenario.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 12632542667432992300u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ExampleScenario-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 9799755908168720184u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ExampleScenario-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 16263597301393276162u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ExampleScenario.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 1412240109068672145u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-identifier>
@@ -117,7 +119,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ExampleScenario.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 4018901417090310929u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-jurisdiction>
@@ -129,7 +131,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ExampleScenario.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 12456878008730781855u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-name>
@@ -141,7 +143,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "ExampleScenario.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 9013433816132433282u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-publisher>
@@ -153,7 +155,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ExampleScenario.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 11727899149776780831u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-status>
@@ -165,7 +167,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ExampleScenario.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 10626915279397984879u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-url>
@@ -177,7 +179,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ExampleScenario.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 5651159575653820298u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/ExampleScenario-version>
@@ -189,7 +191,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ExampleScenario.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 4875544400794769903u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of ExplanationOfBenefit: <https://hl7.org/fhir/R4/explanationofbenefit.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, explanation_of_benefit, primitives};
 /// `care-team`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-care-team>
 pub static CARE_TEAM: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CARE_TEAM: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.careTeam.provider",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_care_team,
+    extract: Extract::Compiled(extract_care_team),
     extractor_hash: 6304979052440735913u64,
 };
 /// `claim`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-claim>
@@ -26,7 +26,7 @@ pub static CLAIM: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.claim",
     targets: &["Claim"],
     components: &[],
-    extract: extract_claim,
+    extract: Extract::Compiled(extract_claim),
     extractor_hash: 12542478410371056726u64,
 };
 /// `coverage`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-coverage>
@@ -38,7 +38,7 @@ pub static COVERAGE: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.insurance.coverage",
     targets: &["Coverage"],
     components: &[],
-    extract: extract_coverage,
+    extract: Extract::Compiled(extract_coverage),
     extractor_hash: 14125968852225722776u64,
 };
 /// `created`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-created>
@@ -50,7 +50,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 5625353827407416215u64,
 };
 /// `detail-udi`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-detail-udi>
@@ -62,7 +62,7 @@ pub static DETAIL_UDI: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.item.detail.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_detail_udi,
+    extract: Extract::Compiled(extract_detail_udi),
     extractor_hash: 5711557057697841995u64,
 };
 /// `disposition`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-disposition>
@@ -74,7 +74,7 @@ pub static DISPOSITION: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.disposition",
     targets: &[],
     components: &[],
-    extract: extract_disposition,
+    extract: Extract::Compiled(extract_disposition),
     extractor_hash: 13037523412521306003u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-encounter>
@@ -86,7 +86,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.item.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 15336221922418188599u64,
 };
 /// `enterer`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-enterer>
@@ -98,7 +98,7 @@ pub static ENTERER: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.enterer",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_enterer,
+    extract: Extract::Compiled(extract_enterer),
     extractor_hash: 15948737856046316250u64,
 };
 /// `facility`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-facility>
@@ -110,7 +110,7 @@ pub static FACILITY: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.facility",
     targets: &["Location"],
     components: &[],
-    extract: extract_facility,
+    extract: Extract::Compiled(extract_facility),
     extractor_hash: 252729133851660302u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-identifier>
@@ -122,7 +122,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 8709827901833957967u64,
 };
 /// `item-udi`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-item-udi>
@@ -134,7 +134,7 @@ pub static ITEM_UDI: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.item.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_item_udi,
+    extract: Extract::Compiled(extract_item_udi),
     extractor_hash: 548886897943675560u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-patient>
@@ -146,7 +146,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 7007974557097679113u64,
 };
 /// `payee`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-payee>
@@ -164,7 +164,7 @@ pub static PAYEE: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_payee,
+    extract: Extract::Compiled(extract_payee),
     extractor_hash: 12319811835144357660u64,
 };
 /// `procedure-udi`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-procedure-udi>
@@ -176,7 +176,7 @@ pub static PROCEDURE_UDI: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.procedure.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_procedure_udi,
+    extract: Extract::Compiled(extract_procedure_udi),
     extractor_hash: 7794571756058116610u64,
 };
 /// `provider`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-provider>
@@ -188,7 +188,7 @@ pub static PROVIDER: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.provider",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_provider,
+    extract: Extract::Compiled(extract_provider),
     extractor_hash: 1634058211691569935u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-status>
@@ -200,7 +200,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4472327119964219020u64,
 };
 /// `subdetail-udi`: <http://hl7.org/fhir/SearchParameter/ExplanationOfBenefit-subdetail-udi>
@@ -212,7 +212,7 @@ pub static SUBDETAIL_UDI: SearchParameter = SearchParameter {
     expression: "ExplanationOfBenefit.item.detail.subDetail.udi",
     targets: &["Device"],
     components: &[],
-    extract: extract_subdetail_udi,
+    extract: Extract::Compiled(extract_subdetail_udi),
     extractor_hash: 7651552278944636420u64,
 };
 fn extract_care_team<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

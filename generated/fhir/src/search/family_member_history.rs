@@ -3,7 +3,7 @@
 //! The search parameters of FamilyMemberHistory: <https://hl7.org/fhir/R4/familymemberhistory.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, family_member_history, primitives};
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.condition.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 16825280464945147354u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -26,7 +26,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 12865012309307914155u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15275654790330244454u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/FamilyMemberHistory-instantiates-canonical>
@@ -56,7 +56,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
         "ActivityDefinition",
     ],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 11514350601012631903u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/FamilyMemberHistory-instantiates-uri>
@@ -68,7 +68,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 3490848657195746148u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -80,7 +80,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 15511688595683578116u64,
 };
 /// `relationship`: <http://hl7.org/fhir/SearchParameter/FamilyMemberHistory-relationship>
@@ -92,7 +92,7 @@ pub static RELATIONSHIP: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.relationship",
     targets: &[],
     components: &[],
-    extract: extract_relationship,
+    extract: Extract::Compiled(extract_relationship),
     extractor_hash: 600880329181621122u64,
 };
 /// `sex`: <http://hl7.org/fhir/SearchParameter/FamilyMemberHistory-sex>
@@ -104,7 +104,7 @@ pub static SEX: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.sex",
     targets: &[],
     components: &[],
-    extract: extract_sex,
+    extract: Extract::Compiled(extract_sex),
     extractor_hash: 10159453930005686233u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/FamilyMemberHistory-status>
@@ -116,7 +116,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "FamilyMemberHistory.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12306903933944420214u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `author`: <http://hl7.org/fhir/SearchParameter/Flag-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
     expression: "Flag.author",
     targets: &["Practitioner", "Organization", "Device", "Patient", "PractitionerRole"],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 5223158017513521187u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -27,7 +27,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Flag.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 10179934319040480935u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -39,7 +39,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Flag.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 17401574175948813808u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Flag-identifier>
@@ -51,7 +51,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Flag.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1251944953767552244u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -63,7 +63,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Flag.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 7878876889773985457u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Flag-subject>
@@ -84,7 +84,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "Location",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 17310858975508532945u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, goal, primitives};
 /// `achievement-status`: <http://hl7.org/fhir/SearchParameter/Goal-achievement-status>
 pub static ACHIEVEMENT_STATUS: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACHIEVEMENT_STATUS: SearchParameter = SearchParameter {
     expression: "Goal.achievementStatus",
     targets: &[],
     components: &[],
-    extract: extract_achievement_status,
+    extract: Extract::Compiled(extract_achievement_status),
     extractor_hash: 15497170845671810863u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/Goal-category>
@@ -27,7 +27,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Goal.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 70135862066116313u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -39,7 +39,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Goal.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2323335307020004986u64,
 };
 /// `lifecycle-status`: <http://hl7.org/fhir/SearchParameter/Goal-lifecycle-status>
@@ -51,7 +51,7 @@ pub static LIFECYCLE_STATUS: SearchParameter = SearchParameter {
     expression: "Goal.lifecycleStatus",
     targets: &[],
     components: &[],
-    extract: extract_lifecycle_status,
+    extract: Extract::Compiled(extract_lifecycle_status),
     extractor_hash: 7475265034201169482u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -63,7 +63,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Goal.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 15343510285781865092u64,
 };
 /// `start-date`: <http://hl7.org/fhir/SearchParameter/Goal-start-date>
@@ -75,7 +75,7 @@ pub static START_DATE: SearchParameter = SearchParameter {
     expression: "Goal.start as date",
     targets: &[],
     components: &[],
-    extract: extract_start_date,
+    extract: Extract::Compiled(extract_start_date),
     extractor_hash: 18219179346598610160u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Goal-subject>
@@ -87,7 +87,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Goal.subject",
     targets: &["Group", "Organization", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 13888520112129767694u64,
 };
 /// `target-date`: <http://hl7.org/fhir/SearchParameter/Goal-target-date>
@@ -99,7 +99,7 @@ pub static TARGET_DATE: SearchParameter = SearchParameter {
     expression: "Goal.target.due as date",
     targets: &[],
     components: &[],
-    extract: extract_target_date,
+    extract: Extract::Compiled(extract_target_date),
     extractor_hash: 8284726617979487329u64,
 };
 fn extract_achievement_status<'a>(

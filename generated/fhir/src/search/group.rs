@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, group, primitives};
 /// `actual`: <http://hl7.org/fhir/SearchParameter/Group-actual>
 pub static ACTUAL: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static ACTUAL: SearchParameter = SearchParameter {
     expression: "Group.actual",
     targets: &[],
     components: &[],
-    extract: extract_actual,
+    extract: Extract::Compiled(extract_actual),
     extractor_hash: 2056541817226601877u64,
 };
 /// `characteristic`: <http://hl7.org/fhir/SearchParameter/Group-characteristic>
@@ -27,7 +29,7 @@ pub static CHARACTERISTIC: SearchParameter = SearchParameter {
     expression: "Group.characteristic.code",
     targets: &[],
     components: &[],
-    extract: extract_characteristic,
+    extract: Extract::Compiled(extract_characteristic),
     extractor_hash: 4658920359979450219u64,
 };
 /// `characteristic-value`: <http://hl7.org/fhir/SearchParameter/Group-characteristic-value>
@@ -44,17 +46,17 @@ pub static CHARACTERISTIC_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_characteristic_value_part_1,
+            extract: Extract::Compiled(extract_characteristic_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Group-value",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value",
-            extract: extract_characteristic_value_part_2,
+            extract: Extract::Compiled(extract_characteristic_value_part_2),
         },
     ],
-    extract: extract_characteristic_value,
+    extract: Extract::Compiled(extract_characteristic_value),
     extractor_hash: 7986127848513524507u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/Group-code>
@@ -66,7 +68,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Group.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 2472333541748032177u64,
 };
 /// `exclude`: <http://hl7.org/fhir/SearchParameter/Group-exclude>
@@ -78,7 +80,7 @@ pub static EXCLUDE: SearchParameter = SearchParameter {
     expression: "Group.characteristic.exclude",
     targets: &[],
     components: &[],
-    extract: extract_exclude,
+    extract: Extract::Compiled(extract_exclude),
     extractor_hash: 4766504724019932221u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Group-identifier>
@@ -90,7 +92,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Group.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 14695711790043921147u64,
 };
 /// `managing-entity`: <http://hl7.org/fhir/SearchParameter/Group-managing-entity>
@@ -102,7 +104,7 @@ pub static MANAGING_ENTITY: SearchParameter = SearchParameter {
     expression: "Group.managingEntity",
     targets: &["Practitioner", "Organization", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_managing_entity,
+    extract: Extract::Compiled(extract_managing_entity),
     extractor_hash: 8335291809285826089u64,
 };
 /// `member`: <http://hl7.org/fhir/SearchParameter/Group-member>
@@ -122,7 +124,7 @@ pub static MEMBER: SearchParameter = SearchParameter {
         "PractitionerRole",
     ],
     components: &[],
-    extract: extract_member,
+    extract: Extract::Compiled(extract_member),
     extractor_hash: 2549373585455389957u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Group-type>
@@ -134,7 +136,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Group.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 6383758402678673725u64,
 };
 /// `value`: <http://hl7.org/fhir/SearchParameter/Group-value>
@@ -146,7 +148,7 @@ pub static VALUE: SearchParameter = SearchParameter {
     expression: "Group.characteristic.value as CodeableConcept | Group.characteristic.value as boolean",
     targets: &[],
     components: &[],
-    extract: extract_value,
+    extract: Extract::Compiled(extract_value),
     extractor_hash: 3396445693905055807u64,
 };
 fn extract_actual<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/GuidanceResponse-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "GuidanceResponse.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12475268295527579992u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/GuidanceResponse-patient>
@@ -27,7 +27,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "GuidanceResponse.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 13867251801757098955u64,
 };
 /// `request`: <http://hl7.org/fhir/SearchParameter/GuidanceResponse-request>
@@ -39,7 +39,7 @@ pub static REQUEST: SearchParameter = SearchParameter {
     expression: "GuidanceResponse.requestIdentifier",
     targets: &[],
     components: &[],
-    extract: extract_request,
+    extract: Extract::Compiled(extract_request),
     extractor_hash: 7346882012356332036u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/GuidanceResponse-subject>
@@ -51,7 +51,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "GuidanceResponse.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 8648401396794615062u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

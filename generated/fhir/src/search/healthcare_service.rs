@@ -3,7 +3,7 @@
 //! The search parameters of HealthcareService: <https://hl7.org/fhir/R4/healthcareservice.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/HealthcareService-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "HealthcareService.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 11536517348564743073u64,
 };
 /// `characteristic`: <http://hl7.org/fhir/SearchParameter/HealthcareService-characteristic>
@@ -26,7 +26,7 @@ pub static CHARACTERISTIC: SearchParameter = SearchParameter {
     expression: "HealthcareService.characteristic",
     targets: &[],
     components: &[],
-    extract: extract_characteristic,
+    extract: Extract::Compiled(extract_characteristic),
     extractor_hash: 10251169675775722202u64,
 };
 /// `coverage-area`: <http://hl7.org/fhir/SearchParameter/HealthcareService-coverage-area>
@@ -38,7 +38,7 @@ pub static COVERAGE_AREA: SearchParameter = SearchParameter {
     expression: "HealthcareService.coverageArea",
     targets: &["Location"],
     components: &[],
-    extract: extract_coverage_area,
+    extract: Extract::Compiled(extract_coverage_area),
     extractor_hash: 11577859950189189488u64,
 };
 /// `endpoint`: <http://hl7.org/fhir/SearchParameter/HealthcareService-endpoint>
@@ -50,7 +50,7 @@ pub static ENDPOINT: SearchParameter = SearchParameter {
     expression: "HealthcareService.endpoint",
     targets: &["Endpoint"],
     components: &[],
-    extract: extract_endpoint,
+    extract: Extract::Compiled(extract_endpoint),
     extractor_hash: 13302086781414229599u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/HealthcareService-identifier>
@@ -62,7 +62,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "HealthcareService.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 14913268598760710613u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/HealthcareService-location>
@@ -74,7 +74,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "HealthcareService.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 9866151675661488464u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/HealthcareService-name>
@@ -86,7 +86,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "HealthcareService.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 11996026636465427783u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/HealthcareService-organization>
@@ -98,7 +98,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "HealthcareService.providedBy",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 10685272023896625658u64,
 };
 /// `program`: <http://hl7.org/fhir/SearchParameter/HealthcareService-program>
@@ -110,7 +110,7 @@ pub static PROGRAM: SearchParameter = SearchParameter {
     expression: "HealthcareService.program",
     targets: &[],
     components: &[],
-    extract: extract_program,
+    extract: Extract::Compiled(extract_program),
     extractor_hash: 1382600297441790371u64,
 };
 /// `service-category`: <http://hl7.org/fhir/SearchParameter/HealthcareService-service-category>
@@ -122,7 +122,7 @@ pub static SERVICE_CATEGORY: SearchParameter = SearchParameter {
     expression: "HealthcareService.category",
     targets: &[],
     components: &[],
-    extract: extract_service_category,
+    extract: Extract::Compiled(extract_service_category),
     extractor_hash: 16641698819904144718u64,
 };
 /// `service-type`: <http://hl7.org/fhir/SearchParameter/HealthcareService-service-type>
@@ -134,7 +134,7 @@ pub static SERVICE_TYPE: SearchParameter = SearchParameter {
     expression: "HealthcareService.type",
     targets: &[],
     components: &[],
-    extract: extract_service_type,
+    extract: Extract::Compiled(extract_service_type),
     extractor_hash: 8119402365149808752u64,
 };
 /// `specialty`: <http://hl7.org/fhir/SearchParameter/HealthcareService-specialty>
@@ -146,7 +146,7 @@ pub static SPECIALTY: SearchParameter = SearchParameter {
     expression: "HealthcareService.specialty",
     targets: &[],
     components: &[],
-    extract: extract_specialty,
+    extract: Extract::Compiled(extract_specialty),
     extractor_hash: 7917837763801023630u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

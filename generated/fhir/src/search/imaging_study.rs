@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::{distinct, resolves_to};
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, imaging_study, primitives};
 /// `basedon`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-basedon>
 pub static BASEDON: SearchParameter = SearchParameter {
@@ -21,7 +21,7 @@ pub static BASEDON: SearchParameter = SearchParameter {
         "ServiceRequest",
     ],
     components: &[],
-    extract: extract_basedon,
+    extract: Extract::Compiled(extract_basedon),
     extractor_hash: 15133343426456918816u64,
 };
 /// `bodysite`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-bodysite>
@@ -33,7 +33,7 @@ pub static BODYSITE: SearchParameter = SearchParameter {
     expression: "ImagingStudy.series.bodySite",
     targets: &[],
     components: &[],
-    extract: extract_bodysite,
+    extract: Extract::Compiled(extract_bodysite),
     extractor_hash: 1559412413861420285u64,
 };
 /// `dicom-class`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-dicom-class>
@@ -45,7 +45,7 @@ pub static DICOM_CLASS: SearchParameter = SearchParameter {
     expression: "ImagingStudy.series.instance.sopClass",
     targets: &[],
     components: &[],
-    extract: extract_dicom_class,
+    extract: Extract::Compiled(extract_dicom_class),
     extractor_hash: 2054811447175525686u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-encounter>
@@ -57,7 +57,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "ImagingStudy.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 7003915586579403734u64,
 };
 /// `endpoint`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-endpoint>
@@ -69,7 +69,7 @@ pub static ENDPOINT: SearchParameter = SearchParameter {
     expression: "ImagingStudy.endpoint | ImagingStudy.series.endpoint",
     targets: &["Endpoint"],
     components: &[],
-    extract: extract_endpoint,
+    extract: Extract::Compiled(extract_endpoint),
     extractor_hash: 6217453537096669076u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -81,7 +81,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ImagingStudy.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 3664049974834526484u64,
 };
 /// `instance`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-instance>
@@ -93,7 +93,7 @@ pub static INSTANCE: SearchParameter = SearchParameter {
     expression: "ImagingStudy.series.instance.uid",
     targets: &[],
     components: &[],
-    extract: extract_instance,
+    extract: Extract::Compiled(extract_instance),
     extractor_hash: 12345148998551929475u64,
 };
 /// `interpreter`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-interpreter>
@@ -105,7 +105,7 @@ pub static INTERPRETER: SearchParameter = SearchParameter {
     expression: "ImagingStudy.interpreter",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_interpreter,
+    extract: Extract::Compiled(extract_interpreter),
     extractor_hash: 3458825417908530871u64,
 };
 /// `modality`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-modality>
@@ -117,7 +117,7 @@ pub static MODALITY: SearchParameter = SearchParameter {
     expression: "ImagingStudy.series.modality",
     targets: &[],
     components: &[],
-    extract: extract_modality,
+    extract: Extract::Compiled(extract_modality),
     extractor_hash: 17319692574462484796u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -129,7 +129,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ImagingStudy.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 7812848588564415752u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-performer>
@@ -149,7 +149,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 7825286422728621940u64,
 };
 /// `reason`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-reason>
@@ -161,7 +161,7 @@ pub static REASON: SearchParameter = SearchParameter {
     expression: "ImagingStudy.reasonCode",
     targets: &[],
     components: &[],
-    extract: extract_reason,
+    extract: Extract::Compiled(extract_reason),
     extractor_hash: 17548263286516795416u64,
 };
 /// `referrer`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-referrer>
@@ -173,7 +173,7 @@ pub static REFERRER: SearchParameter = SearchParameter {
     expression: "ImagingStudy.referrer",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_referrer,
+    extract: Extract::Compiled(extract_referrer),
     extractor_hash: 15963602758264402024u64,
 };
 /// `series`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-series>
@@ -185,7 +185,7 @@ pub static SERIES: SearchParameter = SearchParameter {
     expression: "ImagingStudy.series.uid",
     targets: &[],
     components: &[],
-    extract: extract_series,
+    extract: Extract::Compiled(extract_series),
     extractor_hash: 8510382745398402986u64,
 };
 /// `started`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-started>
@@ -197,7 +197,7 @@ pub static STARTED: SearchParameter = SearchParameter {
     expression: "ImagingStudy.started",
     targets: &[],
     components: &[],
-    extract: extract_started,
+    extract: Extract::Compiled(extract_started),
     extractor_hash: 2636772413413565781u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-status>
@@ -209,7 +209,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ImagingStudy.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 15116680502002892517u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/ImagingStudy-subject>
@@ -221,7 +221,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "ImagingStudy.subject",
     targets: &["Group", "Device", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 9922692350439724452u64,
 };
 fn extract_basedon<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Immunization: <https://hl7.org/fhir/R4/immunization.html#search>
 
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, immunization, primitives};
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
 pub static DATE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Immunization.occurrence",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 17679127835885270712u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Immunization.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1947186273726649349u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/Immunization-location>
@@ -38,7 +38,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "Immunization.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 6921809464438495475u64,
 };
 /// `lot-number`: <http://hl7.org/fhir/SearchParameter/Immunization-lot-number>
@@ -50,7 +50,7 @@ pub static LOT_NUMBER: SearchParameter = SearchParameter {
     expression: "Immunization.lotNumber",
     targets: &[],
     components: &[],
-    extract: extract_lot_number,
+    extract: Extract::Compiled(extract_lot_number),
     extractor_hash: 10310662383243876160u64,
 };
 /// `manufacturer`: <http://hl7.org/fhir/SearchParameter/Immunization-manufacturer>
@@ -62,7 +62,7 @@ pub static MANUFACTURER: SearchParameter = SearchParameter {
     expression: "Immunization.manufacturer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_manufacturer,
+    extract: Extract::Compiled(extract_manufacturer),
     extractor_hash: 9108630247930279336u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -74,7 +74,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Immunization.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 12540403483647260440u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/Immunization-performer>
@@ -86,7 +86,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
     expression: "Immunization.performer.actor",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 8934429116744212587u64,
 };
 /// `reaction`: <http://hl7.org/fhir/SearchParameter/Immunization-reaction>
@@ -98,7 +98,7 @@ pub static REACTION: SearchParameter = SearchParameter {
     expression: "Immunization.reaction.detail",
     targets: &["Observation"],
     components: &[],
-    extract: extract_reaction,
+    extract: Extract::Compiled(extract_reaction),
     extractor_hash: 7312874155930613436u64,
 };
 /// `reaction-date`: <http://hl7.org/fhir/SearchParameter/Immunization-reaction-date>
@@ -110,7 +110,7 @@ pub static REACTION_DATE: SearchParameter = SearchParameter {
     expression: "Immunization.reaction.date",
     targets: &[],
     components: &[],
-    extract: extract_reaction_date,
+    extract: Extract::Compiled(extract_reaction_date),
     extractor_hash: 9613105468017427591u64,
 };
 /// `reason-code`: <http://hl7.org/fhir/SearchParameter/Immunization-reason-code>
@@ -122,7 +122,7 @@ pub static REASON_CODE: SearchParameter = SearchParameter {
     expression: "Immunization.reasonCode",
     targets: &[],
     components: &[],
-    extract: extract_reason_code,
+    extract: Extract::Compiled(extract_reason_code),
     extractor_hash: 13215405004421398822u64,
 };
 /// `reason-reference`: <http://hl7.org/fhir/SearchParameter/Immunization-reason-reference>
@@ -134,7 +134,7 @@ pub static REASON_REFERENCE: SearchParameter = SearchParameter {
     expression: "Immunization.reasonReference",
     targets: &["Condition", "Observation", "DiagnosticReport"],
     components: &[],
-    extract: extract_reason_reference,
+    extract: Extract::Compiled(extract_reason_reference),
     extractor_hash: 1576114986346595838u64,
 };
 /// `series`: <http://hl7.org/fhir/SearchParameter/Immunization-series>
@@ -146,7 +146,7 @@ pub static SERIES: SearchParameter = SearchParameter {
     expression: "Immunization.protocolApplied.series",
     targets: &[],
     components: &[],
-    extract: extract_series,
+    extract: Extract::Compiled(extract_series),
     extractor_hash: 17801798634639206777u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Immunization-status>
@@ -158,7 +158,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Immunization.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 6349909026231687920u64,
 };
 /// `status-reason`: <http://hl7.org/fhir/SearchParameter/Immunization-status-reason>
@@ -170,7 +170,7 @@ pub static STATUS_REASON: SearchParameter = SearchParameter {
     expression: "Immunization.statusReason",
     targets: &[],
     components: &[],
-    extract: extract_status_reason,
+    extract: Extract::Compiled(extract_status_reason),
     extractor_hash: 3566069307907071887u64,
 };
 /// `target-disease`: <http://hl7.org/fhir/SearchParameter/Immunization-target-disease>
@@ -182,7 +182,7 @@ pub static TARGET_DISEASE: SearchParameter = SearchParameter {
     expression: "Immunization.protocolApplied.targetDisease",
     targets: &[],
     components: &[],
-    extract: extract_target_disease,
+    extract: Extract::Compiled(extract_target_disease),
     extractor_hash: 10260833476924516555u64,
 };
 /// `vaccine-code`: <http://hl7.org/fhir/SearchParameter/Immunization-vaccine-code>
@@ -194,7 +194,7 @@ pub static VACCINE_CODE: SearchParameter = SearchParameter {
     expression: "Immunization.vaccineCode",
     targets: &[],
     components: &[],
-    extract: extract_vaccine_code,
+    extract: Extract::Compiled(extract_vaccine_code),
     extractor_hash: 489033491820306562u64,
 };
 fn extract_date<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

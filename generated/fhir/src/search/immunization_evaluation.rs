@@ -3,7 +3,7 @@
 //! The search parameters of ImmunizationEvaluation: <https://hl7.org/fhir/R4/immunizationevaluation.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `date`: <http://hl7.org/fhir/SearchParameter/ImmunizationEvaluation-date>
 pub static DATE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ImmunizationEvaluation.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 9627485551507314449u64,
 };
 /// `dose-status`: <http://hl7.org/fhir/SearchParameter/ImmunizationEvaluation-dose-status>
@@ -26,7 +26,7 @@ pub static DOSE_STATUS: SearchParameter = SearchParameter {
     expression: "ImmunizationEvaluation.doseStatus",
     targets: &[],
     components: &[],
-    extract: extract_dose_status,
+    extract: Extract::Compiled(extract_dose_status),
     extractor_hash: 9257014149664841516u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ImmunizationEvaluation-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ImmunizationEvaluation.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2955436585749736007u64,
 };
 /// `immunization-event`: <http://hl7.org/fhir/SearchParameter/ImmunizationEvaluation-immunization-event>
@@ -50,7 +50,7 @@ pub static IMMUNIZATION_EVENT: SearchParameter = SearchParameter {
     expression: "ImmunizationEvaluation.immunizationEvent",
     targets: &["Immunization"],
     components: &[],
-    extract: extract_immunization_event,
+    extract: Extract::Compiled(extract_immunization_event),
     extractor_hash: 10893640771731304004u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/ImmunizationEvaluation-patient>
@@ -62,7 +62,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ImmunizationEvaluation.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 8723178613114178203u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ImmunizationEvaluation-status>
@@ -74,7 +74,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ImmunizationEvaluation.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 5012219333431844580u64,
 };
 /// `target-disease`: <http://hl7.org/fhir/SearchParameter/ImmunizationEvaluation-target-disease>
@@ -86,7 +86,7 @@ pub static TARGET_DISEASE: SearchParameter = SearchParameter {
     expression: "ImmunizationEvaluation.targetDisease",
     targets: &[],
     components: &[],
-    extract: extract_target_disease,
+    extract: Extract::Compiled(extract_target_disease),
     extractor_hash: 13696664410941647884u64,
 };
 fn extract_date<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

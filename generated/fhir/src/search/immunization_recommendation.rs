@@ -3,7 +3,7 @@
 //! The search parameters of ImmunizationRecommendation: <https://hl7.org/fhir/R4/immunizationrecommendation.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, immunization_recommendation, primitives};
 /// `date`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-date>
 pub static DATE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ImmunizationRecommendation.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 18211598539750179623u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ImmunizationRecommendation.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 16877642596980726465u64,
 };
 /// `information`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-information>
@@ -184,7 +184,7 @@ pub static INFORMATION: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_information,
+    extract: Extract::Compiled(extract_information),
     extractor_hash: 3279088352585873240u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-patient>
@@ -196,7 +196,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ImmunizationRecommendation.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 2066736097466162625u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-status>
@@ -208,7 +208,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ImmunizationRecommendation.recommendation.forecastStatus",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 2850054148003622286u64,
 };
 /// `support`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-support>
@@ -220,7 +220,7 @@ pub static SUPPORT: SearchParameter = SearchParameter {
     expression: "ImmunizationRecommendation.recommendation.supportingImmunization",
     targets: &["Immunization", "ImmunizationEvaluation"],
     components: &[],
-    extract: extract_support,
+    extract: Extract::Compiled(extract_support),
     extractor_hash: 3025953137443029928u64,
 };
 /// `target-disease`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-target-disease>
@@ -232,7 +232,7 @@ pub static TARGET_DISEASE: SearchParameter = SearchParameter {
     expression: "ImmunizationRecommendation.recommendation.targetDisease",
     targets: &[],
     components: &[],
-    extract: extract_target_disease,
+    extract: Extract::Compiled(extract_target_disease),
     extractor_hash: 3990251633270224550u64,
 };
 /// `vaccine-type`: <http://hl7.org/fhir/SearchParameter/ImmunizationRecommendation-vaccine-type>
@@ -244,7 +244,7 @@ pub static VACCINE_TYPE: SearchParameter = SearchParameter {
     expression: "ImmunizationRecommendation.recommendation.vaccineCode",
     targets: &[],
     components: &[],
-    extract: extract_vaccine_type,
+    extract: Extract::Compiled(extract_vaccine_type),
     extractor_hash: 13507961160036095970u64,
 };
 fn extract_date<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

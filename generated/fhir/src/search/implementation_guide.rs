@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, implementation_guide, primitives};
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 8979387513129198205u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.useContext.value as Quantity | ImplementationGuide.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 11411884638267028953u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 5459581630818083427u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 7300715930081866944u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 11403563763084201193u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 15747155138761482245u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/ImplementationGuide-depends-on>
@@ -117,7 +119,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.dependsOn.uri",
     targets: &["ImplementationGuide"],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 8288047837285857715u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -129,7 +131,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 8366223563849692416u64,
 };
 /// `experimental`: <http://hl7.org/fhir/SearchParameter/ImplementationGuide-experimental>
@@ -141,7 +143,7 @@ pub static EXPERIMENTAL: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.experimental",
     targets: &[],
     components: &[],
-    extract: extract_experimental,
+    extract: Extract::Compiled(extract_experimental),
     extractor_hash: 11844012633416995307u64,
 };
 /// `global`: <http://hl7.org/fhir/SearchParameter/ImplementationGuide-global>
@@ -153,7 +155,7 @@ pub static GLOBAL: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.global.profile",
     targets: &["StructureDefinition"],
     components: &[],
-    extract: extract_global,
+    extract: Extract::Compiled(extract_global),
     extractor_hash: 12552560985727205355u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -165,7 +167,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 9423984758971781046u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -177,7 +179,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 7875971014058838145u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -189,7 +191,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 18423781823965745349u64,
 };
 /// `resource`: <http://hl7.org/fhir/SearchParameter/ImplementationGuide-resource>
@@ -347,7 +349,7 @@ pub static RESOURCE: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_resource,
+    extract: Extract::Compiled(extract_resource),
     extractor_hash: 2935758331687227604u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -359,7 +361,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 571997089654668217u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -371,7 +373,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 11874877539748797937u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -383,7 +385,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 11335023091520308073u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -395,7 +397,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ImplementationGuide.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 12943874669002696525u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, insurance_plan, primitives};
 /// `address`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-address>
 pub static ADDRESS: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "InsurancePlan.contact.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 3893880984279149973u64,
 };
 /// `address-city`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-address-city>
@@ -27,7 +27,7 @@ pub static ADDRESS_CITY: SearchParameter = SearchParameter {
     expression: "InsurancePlan.contact.address.city",
     targets: &[],
     components: &[],
-    extract: extract_address_city,
+    extract: Extract::Compiled(extract_address_city),
     extractor_hash: 6795344655044973457u64,
 };
 /// `address-country`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-address-country>
@@ -39,7 +39,7 @@ pub static ADDRESS_COUNTRY: SearchParameter = SearchParameter {
     expression: "InsurancePlan.contact.address.country",
     targets: &[],
     components: &[],
-    extract: extract_address_country,
+    extract: Extract::Compiled(extract_address_country),
     extractor_hash: 8166308823599469117u64,
 };
 /// `address-postalcode`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-address-postalcode>
@@ -51,7 +51,7 @@ pub static ADDRESS_POSTALCODE: SearchParameter = SearchParameter {
     expression: "InsurancePlan.contact.address.postalCode",
     targets: &[],
     components: &[],
-    extract: extract_address_postalcode,
+    extract: Extract::Compiled(extract_address_postalcode),
     extractor_hash: 977067938448667665u64,
 };
 /// `address-state`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-address-state>
@@ -63,7 +63,7 @@ pub static ADDRESS_STATE: SearchParameter = SearchParameter {
     expression: "InsurancePlan.contact.address.state",
     targets: &[],
     components: &[],
-    extract: extract_address_state,
+    extract: Extract::Compiled(extract_address_state),
     extractor_hash: 2161281317705067191u64,
 };
 /// `address-use`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-address-use>
@@ -75,7 +75,7 @@ pub static ADDRESS_USE: SearchParameter = SearchParameter {
     expression: "InsurancePlan.contact.address.use",
     targets: &[],
     components: &[],
-    extract: extract_address_use,
+    extract: Extract::Compiled(extract_address_use),
     extractor_hash: 10568175546995032539u64,
 };
 /// `administered-by`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-administered-by>
@@ -87,7 +87,7 @@ pub static ADMINISTERED_BY: SearchParameter = SearchParameter {
     expression: "InsurancePlan.administeredBy",
     targets: &["Organization"],
     components: &[],
-    extract: extract_administered_by,
+    extract: Extract::Compiled(extract_administered_by),
     extractor_hash: 9594947691822689743u64,
 };
 /// `endpoint`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-endpoint>
@@ -99,7 +99,7 @@ pub static ENDPOINT: SearchParameter = SearchParameter {
     expression: "InsurancePlan.endpoint",
     targets: &["Endpoint"],
     components: &[],
-    extract: extract_endpoint,
+    extract: Extract::Compiled(extract_endpoint),
     extractor_hash: 5704458401797345006u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-identifier>
@@ -111,7 +111,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "InsurancePlan.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1161828166768125958u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-name>
@@ -123,7 +123,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "name | alias",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 130902363181513220u64,
 };
 /// `owned-by`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-owned-by>
@@ -135,7 +135,7 @@ pub static OWNED_BY: SearchParameter = SearchParameter {
     expression: "InsurancePlan.ownedBy",
     targets: &["Organization"],
     components: &[],
-    extract: extract_owned_by,
+    extract: Extract::Compiled(extract_owned_by),
     extractor_hash: 5435172876477029836u64,
 };
 /// `phonetic`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-phonetic>
@@ -147,7 +147,7 @@ pub static PHONETIC: SearchParameter = SearchParameter {
     expression: "InsurancePlan.name",
     targets: &[],
     components: &[],
-    extract: extract_phonetic,
+    extract: Extract::Compiled(extract_phonetic),
     extractor_hash: 17291836603800315449u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-status>
@@ -159,7 +159,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "InsurancePlan.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 9708675661567602573u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/InsurancePlan-type>
@@ -171,7 +171,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "InsurancePlan.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 6555904321605468068u64,
 };
 fn extract_address<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, invoice, primitives};
 /// `account`: <http://hl7.org/fhir/SearchParameter/Invoice-account>
 pub static ACCOUNT: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACCOUNT: SearchParameter = SearchParameter {
     expression: "Invoice.account",
     targets: &["Account"],
     components: &[],
-    extract: extract_account,
+    extract: Extract::Compiled(extract_account),
     extractor_hash: 1637426513018829632u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/Invoice-date>
@@ -27,7 +27,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Invoice.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 13356255310083350392u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Invoice-identifier>
@@ -39,7 +39,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Invoice.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 9907076745508656496u64,
 };
 /// `issuer`: <http://hl7.org/fhir/SearchParameter/Invoice-issuer>
@@ -51,7 +51,7 @@ pub static ISSUER: SearchParameter = SearchParameter {
     expression: "Invoice.issuer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_issuer,
+    extract: Extract::Compiled(extract_issuer),
     extractor_hash: 3530897059314841483u64,
 };
 /// `participant`: <http://hl7.org/fhir/SearchParameter/Invoice-participant>
@@ -70,7 +70,7 @@ pub static PARTICIPANT: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_participant,
+    extract: Extract::Compiled(extract_participant),
     extractor_hash: 2931236090688289682u64,
 };
 /// `participant-role`: <http://hl7.org/fhir/SearchParameter/Invoice-participant-role>
@@ -82,7 +82,7 @@ pub static PARTICIPANT_ROLE: SearchParameter = SearchParameter {
     expression: "Invoice.participant.role",
     targets: &[],
     components: &[],
-    extract: extract_participant_role,
+    extract: Extract::Compiled(extract_participant_role),
     extractor_hash: 15526332344380356576u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Invoice-patient>
@@ -94,7 +94,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Invoice.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 6824013755029927020u64,
 };
 /// `recipient`: <http://hl7.org/fhir/SearchParameter/Invoice-recipient>
@@ -106,7 +106,7 @@ pub static RECIPIENT: SearchParameter = SearchParameter {
     expression: "Invoice.recipient",
     targets: &["Organization", "Patient", "RelatedPerson"],
     components: &[],
-    extract: extract_recipient,
+    extract: Extract::Compiled(extract_recipient),
     extractor_hash: 15367675826787180950u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Invoice-status>
@@ -118,7 +118,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Invoice.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 11527918217623564773u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Invoice-subject>
@@ -130,7 +130,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Invoice.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 14542905381431705329u64,
 };
 /// `totalgross`: <http://hl7.org/fhir/SearchParameter/Invoice-totalgross>
@@ -142,7 +142,7 @@ pub static TOTALGROSS: SearchParameter = SearchParameter {
     expression: "Invoice.totalGross",
     targets: &[],
     components: &[],
-    extract: extract_totalgross,
+    extract: Extract::Compiled(extract_totalgross),
     extractor_hash: 14683366591115492361u64,
 };
 /// `totalnet`: <http://hl7.org/fhir/SearchParameter/Invoice-totalnet>
@@ -154,7 +154,7 @@ pub static TOTALNET: SearchParameter = SearchParameter {
     expression: "Invoice.totalNet",
     targets: &[],
     components: &[],
-    extract: extract_totalnet,
+    extract: Extract::Compiled(extract_totalnet),
     extractor_hash: 8272114458987706046u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Invoice-type>
@@ -166,7 +166,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Invoice.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 10549292953340286810u64,
 };
 fn extract_account<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

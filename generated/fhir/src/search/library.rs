@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `composed-of`: <http://hl7.org/fhir/SearchParameter/Library-composed-of>
 pub static COMPOSED_OF: SearchParameter = SearchParameter {
@@ -161,7 +163,7 @@ pub static COMPOSED_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_composed_of,
+    extract: Extract::Compiled(extract_composed_of),
     extractor_hash: 5530596898134279462u64,
 };
 /// `content-type`: <http://hl7.org/fhir/SearchParameter/Library-content-type>
@@ -173,7 +175,7 @@ pub static CONTENT_TYPE: SearchParameter = SearchParameter {
     expression: "Library.content.contentType",
     targets: &[],
     components: &[],
-    extract: extract_content_type,
+    extract: Extract::Compiled(extract_content_type),
     extractor_hash: 16290268938110688945u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/Library-context>
@@ -185,7 +187,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "Library.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 8641831909499236109u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/Library-context-quantity>
@@ -197,7 +199,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "Library.useContext.value as Quantity | Library.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 7347940615151225050u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/Library-context-type>
@@ -209,7 +211,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "Library.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 16509020866817648859u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/Library-context-type-quantity>
@@ -226,17 +228,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Library-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 8496843592722662437u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/Library-context-type-value>
@@ -253,17 +255,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Library-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 6767314102813321183u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/Library-date>
@@ -275,7 +277,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Library.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 9836065596747383906u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/Library-depends-on>
@@ -433,7 +435,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 11167919894412730446u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/Library-derived-from>
@@ -591,7 +593,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 11747739110990091895u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/Library-description>
@@ -603,7 +605,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "Library.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 15850440657987711029u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/Library-effective>
@@ -615,7 +617,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "Library.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 10299791996577636458u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Library-identifier>
@@ -627,7 +629,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Library.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 17275184047605705478u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/Library-jurisdiction>
@@ -639,7 +641,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "Library.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 4069047039960378036u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Library-name>
@@ -651,7 +653,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Library.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 16917078014899026493u64,
 };
 /// `predecessor`: <http://hl7.org/fhir/SearchParameter/Library-predecessor>
@@ -809,7 +811,7 @@ pub static PREDECESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_predecessor,
+    extract: Extract::Compiled(extract_predecessor),
     extractor_hash: 15535850257185414090u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/Library-publisher>
@@ -821,7 +823,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "Library.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 11962863126627923999u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Library-status>
@@ -833,7 +835,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Library.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 6305857880357749438u64,
 };
 /// `successor`: <http://hl7.org/fhir/SearchParameter/Library-successor>
@@ -991,7 +993,7 @@ pub static SUCCESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_successor,
+    extract: Extract::Compiled(extract_successor),
     extractor_hash: 12919001310653173027u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/Library-title>
@@ -1003,7 +1005,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "Library.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 11950935623505915043u64,
 };
 /// `topic`: <http://hl7.org/fhir/SearchParameter/Library-topic>
@@ -1015,7 +1017,7 @@ pub static TOPIC: SearchParameter = SearchParameter {
     expression: "Library.topic",
     targets: &[],
     components: &[],
-    extract: extract_topic,
+    extract: Extract::Compiled(extract_topic),
     extractor_hash: 13934097605888564442u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Library-type>
@@ -1027,7 +1029,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Library.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 16435564634695824472u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/Library-url>
@@ -1039,7 +1041,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "Library.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 7283777061425485914u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/Library-version>
@@ -1051,7 +1053,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "Library.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 16491890225075762622u64,
 };
 fn extract_composed_of<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Linkage: <https://hl7.org/fhir/R4/linkage.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, linkage};
 /// `author`: <http://hl7.org/fhir/SearchParameter/Linkage-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
     expression: "Linkage.author",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 3688834782751744375u64,
 };
 /// `item`: <http://hl7.org/fhir/SearchParameter/Linkage-item>
@@ -172,7 +172,7 @@ pub static ITEM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_item,
+    extract: Extract::Compiled(extract_item),
     extractor_hash: 1799327574514125702u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/Linkage-source>
@@ -330,7 +330,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 1799327574514125702u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

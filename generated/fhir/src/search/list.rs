@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, list, primitives};
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "List.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 9907495099295098532u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -27,7 +27,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "List.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 7797834126651254203u64,
 };
 /// `empty-reason`: <http://hl7.org/fhir/SearchParameter/List-empty-reason>
@@ -39,7 +39,7 @@ pub static EMPTY_REASON: SearchParameter = SearchParameter {
     expression: "List.emptyReason",
     targets: &[],
     components: &[],
-    extract: extract_empty_reason,
+    extract: Extract::Compiled(extract_empty_reason),
     extractor_hash: 9632640904645692751u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -51,7 +51,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "List.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 13669090137082634409u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -63,7 +63,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "List.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15751668825143042369u64,
 };
 /// `item`: <http://hl7.org/fhir/SearchParameter/List-item>
@@ -221,7 +221,7 @@ pub static ITEM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_item,
+    extract: Extract::Compiled(extract_item),
     extractor_hash: 6417410773426110324u64,
 };
 /// `notes`: <http://hl7.org/fhir/SearchParameter/List-notes>
@@ -233,7 +233,7 @@ pub static NOTES: SearchParameter = SearchParameter {
     expression: "List.note.text",
     targets: &[],
     components: &[],
-    extract: extract_notes,
+    extract: Extract::Compiled(extract_notes),
     extractor_hash: 16364724957676472716u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -245,7 +245,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "List.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 10260989014565192331u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/List-source>
@@ -257,7 +257,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
     expression: "List.source",
     targets: &["Practitioner", "Device", "Patient", "PractitionerRole"],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 9845273670453551703u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/List-status>
@@ -269,7 +269,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "List.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 6145049667634462246u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/List-subject>
@@ -281,7 +281,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "List.subject",
     targets: &["Group", "Device", "Patient", "Location"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 4301820056062115792u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/List-title>
@@ -293,7 +293,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "List.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 16824385940403711838u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `address`: <http://hl7.org/fhir/SearchParameter/Location-address>
 pub static ADDRESS: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "Location.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 14289273155247633151u64,
 };
 /// `address-city`: <http://hl7.org/fhir/SearchParameter/Location-address-city>
@@ -27,7 +27,7 @@ pub static ADDRESS_CITY: SearchParameter = SearchParameter {
     expression: "Location.address.city",
     targets: &[],
     components: &[],
-    extract: extract_address_city,
+    extract: Extract::Compiled(extract_address_city),
     extractor_hash: 16752203972704988241u64,
 };
 /// `address-country`: <http://hl7.org/fhir/SearchParameter/Location-address-country>
@@ -39,7 +39,7 @@ pub static ADDRESS_COUNTRY: SearchParameter = SearchParameter {
     expression: "Location.address.country",
     targets: &[],
     components: &[],
-    extract: extract_address_country,
+    extract: Extract::Compiled(extract_address_country),
     extractor_hash: 12722162168602649217u64,
 };
 /// `address-postalcode`: <http://hl7.org/fhir/SearchParameter/Location-address-postalcode>
@@ -51,7 +51,7 @@ pub static ADDRESS_POSTALCODE: SearchParameter = SearchParameter {
     expression: "Location.address.postalCode",
     targets: &[],
     components: &[],
-    extract: extract_address_postalcode,
+    extract: Extract::Compiled(extract_address_postalcode),
     extractor_hash: 7705802186615042604u64,
 };
 /// `address-state`: <http://hl7.org/fhir/SearchParameter/Location-address-state>
@@ -63,7 +63,7 @@ pub static ADDRESS_STATE: SearchParameter = SearchParameter {
     expression: "Location.address.state",
     targets: &[],
     components: &[],
-    extract: extract_address_state,
+    extract: Extract::Compiled(extract_address_state),
     extractor_hash: 5602030545844540716u64,
 };
 /// `address-use`: <http://hl7.org/fhir/SearchParameter/Location-address-use>
@@ -75,7 +75,7 @@ pub static ADDRESS_USE: SearchParameter = SearchParameter {
     expression: "Location.address.use",
     targets: &[],
     components: &[],
-    extract: extract_address_use,
+    extract: Extract::Compiled(extract_address_use),
     extractor_hash: 14867906475286758802u64,
 };
 /// `endpoint`: <http://hl7.org/fhir/SearchParameter/Location-endpoint>
@@ -87,7 +87,7 @@ pub static ENDPOINT: SearchParameter = SearchParameter {
     expression: "Location.endpoint",
     targets: &["Endpoint"],
     components: &[],
-    extract: extract_endpoint,
+    extract: Extract::Compiled(extract_endpoint),
     extractor_hash: 9475993039205810038u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Location-identifier>
@@ -99,7 +99,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Location.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11411444708127464787u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Location-name>
@@ -111,7 +111,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Location.name | Location.alias",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 14666563703644761885u64,
 };
 /// `near`: <http://hl7.org/fhir/SearchParameter/Location-near>
@@ -123,7 +123,7 @@ pub static NEAR: SearchParameter = SearchParameter {
     expression: "",
     targets: &[],
     components: &[],
-    extract: extract_near,
+    extract: Extract::Compiled(extract_near),
     extractor_hash: 12536401564733270925u64,
 };
 /// `operational-status`: <http://hl7.org/fhir/SearchParameter/Location-operational-status>
@@ -135,7 +135,7 @@ pub static OPERATIONAL_STATUS: SearchParameter = SearchParameter {
     expression: "Location.operationalStatus",
     targets: &[],
     components: &[],
-    extract: extract_operational_status,
+    extract: Extract::Compiled(extract_operational_status),
     extractor_hash: 11866986747813153333u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/Location-organization>
@@ -147,7 +147,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "Location.managingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 4912001405279100983u64,
 };
 /// `partof`: <http://hl7.org/fhir/SearchParameter/Location-partof>
@@ -159,7 +159,7 @@ pub static PARTOF: SearchParameter = SearchParameter {
     expression: "Location.partOf",
     targets: &["Location"],
     components: &[],
-    extract: extract_partof,
+    extract: Extract::Compiled(extract_partof),
     extractor_hash: 7889396781264391818u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Location-status>
@@ -171,7 +171,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Location.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 6361229156182270422u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Location-type>
@@ -183,7 +183,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Location.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 3919720062654080895u64,
 };
 fn extract_address<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `date`: <http://hl7.org/fhir/SearchParameter/MeasureReport-date>
 pub static DATE: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "MeasureReport.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 2961024309183793813u64,
 };
 /// `evaluated-resource`: <http://hl7.org/fhir/SearchParameter/MeasureReport-evaluated-resource>
@@ -173,7 +173,7 @@ pub static EVALUATED_RESOURCE: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_evaluated_resource,
+    extract: Extract::Compiled(extract_evaluated_resource),
     extractor_hash: 15652470309986206403u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/MeasureReport-identifier>
@@ -185,7 +185,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MeasureReport.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2364421875520310498u64,
 };
 /// `measure`: <http://hl7.org/fhir/SearchParameter/MeasureReport-measure>
@@ -197,7 +197,7 @@ pub static MEASURE: SearchParameter = SearchParameter {
     expression: "MeasureReport.measure",
     targets: &["Measure"],
     components: &[],
-    extract: extract_measure,
+    extract: Extract::Compiled(extract_measure),
     extractor_hash: 4401490282599010627u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/MeasureReport-patient>
@@ -209,7 +209,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "MeasureReport.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 12987076754718015329u64,
 };
 /// `period`: <http://hl7.org/fhir/SearchParameter/MeasureReport-period>
@@ -221,7 +221,7 @@ pub static PERIOD: SearchParameter = SearchParameter {
     expression: "MeasureReport.period",
     targets: &[],
     components: &[],
-    extract: extract_period,
+    extract: Extract::Compiled(extract_period),
     extractor_hash: 17687505498978101663u64,
 };
 /// `reporter`: <http://hl7.org/fhir/SearchParameter/MeasureReport-reporter>
@@ -233,7 +233,7 @@ pub static REPORTER: SearchParameter = SearchParameter {
     expression: "MeasureReport.reporter",
     targets: &["Practitioner", "Organization", "PractitionerRole", "Location"],
     components: &[],
-    extract: extract_reporter,
+    extract: Extract::Compiled(extract_reporter),
     extractor_hash: 2902696030616325454u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/MeasureReport-status>
@@ -245,7 +245,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MeasureReport.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 17494779033422020800u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MeasureReport-subject>
@@ -268,7 +268,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "Location",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 9806743401635538287u64,
 };
 fn extract_date<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/Media-based-on>
 pub static BASED_ON: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
     expression: "Media.basedOn",
     targets: &["CarePlan", "ServiceRequest"],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 9510896826052149686u64,
 };
 /// `created`: <http://hl7.org/fhir/SearchParameter/Media-created>
@@ -27,7 +27,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "Media.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 13052317262302393335u64,
 };
 /// `device`: <http://hl7.org/fhir/SearchParameter/Media-device>
@@ -39,7 +39,7 @@ pub static DEVICE: SearchParameter = SearchParameter {
     expression: "Media.device",
     targets: &["Device", "DeviceMetric"],
     components: &[],
-    extract: extract_device,
+    extract: Extract::Compiled(extract_device),
     extractor_hash: 15875096265399795031u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/Media-encounter>
@@ -51,7 +51,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Media.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 3558776120076636334u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Media-identifier>
@@ -63,7 +63,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Media.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2745139495018743888u64,
 };
 /// `modality`: <http://hl7.org/fhir/SearchParameter/Media-modality>
@@ -75,7 +75,7 @@ pub static MODALITY: SearchParameter = SearchParameter {
     expression: "Media.modality",
     targets: &[],
     components: &[],
-    extract: extract_modality,
+    extract: Extract::Compiled(extract_modality),
     extractor_hash: 2367717823671372121u64,
 };
 /// `operator`: <http://hl7.org/fhir/SearchParameter/Media-operator>
@@ -95,7 +95,7 @@ pub static OPERATOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_operator,
+    extract: Extract::Compiled(extract_operator),
     extractor_hash: 10828536692650811516u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Media-patient>
@@ -107,7 +107,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Media.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 6625269250654181796u64,
 };
 /// `site`: <http://hl7.org/fhir/SearchParameter/Media-site>
@@ -119,7 +119,7 @@ pub static SITE: SearchParameter = SearchParameter {
     expression: "Media.bodySite",
     targets: &[],
     components: &[],
-    extract: extract_site,
+    extract: Extract::Compiled(extract_site),
     extractor_hash: 18065822306842557705u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Media-status>
@@ -131,7 +131,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Media.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 3251140778129023493u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Media-subject>
@@ -151,7 +151,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "Location",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 18329275126608760398u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Media-type>
@@ -163,7 +163,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Media.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 5407204083787986680u64,
 };
 /// `view`: <http://hl7.org/fhir/SearchParameter/Media-view>
@@ -175,7 +175,7 @@ pub static VIEW: SearchParameter = SearchParameter {
     expression: "Media.view",
     targets: &[],
     components: &[],
-    extract: extract_view,
+    extract: Extract::Compiled(extract_view),
     extractor_hash: 15308899420033428855u64,
 };
 fn extract_based_on<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

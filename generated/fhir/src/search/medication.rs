@@ -3,7 +3,7 @@
 //! The search parameters of Medication: <https://hl7.org/fhir/R4/medication.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, medication, primitives};
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Medication.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 8826100078803957601u64,
 };
 /// `expiration-date`: <http://hl7.org/fhir/SearchParameter/Medication-expiration-date>
@@ -26,7 +26,7 @@ pub static EXPIRATION_DATE: SearchParameter = SearchParameter {
     expression: "Medication.batch.expirationDate",
     targets: &[],
     components: &[],
-    extract: extract_expiration_date,
+    extract: Extract::Compiled(extract_expiration_date),
     extractor_hash: 2524170158112942510u64,
 };
 /// `form`: <http://hl7.org/fhir/SearchParameter/Medication-form>
@@ -38,7 +38,7 @@ pub static FORM: SearchParameter = SearchParameter {
     expression: "Medication.form",
     targets: &[],
     components: &[],
-    extract: extract_form,
+    extract: Extract::Compiled(extract_form),
     extractor_hash: 1097465434712164166u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Medication-identifier>
@@ -50,7 +50,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Medication.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 13561250757849319080u64,
 };
 /// `ingredient`: <http://hl7.org/fhir/SearchParameter/Medication-ingredient>
@@ -62,7 +62,7 @@ pub static INGREDIENT: SearchParameter = SearchParameter {
     expression: "Medication.ingredient.item as Reference",
     targets: &["Medication", "Substance"],
     components: &[],
-    extract: extract_ingredient,
+    extract: Extract::Compiled(extract_ingredient),
     extractor_hash: 390204450767016636u64,
 };
 /// `ingredient-code`: <http://hl7.org/fhir/SearchParameter/Medication-ingredient-code>
@@ -74,7 +74,7 @@ pub static INGREDIENT_CODE: SearchParameter = SearchParameter {
     expression: "Medication.ingredient.item as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_ingredient_code,
+    extract: Extract::Compiled(extract_ingredient_code),
     extractor_hash: 18129489525853319209u64,
 };
 /// `lot-number`: <http://hl7.org/fhir/SearchParameter/Medication-lot-number>
@@ -86,7 +86,7 @@ pub static LOT_NUMBER: SearchParameter = SearchParameter {
     expression: "Medication.batch.lotNumber",
     targets: &[],
     components: &[],
-    extract: extract_lot_number,
+    extract: Extract::Compiled(extract_lot_number),
     extractor_hash: 9238636992102157561u64,
 };
 /// `manufacturer`: <http://hl7.org/fhir/SearchParameter/Medication-manufacturer>
@@ -98,7 +98,7 @@ pub static MANUFACTURER: SearchParameter = SearchParameter {
     expression: "Medication.manufacturer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_manufacturer,
+    extract: Extract::Compiled(extract_manufacturer),
     extractor_hash: 14490287533707292582u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Medication-status>
@@ -110,7 +110,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Medication.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12828459253488037210u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

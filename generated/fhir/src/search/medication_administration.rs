@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, medication_administration, primitives};
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.medication as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 4331496094669006478u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-context>
@@ -27,7 +27,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.context",
     targets: &["EpisodeOfCare", "Encounter"],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 13086348639515181466u64,
 };
 /// `device`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-device>
@@ -39,7 +39,7 @@ pub static DEVICE: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.device",
     targets: &["Device"],
     components: &[],
-    extract: extract_device,
+    extract: Extract::Compiled(extract_device),
     extractor_hash: 12579978330515573941u64,
 };
 /// `effective-time`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-effective-time>
@@ -51,7 +51,7 @@ pub static EFFECTIVE_TIME: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.effective",
     targets: &[],
     components: &[],
-    extract: extract_effective_time,
+    extract: Extract::Compiled(extract_effective_time),
     extractor_hash: 3785951206334359320u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -63,7 +63,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 9919777075106224102u64,
 };
 /// `medication`: <http://hl7.org/fhir/SearchParameter/medications-medication>
@@ -75,7 +75,7 @@ pub static MEDICATION: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.medication as Reference",
     targets: &["Medication"],
     components: &[],
-    extract: extract_medication,
+    extract: Extract::Compiled(extract_medication),
     extractor_hash: 9379764776461277376u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -87,7 +87,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 12131551429029693678u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-performer>
@@ -99,7 +99,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.performer.actor",
     targets: &["Practitioner", "Device", "Patient", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 9664510484750965532u64,
 };
 /// `reason-given`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-reason-given>
@@ -111,7 +111,7 @@ pub static REASON_GIVEN: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.reasonCode",
     targets: &[],
     components: &[],
-    extract: extract_reason_given,
+    extract: Extract::Compiled(extract_reason_given),
     extractor_hash: 15745536091939056397u64,
 };
 /// `reason-not-given`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-reason-not-given>
@@ -123,7 +123,7 @@ pub static REASON_NOT_GIVEN: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.statusReason",
     targets: &[],
     components: &[],
-    extract: extract_reason_not_given,
+    extract: Extract::Compiled(extract_reason_not_given),
     extractor_hash: 38330783265929678u64,
 };
 /// `request`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-request>
@@ -135,7 +135,7 @@ pub static REQUEST: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.request",
     targets: &["MedicationRequest"],
     components: &[],
-    extract: extract_request,
+    extract: Extract::Compiled(extract_request),
     extractor_hash: 12116909269299150698u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/medications-status>
@@ -147,7 +147,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 973978303607887744u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MedicationAdministration-subject>
@@ -159,7 +159,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "MedicationAdministration.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 11510983929627370387u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, medication_dispense, primitives};
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "MedicationDispense.medication as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 9191035978176349174u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-context>
@@ -27,7 +27,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "MedicationDispense.context",
     targets: &["EpisodeOfCare", "Encounter"],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 12405911048891137450u64,
 };
 /// `destination`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-destination>
@@ -39,7 +39,7 @@ pub static DESTINATION: SearchParameter = SearchParameter {
     expression: "MedicationDispense.destination",
     targets: &["Location"],
     components: &[],
-    extract: extract_destination,
+    extract: Extract::Compiled(extract_destination),
     extractor_hash: 3289988728285120971u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -51,7 +51,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicationDispense.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2487131206550952693u64,
 };
 /// `medication`: <http://hl7.org/fhir/SearchParameter/medications-medication>
@@ -63,7 +63,7 @@ pub static MEDICATION: SearchParameter = SearchParameter {
     expression: "MedicationDispense.medication as Reference",
     targets: &["Medication"],
     components: &[],
-    extract: extract_medication,
+    extract: Extract::Compiled(extract_medication),
     extractor_hash: 8620093208926503767u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -75,7 +75,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "MedicationDispense.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 8280388628708751585u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-performer>
@@ -94,7 +94,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 2392378655174941789u64,
 };
 /// `prescription`: <http://hl7.org/fhir/SearchParameter/medications-prescription>
@@ -106,7 +106,7 @@ pub static PRESCRIPTION: SearchParameter = SearchParameter {
     expression: "MedicationDispense.authorizingPrescription",
     targets: &["MedicationRequest"],
     components: &[],
-    extract: extract_prescription,
+    extract: Extract::Compiled(extract_prescription),
     extractor_hash: 4690459896916669574u64,
 };
 /// `receiver`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-receiver>
@@ -118,7 +118,7 @@ pub static RECEIVER: SearchParameter = SearchParameter {
     expression: "MedicationDispense.receiver",
     targets: &["Practitioner", "Patient"],
     components: &[],
-    extract: extract_receiver,
+    extract: Extract::Compiled(extract_receiver),
     extractor_hash: 4909854570897455871u64,
 };
 /// `responsibleparty`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-responsibleparty>
@@ -130,7 +130,7 @@ pub static RESPONSIBLEPARTY: SearchParameter = SearchParameter {
     expression: "MedicationDispense.substitution.responsibleParty",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_responsibleparty,
+    extract: Extract::Compiled(extract_responsibleparty),
     extractor_hash: 9646269768581280217u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/medications-status>
@@ -142,7 +142,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MedicationDispense.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 13594523058866528360u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-subject>
@@ -154,7 +154,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "MedicationDispense.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 5021021997766909500u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-type>
@@ -166,7 +166,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "MedicationDispense.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 3018702293470553562u64,
 };
 /// `whenhandedover`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-whenhandedover>
@@ -178,7 +178,7 @@ pub static WHENHANDEDOVER: SearchParameter = SearchParameter {
     expression: "MedicationDispense.whenHandedOver",
     targets: &[],
     components: &[],
-    extract: extract_whenhandedover,
+    extract: Extract::Compiled(extract_whenhandedover),
     extractor_hash: 7493999984499187881u64,
 };
 /// `whenprepared`: <http://hl7.org/fhir/SearchParameter/MedicationDispense-whenprepared>
@@ -190,7 +190,7 @@ pub static WHENPREPARED: SearchParameter = SearchParameter {
     expression: "MedicationDispense.whenPrepared",
     targets: &[],
     components: &[],
-    extract: extract_whenprepared,
+    extract: Extract::Compiled(extract_whenprepared),
     extractor_hash: 4868730352213950411u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

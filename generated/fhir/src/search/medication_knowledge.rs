@@ -3,7 +3,7 @@
 //! The search parameters of MedicationKnowledge: <https://hl7.org/fhir/R4/medicationknowledge.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, medication_knowledge, primitives};
 /// `classification`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-classification>
 pub static CLASSIFICATION: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CLASSIFICATION: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.medicineClassification.classification",
     targets: &[],
     components: &[],
-    extract: extract_classification,
+    extract: Extract::Compiled(extract_classification),
     extractor_hash: 5759164325090140084u64,
 };
 /// `classification-type`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-classification-type>
@@ -26,7 +26,7 @@ pub static CLASSIFICATION_TYPE: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.medicineClassification.type",
     targets: &[],
     components: &[],
-    extract: extract_classification_type,
+    extract: Extract::Compiled(extract_classification_type),
     extractor_hash: 15537996367821203297u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-code>
@@ -38,7 +38,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 9101396370922183210u64,
 };
 /// `doseform`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-doseform>
@@ -50,7 +50,7 @@ pub static DOSEFORM: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.doseForm",
     targets: &[],
     components: &[],
-    extract: extract_doseform,
+    extract: Extract::Compiled(extract_doseform),
     extractor_hash: 16388709334210937566u64,
 };
 /// `ingredient`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-ingredient>
@@ -62,7 +62,7 @@ pub static INGREDIENT: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.ingredient.item as Reference",
     targets: &["Substance"],
     components: &[],
-    extract: extract_ingredient,
+    extract: Extract::Compiled(extract_ingredient),
     extractor_hash: 4161987249106296478u64,
 };
 /// `ingredient-code`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-ingredient-code>
@@ -74,7 +74,7 @@ pub static INGREDIENT_CODE: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.ingredient.item as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_ingredient_code,
+    extract: Extract::Compiled(extract_ingredient_code),
     extractor_hash: 17151298147500703196u64,
 };
 /// `manufacturer`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-manufacturer>
@@ -86,7 +86,7 @@ pub static MANUFACTURER: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.manufacturer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_manufacturer,
+    extract: Extract::Compiled(extract_manufacturer),
     extractor_hash: 8710182219426762640u64,
 };
 /// `monitoring-program-name`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-monitoring-program-name>
@@ -98,7 +98,7 @@ pub static MONITORING_PROGRAM_NAME: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.monitoringProgram.name",
     targets: &[],
     components: &[],
-    extract: extract_monitoring_program_name,
+    extract: Extract::Compiled(extract_monitoring_program_name),
     extractor_hash: 8026893734370770518u64,
 };
 /// `monitoring-program-type`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-monitoring-program-type>
@@ -110,7 +110,7 @@ pub static MONITORING_PROGRAM_TYPE: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.monitoringProgram.type",
     targets: &[],
     components: &[],
-    extract: extract_monitoring_program_type,
+    extract: Extract::Compiled(extract_monitoring_program_type),
     extractor_hash: 2823325523789123232u64,
 };
 /// `monograph`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-monograph>
@@ -122,7 +122,7 @@ pub static MONOGRAPH: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.monograph.source",
     targets: &["Media", "DocumentReference"],
     components: &[],
-    extract: extract_monograph,
+    extract: Extract::Compiled(extract_monograph),
     extractor_hash: 15337286538437338610u64,
 };
 /// `monograph-type`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-monograph-type>
@@ -134,7 +134,7 @@ pub static MONOGRAPH_TYPE: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.monograph.type",
     targets: &[],
     components: &[],
-    extract: extract_monograph_type,
+    extract: Extract::Compiled(extract_monograph_type),
     extractor_hash: 17889113211351138382u64,
 };
 /// `source-cost`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-source-cost>
@@ -146,7 +146,7 @@ pub static SOURCE_COST: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.cost.source",
     targets: &[],
     components: &[],
-    extract: extract_source_cost,
+    extract: Extract::Compiled(extract_source_cost),
     extractor_hash: 8488263695863813012u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/MedicationKnowledge-status>
@@ -158,7 +158,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MedicationKnowledge.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4415484877035311961u64,
 };
 fn extract_classification<'a>(

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, medication_request, primitives};
 /// `authoredon`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-authoredon>
 pub static AUTHOREDON: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHOREDON: SearchParameter = SearchParameter {
     expression: "MedicationRequest.authoredOn",
     targets: &[],
     components: &[],
-    extract: extract_authoredon,
+    extract: Extract::Compiled(extract_authoredon),
     extractor_hash: 15804165633055470668u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-category>
@@ -27,7 +27,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "MedicationRequest.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 10609141973731882378u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -39,7 +39,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "MedicationRequest.medication as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 8011849137780811694u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/medications-date>
@@ -51,7 +51,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "MedicationRequest.dosageInstruction.timing.event",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 661244611989005581u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/medications-encounter>
@@ -63,7 +63,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "MedicationRequest.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 2883589488780319426u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -75,7 +75,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicationRequest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12211733674269940504u64,
 };
 /// `intended-dispenser`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-intended-dispenser>
@@ -87,7 +87,7 @@ pub static INTENDED_DISPENSER: SearchParameter = SearchParameter {
     expression: "MedicationRequest.dispenseRequest.performer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_intended_dispenser,
+    extract: Extract::Compiled(extract_intended_dispenser),
     extractor_hash: 17558799450317748884u64,
 };
 /// `intended-performer`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-intended-performer>
@@ -107,7 +107,7 @@ pub static INTENDED_PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_intended_performer,
+    extract: Extract::Compiled(extract_intended_performer),
     extractor_hash: 10296131411672543956u64,
 };
 /// `intended-performertype`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-intended-performertype>
@@ -119,7 +119,7 @@ pub static INTENDED_PERFORMERTYPE: SearchParameter = SearchParameter {
     expression: "MedicationRequest.performerType",
     targets: &[],
     components: &[],
-    extract: extract_intended_performertype,
+    extract: Extract::Compiled(extract_intended_performertype),
     extractor_hash: 2073914121668458218u64,
 };
 /// `intent`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-intent>
@@ -131,7 +131,7 @@ pub static INTENT: SearchParameter = SearchParameter {
     expression: "MedicationRequest.intent",
     targets: &[],
     components: &[],
-    extract: extract_intent,
+    extract: Extract::Compiled(extract_intent),
     extractor_hash: 13842429525987839654u64,
 };
 /// `medication`: <http://hl7.org/fhir/SearchParameter/medications-medication>
@@ -143,7 +143,7 @@ pub static MEDICATION: SearchParameter = SearchParameter {
     expression: "MedicationRequest.medication as Reference",
     targets: &["Medication"],
     components: &[],
-    extract: extract_medication,
+    extract: Extract::Compiled(extract_medication),
     extractor_hash: 15504264042013489513u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -155,7 +155,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "MedicationRequest.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 14174463693282416828u64,
 };
 /// `priority`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-priority>
@@ -167,7 +167,7 @@ pub static PRIORITY: SearchParameter = SearchParameter {
     expression: "MedicationRequest.priority",
     targets: &[],
     components: &[],
-    extract: extract_priority,
+    extract: Extract::Compiled(extract_priority),
     extractor_hash: 5813322352848716798u64,
 };
 /// `requester`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-requester>
@@ -186,7 +186,7 @@ pub static REQUESTER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_requester,
+    extract: Extract::Compiled(extract_requester),
     extractor_hash: 2447172961876666571u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/medications-status>
@@ -198,7 +198,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MedicationRequest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12702849534591686747u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MedicationRequest-subject>
@@ -210,7 +210,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "MedicationRequest.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 4458634131086006034u64,
 };
 fn extract_authoredon<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `category`: <http://hl7.org/fhir/SearchParameter/MedicationStatement-category>
 pub static CATEGORY: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "MedicationStatement.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 11761548621270760072u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -27,7 +27,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "MedicationStatement.medication as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 15664439367922112502u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/MedicationStatement-context>
@@ -39,7 +39,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "MedicationStatement.context",
     targets: &["EpisodeOfCare", "Encounter"],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 7917509029073646674u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/MedicationStatement-effective>
@@ -51,7 +51,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "MedicationStatement.effective",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 5956205644795844468u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -63,7 +63,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicationStatement.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 16093577151563418894u64,
 };
 /// `medication`: <http://hl7.org/fhir/SearchParameter/medications-medication>
@@ -75,7 +75,7 @@ pub static MEDICATION: SearchParameter = SearchParameter {
     expression: "MedicationStatement.medication as Reference",
     targets: &["Medication"],
     components: &[],
-    extract: extract_medication,
+    extract: Extract::Compiled(extract_medication),
     extractor_hash: 2465515418940234415u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/MedicationStatement-part-of>
@@ -93,7 +93,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
         "MedicationStatement",
     ],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 1036695954324837832u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -105,7 +105,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "MedicationStatement.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 9124686766614255306u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/MedicationStatement-source>
@@ -123,7 +123,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 4136090794821629073u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/medications-status>
@@ -135,7 +135,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MedicationStatement.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 12646362781140804837u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MedicationStatement-subject>
@@ -147,7 +147,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "MedicationStatement.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 5273179222638546537u64,
 };
 fn extract_category<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of MedicinalProduct: <https://hl7.org/fhir/R4/medicinalproduct.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, medicinal_product, primitives};
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/MedicinalProduct-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicinalProduct.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15640815869420500111u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/MedicinalProduct-name>
@@ -26,7 +26,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "MedicinalProduct.name.productName",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 8428794980940617841u64,
 };
 /// `name-language`: <http://hl7.org/fhir/SearchParameter/MedicinalProduct-name-language>
@@ -38,7 +38,7 @@ pub static NAME_LANGUAGE: SearchParameter = SearchParameter {
     expression: "MedicinalProduct.name.countryLanguage.language",
     targets: &[],
     components: &[],
-    extract: extract_name_language,
+    extract: Extract::Compiled(extract_name_language),
     extractor_hash: 7551840354954830019u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of MedicinalProductAuthorization: <https://hl7.org/fhir/R4/medicinalproductauthorization.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `country`: <http://hl7.org/fhir/SearchParameter/MedicinalProductAuthorization-country>
 pub static COUNTRY: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static COUNTRY: SearchParameter = SearchParameter {
     expression: "MedicinalProductAuthorization.country",
     targets: &[],
     components: &[],
-    extract: extract_country,
+    extract: Extract::Compiled(extract_country),
     extractor_hash: 6992734963538229129u64,
 };
 /// `holder`: <http://hl7.org/fhir/SearchParameter/MedicinalProductAuthorization-holder>
@@ -26,7 +26,7 @@ pub static HOLDER: SearchParameter = SearchParameter {
     expression: "MedicinalProductAuthorization.holder",
     targets: &["Organization"],
     components: &[],
-    extract: extract_holder,
+    extract: Extract::Compiled(extract_holder),
     extractor_hash: 12865029718980850853u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/MedicinalProductAuthorization-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicinalProductAuthorization.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 6084317869002273168u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/MedicinalProductAuthorization-status>
@@ -50,7 +50,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MedicinalProductAuthorization.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 7842476619339204900u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MedicinalProductAuthorization-subject>
@@ -62,7 +62,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "MedicinalProductAuthorization.subject",
     targets: &["MedicinalProductPackaged", "MedicinalProduct"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 8493725368929246378u64,
 };
 fn extract_country<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

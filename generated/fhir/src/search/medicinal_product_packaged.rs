@@ -3,7 +3,7 @@
 //! The search parameters of MedicinalProductPackaged: <https://hl7.org/fhir/R4/medicinalproductpackaged.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/MedicinalProductPackaged-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicinalProductPackaged.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 5378773546277346718u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MedicinalProductPackaged-subject>
@@ -26,7 +26,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "MedicinalProductPackaged.subject",
     targets: &["MedicinalProduct"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 15310354522774691830u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of MedicinalProductPharmaceutical: <https://hl7.org/fhir/R4/medicinalproductpharmaceutical.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, medicinal_product_pharmaceutical};
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/MedicinalProductPharmaceutical-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MedicinalProductPharmaceutical.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 17507343399201344594u64,
 };
 /// `route`: <http://hl7.org/fhir/SearchParameter/MedicinalProductPharmaceutical-route>
@@ -26,7 +26,7 @@ pub static ROUTE: SearchParameter = SearchParameter {
     expression: "MedicinalProductPharmaceutical.routeOfAdministration.code",
     targets: &[],
     components: &[],
-    extract: extract_route,
+    extract: Extract::Compiled(extract_route),
     extractor_hash: 7292163732374489672u64,
 };
 /// `target-species`: <http://hl7.org/fhir/SearchParameter/MedicinalProductPharmaceutical-target-species>
@@ -38,7 +38,7 @@ pub static TARGET_SPECIES: SearchParameter = SearchParameter {
     expression: "MedicinalProductPharmaceutical.routeOfAdministration.targetSpecies.code",
     targets: &[],
     components: &[],
-    extract: extract_target_species,
+    extract: Extract::Compiled(extract_target_species),
     extractor_hash: 10545962472497241545u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of MedicinalProductUndesirableEffect: <https://hl7.org/fhir/R4/medicinalproductundesirableeffect.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `subject`: <http://hl7.org/fhir/SearchParameter/MedicinalProductUndesirableEffect-subject>
 pub static SUBJECT: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "MedicinalProductUndesirableEffect.subject",
     targets: &["Medication", "MedicinalProduct"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 3058609399147961716u64,
 };
 fn extract_subject<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

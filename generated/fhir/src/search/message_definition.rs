@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, message_definition, primitives};
 /// `category`: <http://hl7.org/fhir/SearchParameter/MessageDefinition-category>
 pub static CATEGORY: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "MessageDefinition.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 5366030196976928546u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -27,7 +29,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "MessageDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 6065919540642073102u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -39,7 +41,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "MessageDefinition.useContext.value as Quantity | MessageDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 17485267888612795510u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -51,7 +53,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "MessageDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 6621690519847815768u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -68,17 +70,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 8281286550907661822u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -95,17 +97,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 13383304717004158765u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -117,7 +119,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "MessageDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 17535236171792551201u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -129,7 +131,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "MessageDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 7262421379910465191u64,
 };
 /// `event`: <http://hl7.org/fhir/SearchParameter/MessageDefinition-event>
@@ -141,7 +143,7 @@ pub static EVENT: SearchParameter = SearchParameter {
     expression: "MessageDefinition.event",
     targets: &[],
     components: &[],
-    extract: extract_event,
+    extract: Extract::Compiled(extract_event),
     extractor_hash: 3179970613891000922u64,
 };
 /// `focus`: <http://hl7.org/fhir/SearchParameter/MessageDefinition-focus>
@@ -153,7 +155,7 @@ pub static FOCUS: SearchParameter = SearchParameter {
     expression: "MessageDefinition.focus.code",
     targets: &[],
     components: &[],
-    extract: extract_focus,
+    extract: Extract::Compiled(extract_focus),
     extractor_hash: 4815061611652119863u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/conformance-identifier>
@@ -165,7 +167,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MessageDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 13490647622728942842u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -177,7 +179,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "MessageDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 3108621970816274677u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -189,7 +191,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "MessageDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 15316241067827136274u64,
 };
 /// `parent`: <http://hl7.org/fhir/SearchParameter/MessageDefinition-parent>
@@ -201,7 +203,7 @@ pub static PARENT: SearchParameter = SearchParameter {
     expression: "MessageDefinition.parent",
     targets: &["PlanDefinition", "ActivityDefinition"],
     components: &[],
-    extract: extract_parent,
+    extract: Extract::Compiled(extract_parent),
     extractor_hash: 7219095939572033971u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -213,7 +215,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "MessageDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 17807932171810773722u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -225,7 +227,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "MessageDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 10060971379515909948u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -237,7 +239,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "MessageDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 13421841565636512678u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -249,7 +251,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "MessageDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 13655417117069821590u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -261,7 +263,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "MessageDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 2819166920883123702u64,
 };
 fn extract_category<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

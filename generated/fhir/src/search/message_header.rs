@@ -3,7 +3,7 @@
 //! The search parameters of MessageHeader: <https://hl7.org/fhir/R4/messageheader.html#search>
 
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, message_header, primitives};
 /// `author`: <http://hl7.org/fhir/SearchParameter/MessageHeader-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
     expression: "MessageHeader.author",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 13551475986519706531u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/MessageHeader-code>
@@ -26,7 +26,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "MessageHeader.response.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 13777283344803280694u64,
 };
 /// `destination`: <http://hl7.org/fhir/SearchParameter/MessageHeader-destination>
@@ -38,7 +38,7 @@ pub static DESTINATION: SearchParameter = SearchParameter {
     expression: "MessageHeader.destination.name",
     targets: &[],
     components: &[],
-    extract: extract_destination,
+    extract: Extract::Compiled(extract_destination),
     extractor_hash: 14130773931114048069u64,
 };
 /// `destination-uri`: <http://hl7.org/fhir/SearchParameter/MessageHeader-destination-uri>
@@ -50,7 +50,7 @@ pub static DESTINATION_URI: SearchParameter = SearchParameter {
     expression: "MessageHeader.destination.endpoint",
     targets: &[],
     components: &[],
-    extract: extract_destination_uri,
+    extract: Extract::Compiled(extract_destination_uri),
     extractor_hash: 10503746710303003418u64,
 };
 /// `enterer`: <http://hl7.org/fhir/SearchParameter/MessageHeader-enterer>
@@ -62,7 +62,7 @@ pub static ENTERER: SearchParameter = SearchParameter {
     expression: "MessageHeader.enterer",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_enterer,
+    extract: Extract::Compiled(extract_enterer),
     extractor_hash: 1170944398104413015u64,
 };
 /// `event`: <http://hl7.org/fhir/SearchParameter/MessageHeader-event>
@@ -74,7 +74,7 @@ pub static EVENT: SearchParameter = SearchParameter {
     expression: "MessageHeader.event",
     targets: &[],
     components: &[],
-    extract: extract_event,
+    extract: Extract::Compiled(extract_event),
     extractor_hash: 16368978921958211470u64,
 };
 /// `focus`: <http://hl7.org/fhir/SearchParameter/MessageHeader-focus>
@@ -232,7 +232,7 @@ pub static FOCUS: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_focus,
+    extract: Extract::Compiled(extract_focus),
     extractor_hash: 14732536619799780881u64,
 };
 /// `receiver`: <http://hl7.org/fhir/SearchParameter/MessageHeader-receiver>
@@ -244,7 +244,7 @@ pub static RECEIVER: SearchParameter = SearchParameter {
     expression: "MessageHeader.destination.receiver",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_receiver,
+    extract: Extract::Compiled(extract_receiver),
     extractor_hash: 16504708920830845436u64,
 };
 /// `response-id`: <http://hl7.org/fhir/SearchParameter/MessageHeader-response-id>
@@ -256,7 +256,7 @@ pub static RESPONSE_ID: SearchParameter = SearchParameter {
     expression: "MessageHeader.response.identifier",
     targets: &[],
     components: &[],
-    extract: extract_response_id,
+    extract: Extract::Compiled(extract_response_id),
     extractor_hash: 3430642070312725624u64,
 };
 /// `responsible`: <http://hl7.org/fhir/SearchParameter/MessageHeader-responsible>
@@ -268,7 +268,7 @@ pub static RESPONSIBLE: SearchParameter = SearchParameter {
     expression: "MessageHeader.responsible",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_responsible,
+    extract: Extract::Compiled(extract_responsible),
     extractor_hash: 12960315828290257257u64,
 };
 /// `sender`: <http://hl7.org/fhir/SearchParameter/MessageHeader-sender>
@@ -280,7 +280,7 @@ pub static SENDER: SearchParameter = SearchParameter {
     expression: "MessageHeader.sender",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_sender,
+    extract: Extract::Compiled(extract_sender),
     extractor_hash: 583592186480309005u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/MessageHeader-source>
@@ -292,7 +292,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
     expression: "MessageHeader.source.name",
     targets: &[],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 14843992851784964113u64,
 };
 /// `source-uri`: <http://hl7.org/fhir/SearchParameter/MessageHeader-source-uri>
@@ -304,7 +304,7 @@ pub static SOURCE_URI: SearchParameter = SearchParameter {
     expression: "MessageHeader.source.endpoint",
     targets: &[],
     components: &[],
-    extract: extract_source_uri,
+    extract: Extract::Compiled(extract_source_uri),
     extractor_hash: 12562239603929599411u64,
 };
 /// `target`: <http://hl7.org/fhir/SearchParameter/MessageHeader-target>
@@ -316,7 +316,7 @@ pub static TARGET: SearchParameter = SearchParameter {
     expression: "MessageHeader.destination.target",
     targets: &["Device"],
     components: &[],
-    extract: extract_target,
+    extract: Extract::Compiled(extract_target),
     extractor_hash: 13349337250335731705u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

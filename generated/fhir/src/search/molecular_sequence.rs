@@ -3,7 +3,9 @@
 //! The search parameters of MolecularSequence: <https://hl7.org/fhir/R4/molecularsequence.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, molecular_sequence, primitives};
 /// `chromosome`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-chromosome>
 pub static CHROMOSOME: SearchParameter = SearchParameter {
@@ -14,7 +16,7 @@ pub static CHROMOSOME: SearchParameter = SearchParameter {
     expression: "MolecularSequence.referenceSeq.chromosome",
     targets: &[],
     components: &[],
-    extract: extract_chromosome,
+    extract: Extract::Compiled(extract_chromosome),
     extractor_hash: 746250569612070310u64,
 };
 /// `chromosome-variant-coordinate`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-chromosome-variant-coordinate>
@@ -31,24 +33,24 @@ pub static CHROMOSOME_VARIANT_COORDINATE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "%resource.referenceSeq.chromosome",
-            extract: extract_chromosome_variant_coordinate_part_1,
+            extract: Extract::Compiled(extract_chromosome_variant_coordinate_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-variant-start",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "start",
-            extract: extract_chromosome_variant_coordinate_part_2,
+            extract: Extract::Compiled(extract_chromosome_variant_coordinate_part_2),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-variant-end",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "end",
-            extract: extract_chromosome_variant_coordinate_part_3,
+            extract: Extract::Compiled(extract_chromosome_variant_coordinate_part_3),
         },
     ],
-    extract: extract_chromosome_variant_coordinate,
+    extract: Extract::Compiled(extract_chromosome_variant_coordinate),
     extractor_hash: 11771884309591610029u64,
 };
 /// `chromosome-window-coordinate`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-chromosome-window-coordinate>
@@ -65,24 +67,24 @@ pub static CHROMOSOME_WINDOW_COORDINATE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "chromosome",
-            extract: extract_chromosome_window_coordinate_part_1,
+            extract: Extract::Compiled(extract_chromosome_window_coordinate_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-window-start",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "windowStart",
-            extract: extract_chromosome_window_coordinate_part_2,
+            extract: Extract::Compiled(extract_chromosome_window_coordinate_part_2),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-window-end",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "windowEnd",
-            extract: extract_chromosome_window_coordinate_part_3,
+            extract: Extract::Compiled(extract_chromosome_window_coordinate_part_3),
         },
     ],
-    extract: extract_chromosome_window_coordinate,
+    extract: Extract::Compiled(extract_chromosome_window_coordinate),
     extractor_hash: 7274692234070475071u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-identifier>
@@ -94,7 +96,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "MolecularSequence.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 17627565324655021434u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-patient>
@@ -106,7 +108,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "MolecularSequence.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 5464741386942713944u64,
 };
 /// `referenceseqid`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-referenceseqid>
@@ -118,7 +120,7 @@ pub static REFERENCESEQID: SearchParameter = SearchParameter {
     expression: "MolecularSequence.referenceSeq.referenceSeqId",
     targets: &[],
     components: &[],
-    extract: extract_referenceseqid,
+    extract: Extract::Compiled(extract_referenceseqid),
     extractor_hash: 14495962744561764926u64,
 };
 /// `referenceseqid-variant-coordinate`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-referenceseqid-variant-coordinate>
@@ -135,24 +137,24 @@ pub static REFERENCESEQID_VARIANT_COORDINATE: SearchParameter = SearchParameter 
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "%resource.referenceSeq.referenceSeqId",
-            extract: extract_referenceseqid_variant_coordinate_part_1,
+            extract: Extract::Compiled(extract_referenceseqid_variant_coordinate_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-variant-start",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "start",
-            extract: extract_referenceseqid_variant_coordinate_part_2,
+            extract: Extract::Compiled(extract_referenceseqid_variant_coordinate_part_2),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-variant-end",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "end",
-            extract: extract_referenceseqid_variant_coordinate_part_3,
+            extract: Extract::Compiled(extract_referenceseqid_variant_coordinate_part_3),
         },
     ],
-    extract: extract_referenceseqid_variant_coordinate,
+    extract: Extract::Compiled(extract_referenceseqid_variant_coordinate),
     extractor_hash: 5910943235644094282u64,
 };
 /// `referenceseqid-window-coordinate`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-referenceseqid-window-coordinate>
@@ -169,24 +171,24 @@ pub static REFERENCESEQID_WINDOW_COORDINATE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "referenceSeqId",
-            extract: extract_referenceseqid_window_coordinate_part_1,
+            extract: Extract::Compiled(extract_referenceseqid_window_coordinate_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-window-start",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "windowStart",
-            extract: extract_referenceseqid_window_coordinate_part_2,
+            extract: Extract::Compiled(extract_referenceseqid_window_coordinate_part_2),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/MolecularSequence-window-end",
             kind: SearchParameterType::Number,
             targets: &[],
             expression: "windowEnd",
-            extract: extract_referenceseqid_window_coordinate_part_3,
+            extract: Extract::Compiled(extract_referenceseqid_window_coordinate_part_3),
         },
     ],
-    extract: extract_referenceseqid_window_coordinate,
+    extract: Extract::Compiled(extract_referenceseqid_window_coordinate),
     extractor_hash: 7475692183213389054u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-type>
@@ -198,7 +200,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "MolecularSequence.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 7713102478357932677u64,
 };
 /// `variant-end`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-variant-end>
@@ -210,7 +212,7 @@ pub static VARIANT_END: SearchParameter = SearchParameter {
     expression: "MolecularSequence.variant.end",
     targets: &[],
     components: &[],
-    extract: extract_variant_end,
+    extract: Extract::Compiled(extract_variant_end),
     extractor_hash: 2414818325915271818u64,
 };
 /// `variant-start`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-variant-start>
@@ -222,7 +224,7 @@ pub static VARIANT_START: SearchParameter = SearchParameter {
     expression: "MolecularSequence.variant.start",
     targets: &[],
     components: &[],
-    extract: extract_variant_start,
+    extract: Extract::Compiled(extract_variant_start),
     extractor_hash: 9285101635901376220u64,
 };
 /// `window-end`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-window-end>
@@ -234,7 +236,7 @@ pub static WINDOW_END: SearchParameter = SearchParameter {
     expression: "MolecularSequence.referenceSeq.windowEnd",
     targets: &[],
     components: &[],
-    extract: extract_window_end,
+    extract: Extract::Compiled(extract_window_end),
     extractor_hash: 2723974850225423168u64,
 };
 /// `window-start`: <http://hl7.org/fhir/SearchParameter/MolecularSequence-window-start>
@@ -246,7 +248,7 @@ pub static WINDOW_START: SearchParameter = SearchParameter {
     expression: "MolecularSequence.referenceSeq.windowStart",
     targets: &[],
     components: &[],
-    extract: extract_window_start,
+    extract: Extract::Compiled(extract_window_start),
     extractor_hash: 11281295455415344194u64,
 };
 fn extract_chromosome<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

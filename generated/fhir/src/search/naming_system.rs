@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, naming_system, primitives};
 /// `contact`: <http://hl7.org/fhir/SearchParameter/NamingSystem-contact>
 pub static CONTACT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTACT: SearchParameter = SearchParameter {
     expression: "NamingSystem.contact.name",
     targets: &[],
     components: &[],
-    extract: extract_contact,
+    extract: Extract::Compiled(extract_contact),
     extractor_hash: 12933193547846332291u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -27,7 +29,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "NamingSystem.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 11781701688262512059u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -39,7 +41,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "NamingSystem.useContext.value as Quantity | NamingSystem.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 6469246805575906409u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -51,7 +53,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "NamingSystem.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 8170129565730974736u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -68,17 +70,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 17136718382723257098u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -95,17 +97,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 2022954037895205839u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -117,7 +119,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "NamingSystem.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 8809221692215638324u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -129,7 +131,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "NamingSystem.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 2676313509196349912u64,
 };
 /// `id-type`: <http://hl7.org/fhir/SearchParameter/NamingSystem-id-type>
@@ -141,7 +143,7 @@ pub static ID_TYPE: SearchParameter = SearchParameter {
     expression: "NamingSystem.uniqueId.type",
     targets: &[],
     components: &[],
-    extract: extract_id_type,
+    extract: Extract::Compiled(extract_id_type),
     extractor_hash: 14129188332933364101u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -153,7 +155,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "NamingSystem.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 12341007639800547846u64,
 };
 /// `kind`: <http://hl7.org/fhir/SearchParameter/NamingSystem-kind>
@@ -165,7 +167,7 @@ pub static KIND: SearchParameter = SearchParameter {
     expression: "NamingSystem.kind",
     targets: &[],
     components: &[],
-    extract: extract_kind,
+    extract: Extract::Compiled(extract_kind),
     extractor_hash: 1033924869238781429u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -177,7 +179,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "NamingSystem.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 18432307782618051454u64,
 };
 /// `period`: <http://hl7.org/fhir/SearchParameter/NamingSystem-period>
@@ -189,7 +191,7 @@ pub static PERIOD: SearchParameter = SearchParameter {
     expression: "NamingSystem.uniqueId.period",
     targets: &[],
     components: &[],
-    extract: extract_period,
+    extract: Extract::Compiled(extract_period),
     extractor_hash: 11809207499327823521u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -201,7 +203,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "NamingSystem.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 7361639510366437846u64,
 };
 /// `responsible`: <http://hl7.org/fhir/SearchParameter/NamingSystem-responsible>
@@ -213,7 +215,7 @@ pub static RESPONSIBLE: SearchParameter = SearchParameter {
     expression: "NamingSystem.responsible",
     targets: &[],
     components: &[],
-    extract: extract_responsible,
+    extract: Extract::Compiled(extract_responsible),
     extractor_hash: 1158155034524102405u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -225,7 +227,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "NamingSystem.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 6039423010362635041u64,
 };
 /// `telecom`: <http://hl7.org/fhir/SearchParameter/NamingSystem-telecom>
@@ -237,7 +239,7 @@ pub static TELECOM: SearchParameter = SearchParameter {
     expression: "NamingSystem.contact.telecom",
     targets: &[],
     components: &[],
-    extract: extract_telecom,
+    extract: Extract::Compiled(extract_telecom),
     extractor_hash: 13354348398559873635u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/NamingSystem-type>
@@ -249,7 +251,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "NamingSystem.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 102090655752725105u64,
 };
 /// `value`: <http://hl7.org/fhir/SearchParameter/NamingSystem-value>
@@ -261,7 +263,7 @@ pub static VALUE: SearchParameter = SearchParameter {
     expression: "NamingSystem.uniqueId.value",
     targets: &[],
     components: &[],
-    extract: extract_value,
+    extract: Extract::Compiled(extract_value),
     extractor_hash: 14013753272643259334u64,
 };
 fn extract_contact<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of NutritionOrder: <https://hl7.org/fhir/R4/nutritionorder.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, nutrition_order, primitives};
 /// `additive`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-additive>
 pub static ADDITIVE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ADDITIVE: SearchParameter = SearchParameter {
     expression: "NutritionOrder.enteralFormula.additiveType",
     targets: &[],
     components: &[],
-    extract: extract_additive,
+    extract: Extract::Compiled(extract_additive),
     extractor_hash: 6164165807227913751u64,
 };
 /// `datetime`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-datetime>
@@ -26,7 +26,7 @@ pub static DATETIME: SearchParameter = SearchParameter {
     expression: "NutritionOrder.dateTime",
     targets: &[],
     components: &[],
-    extract: extract_datetime,
+    extract: Extract::Compiled(extract_datetime),
     extractor_hash: 8100961412152700539u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -38,7 +38,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "NutritionOrder.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 11988078505901467563u64,
 };
 /// `formula`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-formula>
@@ -50,7 +50,7 @@ pub static FORMULA: SearchParameter = SearchParameter {
     expression: "NutritionOrder.enteralFormula.baseFormulaType",
     targets: &[],
     components: &[],
-    extract: extract_formula,
+    extract: Extract::Compiled(extract_formula),
     extractor_hash: 704250187085534316u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -62,7 +62,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "NutritionOrder.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 76773250658984097u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-instantiates-canonical>
@@ -74,7 +74,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
     expression: "NutritionOrder.instantiatesCanonical",
     targets: &["PlanDefinition", "ActivityDefinition"],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 6857420184168216892u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-instantiates-uri>
@@ -86,7 +86,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "NutritionOrder.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 13429892208553716109u64,
 };
 /// `oraldiet`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-oraldiet>
@@ -98,7 +98,7 @@ pub static ORALDIET: SearchParameter = SearchParameter {
     expression: "NutritionOrder.oralDiet.type",
     targets: &[],
     components: &[],
-    extract: extract_oraldiet,
+    extract: Extract::Compiled(extract_oraldiet),
     extractor_hash: 313258965112412122u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -110,7 +110,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "NutritionOrder.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 13758164562750846466u64,
 };
 /// `provider`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-provider>
@@ -122,7 +122,7 @@ pub static PROVIDER: SearchParameter = SearchParameter {
     expression: "NutritionOrder.orderer",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_provider,
+    extract: Extract::Compiled(extract_provider),
     extractor_hash: 13666418463719530950u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-status>
@@ -134,7 +134,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "NutritionOrder.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 646269863873322855u64,
 };
 /// `supplement`: <http://hl7.org/fhir/SearchParameter/NutritionOrder-supplement>
@@ -146,7 +146,7 @@ pub static SUPPLEMENT: SearchParameter = SearchParameter {
     expression: "NutritionOrder.supplement.type",
     targets: &[],
     components: &[],
-    extract: extract_supplement,
+    extract: Extract::Compiled(extract_supplement),
     extractor_hash: 17839502705315191429u64,
 };
 fn extract_additive<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

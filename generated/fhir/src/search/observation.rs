@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::{distinct, resolves_to};
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, observation, primitives};
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/Observation-based-on>
 pub static BASED_ON: SearchParameter = SearchParameter {
@@ -22,7 +24,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
         "ImmunizationRecommendation",
     ],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 14916130718498412162u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/Observation-category>
@@ -34,7 +36,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Observation.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 10651226542283011144u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -46,7 +48,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Observation.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 11704239206740667762u64,
 };
 /// `code-value-concept`: <http://hl7.org/fhir/SearchParameter/Observation-code-value-concept>
@@ -63,17 +65,17 @@ pub static CODE_VALUE_CONCEPT: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_code_value_concept_part_1,
+            extract: Extract::Compiled(extract_code_value_concept_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-value-concept",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_code_value_concept_part_2,
+            extract: Extract::Compiled(extract_code_value_concept_part_2),
         },
     ],
-    extract: extract_code_value_concept,
+    extract: Extract::Compiled(extract_code_value_concept),
     extractor_hash: 5253707127092735636u64,
 };
 /// `code-value-date`: <http://hl7.org/fhir/SearchParameter/Observation-code-value-date>
@@ -90,17 +92,17 @@ pub static CODE_VALUE_DATE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_code_value_date_part_1,
+            extract: Extract::Compiled(extract_code_value_date_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-value-date",
             kind: SearchParameterType::Date,
             targets: &[],
             expression: "value.as(dateTime) | value.as(Period)",
-            extract: extract_code_value_date_part_2,
+            extract: Extract::Compiled(extract_code_value_date_part_2),
         },
     ],
-    extract: extract_code_value_date,
+    extract: Extract::Compiled(extract_code_value_date),
     extractor_hash: 8111305581660196277u64,
 };
 /// `code-value-quantity`: <http://hl7.org/fhir/SearchParameter/Observation-code-value-quantity>
@@ -117,17 +119,17 @@ pub static CODE_VALUE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_code_value_quantity_part_1,
+            extract: Extract::Compiled(extract_code_value_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-value-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity)",
-            extract: extract_code_value_quantity_part_2,
+            extract: Extract::Compiled(extract_code_value_quantity_part_2),
         },
     ],
-    extract: extract_code_value_quantity,
+    extract: Extract::Compiled(extract_code_value_quantity),
     extractor_hash: 15822339123275847507u64,
 };
 /// `code-value-string`: <http://hl7.org/fhir/SearchParameter/Observation-code-value-string>
@@ -144,17 +146,17 @@ pub static CODE_VALUE_STRING: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_code_value_string_part_1,
+            extract: Extract::Compiled(extract_code_value_string_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-value-string",
             kind: SearchParameterType::String,
             targets: &[],
             expression: "value.as(string)",
-            extract: extract_code_value_string_part_2,
+            extract: Extract::Compiled(extract_code_value_string_part_2),
         },
     ],
-    extract: extract_code_value_string,
+    extract: Extract::Compiled(extract_code_value_string),
     extractor_hash: 15639240508379752037u64,
 };
 /// `combo-code`: <http://hl7.org/fhir/SearchParameter/Observation-combo-code>
@@ -166,7 +168,7 @@ pub static COMBO_CODE: SearchParameter = SearchParameter {
     expression: "Observation.code | Observation.component.code",
     targets: &[],
     components: &[],
-    extract: extract_combo_code,
+    extract: Extract::Compiled(extract_combo_code),
     extractor_hash: 4941731622942173697u64,
 };
 /// `combo-code-value-concept`: <http://hl7.org/fhir/SearchParameter/Observation-combo-code-value-concept>
@@ -183,17 +185,17 @@ pub static COMBO_CODE_VALUE_CONCEPT: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_combo_code_value_concept_part_1,
+            extract: Extract::Compiled(extract_combo_code_value_concept_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-combo-value-concept",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_combo_code_value_concept_part_2,
+            extract: Extract::Compiled(extract_combo_code_value_concept_part_2),
         },
     ],
-    extract: extract_combo_code_value_concept,
+    extract: Extract::Compiled(extract_combo_code_value_concept),
     extractor_hash: 807123652910601433u64,
 };
 /// `combo-code-value-quantity`: <http://hl7.org/fhir/SearchParameter/Observation-combo-code-value-quantity>
@@ -210,17 +212,17 @@ pub static COMBO_CODE_VALUE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_combo_code_value_quantity_part_1,
+            extract: Extract::Compiled(extract_combo_code_value_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-combo-value-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity)",
-            extract: extract_combo_code_value_quantity_part_2,
+            extract: Extract::Compiled(extract_combo_code_value_quantity_part_2),
         },
     ],
-    extract: extract_combo_code_value_quantity,
+    extract: Extract::Compiled(extract_combo_code_value_quantity),
     extractor_hash: 3931415470684888234u64,
 };
 /// `combo-data-absent-reason`: <http://hl7.org/fhir/SearchParameter/Observation-combo-data-absent-reason>
@@ -232,7 +234,7 @@ pub static COMBO_DATA_ABSENT_REASON: SearchParameter = SearchParameter {
     expression: "Observation.dataAbsentReason | Observation.component.dataAbsentReason",
     targets: &[],
     components: &[],
-    extract: extract_combo_data_absent_reason,
+    extract: Extract::Compiled(extract_combo_data_absent_reason),
     extractor_hash: 3717882346498912460u64,
 };
 /// `combo-value-concept`: <http://hl7.org/fhir/SearchParameter/Observation-combo-value-concept>
@@ -244,7 +246,7 @@ pub static COMBO_VALUE_CONCEPT: SearchParameter = SearchParameter {
     expression: "Observation.value as CodeableConcept | Observation.component.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_combo_value_concept,
+    extract: Extract::Compiled(extract_combo_value_concept),
     extractor_hash: 11476539545635653256u64,
 };
 /// `combo-value-quantity`: <http://hl7.org/fhir/SearchParameter/Observation-combo-value-quantity>
@@ -256,7 +258,7 @@ pub static COMBO_VALUE_QUANTITY: SearchParameter = SearchParameter {
     expression: "Observation.value as Quantity | Observation.value as SampledData | Observation.component.value as Quantity | Observation.component.value as SampledData",
     targets: &[],
     components: &[],
-    extract: extract_combo_value_quantity,
+    extract: Extract::Compiled(extract_combo_value_quantity),
     extractor_hash: 8868553884997483974u64,
 };
 /// `component-code`: <http://hl7.org/fhir/SearchParameter/Observation-component-code>
@@ -268,7 +270,7 @@ pub static COMPONENT_CODE: SearchParameter = SearchParameter {
     expression: "Observation.component.code",
     targets: &[],
     components: &[],
-    extract: extract_component_code,
+    extract: Extract::Compiled(extract_component_code),
     extractor_hash: 18062868709860974314u64,
 };
 /// `component-code-value-concept`: <http://hl7.org/fhir/SearchParameter/Observation-component-code-value-concept>
@@ -285,17 +287,17 @@ pub static COMPONENT_CODE_VALUE_CONCEPT: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_component_code_value_concept_part_1,
+            extract: Extract::Compiled(extract_component_code_value_concept_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-component-value-concept",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_component_code_value_concept_part_2,
+            extract: Extract::Compiled(extract_component_code_value_concept_part_2),
         },
     ],
-    extract: extract_component_code_value_concept,
+    extract: Extract::Compiled(extract_component_code_value_concept),
     extractor_hash: 3588021545630523593u64,
 };
 /// `component-code-value-quantity`: <http://hl7.org/fhir/SearchParameter/Observation-component-code-value-quantity>
@@ -312,17 +314,17 @@ pub static COMPONENT_CODE_VALUE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_component_code_value_quantity_part_1,
+            extract: Extract::Compiled(extract_component_code_value_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Observation-component-value-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity)",
-            extract: extract_component_code_value_quantity_part_2,
+            extract: Extract::Compiled(extract_component_code_value_quantity_part_2),
         },
     ],
-    extract: extract_component_code_value_quantity,
+    extract: Extract::Compiled(extract_component_code_value_quantity),
     extractor_hash: 11776503907625966740u64,
 };
 /// `component-data-absent-reason`: <http://hl7.org/fhir/SearchParameter/Observation-component-data-absent-reason>
@@ -334,7 +336,7 @@ pub static COMPONENT_DATA_ABSENT_REASON: SearchParameter = SearchParameter {
     expression: "Observation.component.dataAbsentReason",
     targets: &[],
     components: &[],
-    extract: extract_component_data_absent_reason,
+    extract: Extract::Compiled(extract_component_data_absent_reason),
     extractor_hash: 14901540844584670683u64,
 };
 /// `component-value-concept`: <http://hl7.org/fhir/SearchParameter/Observation-component-value-concept>
@@ -346,7 +348,7 @@ pub static COMPONENT_VALUE_CONCEPT: SearchParameter = SearchParameter {
     expression: "Observation.component.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_component_value_concept,
+    extract: Extract::Compiled(extract_component_value_concept),
     extractor_hash: 12616018174615501228u64,
 };
 /// `component-value-quantity`: <http://hl7.org/fhir/SearchParameter/Observation-component-value-quantity>
@@ -358,7 +360,7 @@ pub static COMPONENT_VALUE_QUANTITY: SearchParameter = SearchParameter {
     expression: "Observation.component.value as Quantity | Observation.component.value as SampledData",
     targets: &[],
     components: &[],
-    extract: extract_component_value_quantity,
+    extract: Extract::Compiled(extract_component_value_quantity),
     extractor_hash: 15598594761292755853u64,
 };
 /// `data-absent-reason`: <http://hl7.org/fhir/SearchParameter/Observation-data-absent-reason>
@@ -370,7 +372,7 @@ pub static DATA_ABSENT_REASON: SearchParameter = SearchParameter {
     expression: "Observation.dataAbsentReason",
     targets: &[],
     components: &[],
-    extract: extract_data_absent_reason,
+    extract: Extract::Compiled(extract_data_absent_reason),
     extractor_hash: 12686247487418298247u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -382,7 +384,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Observation.effective",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 12315664499581997135u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/Observation-derived-from>
@@ -401,7 +403,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "DocumentReference",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 5329480655437754252u64,
 };
 /// `device`: <http://hl7.org/fhir/SearchParameter/Observation-device>
@@ -413,7 +415,7 @@ pub static DEVICE: SearchParameter = SearchParameter {
     expression: "Observation.device",
     targets: &["Device", "DeviceMetric"],
     components: &[],
-    extract: extract_device,
+    extract: Extract::Compiled(extract_device),
     extractor_hash: 3410487618217914603u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -425,7 +427,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Observation.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 11043658945318547474u64,
 };
 /// `focus`: <http://hl7.org/fhir/SearchParameter/Observation-focus>
@@ -583,7 +585,7 @@ pub static FOCUS: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_focus,
+    extract: Extract::Compiled(extract_focus),
     extractor_hash: 3076327118006238385u64,
 };
 /// `has-member`: <http://hl7.org/fhir/SearchParameter/Observation-has-member>
@@ -595,7 +597,7 @@ pub static HAS_MEMBER: SearchParameter = SearchParameter {
     expression: "Observation.hasMember",
     targets: &["Observation", "MolecularSequence", "QuestionnaireResponse"],
     components: &[],
-    extract: extract_has_member,
+    extract: Extract::Compiled(extract_has_member),
     extractor_hash: 17412492752197362147u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -607,7 +609,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Observation.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1294706709227446192u64,
 };
 /// `method`: <http://hl7.org/fhir/SearchParameter/Observation-method>
@@ -619,7 +621,7 @@ pub static METHOD: SearchParameter = SearchParameter {
     expression: "Observation.method",
     targets: &[],
     components: &[],
-    extract: extract_method,
+    extract: Extract::Compiled(extract_method),
     extractor_hash: 17189678307192054074u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/Observation-part-of>
@@ -638,7 +640,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
         "MedicationStatement",
     ],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 8476905610356626511u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -650,7 +652,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Observation.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 16203236538396673996u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/Observation-performer>
@@ -669,7 +671,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 16892442786291919502u64,
 };
 /// `specimen`: <http://hl7.org/fhir/SearchParameter/Observation-specimen>
@@ -681,7 +683,7 @@ pub static SPECIMEN: SearchParameter = SearchParameter {
     expression: "Observation.specimen",
     targets: &["Specimen"],
     components: &[],
-    extract: extract_specimen,
+    extract: Extract::Compiled(extract_specimen),
     extractor_hash: 14995549422992841212u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Observation-status>
@@ -693,7 +695,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Observation.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 17951546383407175121u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Observation-subject>
@@ -705,7 +707,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Observation.subject",
     targets: &["Group", "Device", "Patient", "Location"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 14819497413070780548u64,
 };
 /// `value-concept`: <http://hl7.org/fhir/SearchParameter/Observation-value-concept>
@@ -717,7 +719,7 @@ pub static VALUE_CONCEPT: SearchParameter = SearchParameter {
     expression: "Observation.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_value_concept,
+    extract: Extract::Compiled(extract_value_concept),
     extractor_hash: 3899491108363216466u64,
 };
 /// `value-date`: <http://hl7.org/fhir/SearchParameter/Observation-value-date>
@@ -729,7 +731,7 @@ pub static VALUE_DATE: SearchParameter = SearchParameter {
     expression: "Observation.value as dateTime | Observation.value as Period",
     targets: &[],
     components: &[],
-    extract: extract_value_date,
+    extract: Extract::Compiled(extract_value_date),
     extractor_hash: 3683279602618254947u64,
 };
 /// `value-quantity`: <http://hl7.org/fhir/SearchParameter/Observation-value-quantity>
@@ -741,7 +743,7 @@ pub static VALUE_QUANTITY: SearchParameter = SearchParameter {
     expression: "Observation.value as Quantity | Observation.value as SampledData",
     targets: &[],
     components: &[],
-    extract: extract_value_quantity,
+    extract: Extract::Compiled(extract_value_quantity),
     extractor_hash: 14767261278564318517u64,
 };
 /// `value-string`: <http://hl7.org/fhir/SearchParameter/Observation-value-string>
@@ -753,7 +755,7 @@ pub static VALUE_STRING: SearchParameter = SearchParameter {
     expression: "Observation.value as string | (Observation.value as CodeableConcept).text",
     targets: &[],
     components: &[],
-    extract: extract_value_string,
+    extract: Extract::Compiled(extract_value_string),
     extractor_hash: 17870155398488178606u64,
 };
 fn extract_based_on<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

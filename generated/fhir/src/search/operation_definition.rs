@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `base`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-base>
 pub static BASE: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static BASE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.base",
     targets: &["OperationDefinition"],
     components: &[],
-    extract: extract_base,
+    extract: Extract::Compiled(extract_base),
     extractor_hash: 6814747114164878155u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-code>
@@ -27,7 +29,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 11275821831614961702u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -39,7 +41,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "OperationDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 14369247876356264280u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -51,7 +53,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "OperationDefinition.useContext.value as Quantity | OperationDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 3700247131517064584u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -63,7 +65,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 7661144778249786420u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -80,17 +82,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 9911171234939780453u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -107,17 +109,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 13759656551245323434u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -129,7 +131,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 8812841105967717311u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -141,7 +143,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "OperationDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 16417291398011002857u64,
 };
 /// `input-profile`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-input-profile>
@@ -153,7 +155,7 @@ pub static INPUT_PROFILE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.inputProfile",
     targets: &["StructureDefinition"],
     components: &[],
-    extract: extract_input_profile,
+    extract: Extract::Compiled(extract_input_profile),
     extractor_hash: 1308469879424307836u64,
 };
 /// `instance`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-instance>
@@ -165,7 +167,7 @@ pub static INSTANCE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.instance",
     targets: &[],
     components: &[],
-    extract: extract_instance,
+    extract: Extract::Compiled(extract_instance),
     extractor_hash: 4661559601609530734u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -177,7 +179,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "OperationDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 7584378370727266152u64,
 };
 /// `kind`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-kind>
@@ -189,7 +191,7 @@ pub static KIND: SearchParameter = SearchParameter {
     expression: "OperationDefinition.kind",
     targets: &[],
     components: &[],
-    extract: extract_kind,
+    extract: Extract::Compiled(extract_kind),
     extractor_hash: 13320839224037038557u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -201,7 +203,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "OperationDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 9471016444172677495u64,
 };
 /// `output-profile`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-output-profile>
@@ -213,7 +215,7 @@ pub static OUTPUT_PROFILE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.outputProfile",
     targets: &["StructureDefinition"],
     components: &[],
-    extract: extract_output_profile,
+    extract: Extract::Compiled(extract_output_profile),
     extractor_hash: 15046466526107337151u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -225,7 +227,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "OperationDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 11586147135585454049u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -237,7 +239,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "OperationDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 14781837707261174928u64,
 };
 /// `system`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-system>
@@ -249,7 +251,7 @@ pub static SYSTEM: SearchParameter = SearchParameter {
     expression: "OperationDefinition.system",
     targets: &[],
     components: &[],
-    extract: extract_system,
+    extract: Extract::Compiled(extract_system),
     extractor_hash: 15147483044730524800u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -261,7 +263,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 2942287311153096534u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/OperationDefinition-type>
@@ -273,7 +275,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "OperationDefinition.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 16069182498014684955u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -285,7 +287,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "OperationDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 6263536054824881701u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -297,7 +299,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "OperationDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 14733048471688710840u64,
 };
 fn extract_base<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/Organization-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "Organization.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 1544720306573581181u64,
 };
 /// `address`: <http://hl7.org/fhir/SearchParameter/Organization-address>
@@ -27,7 +27,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "Organization.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 17346011015348496782u64,
 };
 /// `address-city`: <http://hl7.org/fhir/SearchParameter/Organization-address-city>
@@ -39,7 +39,7 @@ pub static ADDRESS_CITY: SearchParameter = SearchParameter {
     expression: "Organization.address.city",
     targets: &[],
     components: &[],
-    extract: extract_address_city,
+    extract: Extract::Compiled(extract_address_city),
     extractor_hash: 5733797986154008503u64,
 };
 /// `address-country`: <http://hl7.org/fhir/SearchParameter/Organization-address-country>
@@ -51,7 +51,7 @@ pub static ADDRESS_COUNTRY: SearchParameter = SearchParameter {
     expression: "Organization.address.country",
     targets: &[],
     components: &[],
-    extract: extract_address_country,
+    extract: Extract::Compiled(extract_address_country),
     extractor_hash: 13300811526894835132u64,
 };
 /// `address-postalcode`: <http://hl7.org/fhir/SearchParameter/Organization-address-postalcode>
@@ -63,7 +63,7 @@ pub static ADDRESS_POSTALCODE: SearchParameter = SearchParameter {
     expression: "Organization.address.postalCode",
     targets: &[],
     components: &[],
-    extract: extract_address_postalcode,
+    extract: Extract::Compiled(extract_address_postalcode),
     extractor_hash: 7419489688601799465u64,
 };
 /// `address-state`: <http://hl7.org/fhir/SearchParameter/Organization-address-state>
@@ -75,7 +75,7 @@ pub static ADDRESS_STATE: SearchParameter = SearchParameter {
     expression: "Organization.address.state",
     targets: &[],
     components: &[],
-    extract: extract_address_state,
+    extract: Extract::Compiled(extract_address_state),
     extractor_hash: 3237635892093613459u64,
 };
 /// `address-use`: <http://hl7.org/fhir/SearchParameter/Organization-address-use>
@@ -87,7 +87,7 @@ pub static ADDRESS_USE: SearchParameter = SearchParameter {
     expression: "Organization.address.use",
     targets: &[],
     components: &[],
-    extract: extract_address_use,
+    extract: Extract::Compiled(extract_address_use),
     extractor_hash: 14399841270359228890u64,
 };
 /// `endpoint`: <http://hl7.org/fhir/SearchParameter/Organization-endpoint>
@@ -99,7 +99,7 @@ pub static ENDPOINT: SearchParameter = SearchParameter {
     expression: "Organization.endpoint",
     targets: &["Endpoint"],
     components: &[],
-    extract: extract_endpoint,
+    extract: Extract::Compiled(extract_endpoint),
     extractor_hash: 13088725006852789715u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Organization-identifier>
@@ -111,7 +111,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Organization.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2422395890011293342u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Organization-name>
@@ -123,7 +123,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Organization.name | Organization.alias",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 678764439679185516u64,
 };
 /// `partof`: <http://hl7.org/fhir/SearchParameter/Organization-partof>
@@ -135,7 +135,7 @@ pub static PARTOF: SearchParameter = SearchParameter {
     expression: "Organization.partOf",
     targets: &["Organization"],
     components: &[],
-    extract: extract_partof,
+    extract: Extract::Compiled(extract_partof),
     extractor_hash: 16068609702890032357u64,
 };
 /// `phonetic`: <http://hl7.org/fhir/SearchParameter/Organization-phonetic>
@@ -147,7 +147,7 @@ pub static PHONETIC: SearchParameter = SearchParameter {
     expression: "Organization.name",
     targets: &[],
     components: &[],
-    extract: extract_phonetic,
+    extract: Extract::Compiled(extract_phonetic),
     extractor_hash: 11554350105086490046u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Organization-type>
@@ -159,7 +159,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Organization.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 16290517047179791514u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of OrganizationAffiliation: <https://hl7.org/fhir/R4/organizationaffiliation.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 583590508349488703u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-date>
@@ -26,7 +26,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 13923224901259511843u64,
 };
 /// `email`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-email>
@@ -38,7 +38,7 @@ pub static EMAIL: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.telecom.where(system = 'email')",
     targets: &[],
     components: &[],
-    extract: extract_email,
+    extract: Extract::Compiled(extract_email),
     extractor_hash: 7572324882378277739u64,
 };
 /// `endpoint`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-endpoint>
@@ -50,7 +50,7 @@ pub static ENDPOINT: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.endpoint",
     targets: &["Endpoint"],
     components: &[],
-    extract: extract_endpoint,
+    extract: Extract::Compiled(extract_endpoint),
     extractor_hash: 18030894149787212952u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-identifier>
@@ -62,7 +62,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15898261746267435975u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-location>
@@ -74,7 +74,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 6391880410022160261u64,
 };
 /// `network`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-network>
@@ -86,7 +86,7 @@ pub static NETWORK: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.network",
     targets: &["Organization"],
     components: &[],
-    extract: extract_network,
+    extract: Extract::Compiled(extract_network),
     extractor_hash: 9873183499828498652u64,
 };
 /// `participating-organization`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-participating-organization>
@@ -98,7 +98,7 @@ pub static PARTICIPATING_ORGANIZATION: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.participatingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_participating_organization,
+    extract: Extract::Compiled(extract_participating_organization),
     extractor_hash: 10877461400839847101u64,
 };
 /// `phone`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-phone>
@@ -110,7 +110,7 @@ pub static PHONE: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.telecom.where(system = 'phone')",
     targets: &[],
     components: &[],
-    extract: extract_phone,
+    extract: Extract::Compiled(extract_phone),
     extractor_hash: 262479998036172687u64,
 };
 /// `primary-organization`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-primary-organization>
@@ -122,7 +122,7 @@ pub static PRIMARY_ORGANIZATION: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.organization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_primary_organization,
+    extract: Extract::Compiled(extract_primary_organization),
     extractor_hash: 3645437536095094931u64,
 };
 /// `role`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-role>
@@ -134,7 +134,7 @@ pub static ROLE: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.code",
     targets: &[],
     components: &[],
-    extract: extract_role,
+    extract: Extract::Compiled(extract_role),
     extractor_hash: 10458097518573934637u64,
 };
 /// `service`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-service>
@@ -146,7 +146,7 @@ pub static SERVICE: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.healthcareService",
     targets: &["HealthcareService"],
     components: &[],
-    extract: extract_service,
+    extract: Extract::Compiled(extract_service),
     extractor_hash: 10767904804234675375u64,
 };
 /// `specialty`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-specialty>
@@ -158,7 +158,7 @@ pub static SPECIALTY: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.specialty",
     targets: &[],
     components: &[],
-    extract: extract_specialty,
+    extract: Extract::Compiled(extract_specialty),
     extractor_hash: 8624924856688394492u64,
 };
 /// `telecom`: <http://hl7.org/fhir/SearchParameter/OrganizationAffiliation-telecom>
@@ -170,7 +170,7 @@ pub static TELECOM: SearchParameter = SearchParameter {
     expression: "OrganizationAffiliation.telecom",
     targets: &[],
     components: &[],
-    extract: extract_telecom,
+    extract: Extract::Compiled(extract_telecom),
     extractor_hash: 6693281843840592595u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -5,7 +5,7 @@
 use vesta_runtime::fhirpath::Value;
 use vesta_runtime::fhirpath::compiled::{and, equal, selected};
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, patient, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/Patient-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -16,7 +16,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "Patient.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 10684783711944020359u64,
 };
 /// `address`: <http://hl7.org/fhir/SearchParameter/individual-address>
@@ -28,7 +28,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "Patient.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 9572371327853865459u64,
 };
 /// `address-city`: <http://hl7.org/fhir/SearchParameter/individual-address-city>
@@ -40,7 +40,7 @@ pub static ADDRESS_CITY: SearchParameter = SearchParameter {
     expression: "Patient.address.city",
     targets: &[],
     components: &[],
-    extract: extract_address_city,
+    extract: Extract::Compiled(extract_address_city),
     extractor_hash: 15944044306362470840u64,
 };
 /// `address-country`: <http://hl7.org/fhir/SearchParameter/individual-address-country>
@@ -52,7 +52,7 @@ pub static ADDRESS_COUNTRY: SearchParameter = SearchParameter {
     expression: "Patient.address.country",
     targets: &[],
     components: &[],
-    extract: extract_address_country,
+    extract: Extract::Compiled(extract_address_country),
     extractor_hash: 2436540418836091953u64,
 };
 /// `address-postalcode`: <http://hl7.org/fhir/SearchParameter/individual-address-postalcode>
@@ -64,7 +64,7 @@ pub static ADDRESS_POSTALCODE: SearchParameter = SearchParameter {
     expression: "Patient.address.postalCode",
     targets: &[],
     components: &[],
-    extract: extract_address_postalcode,
+    extract: Extract::Compiled(extract_address_postalcode),
     extractor_hash: 6857215544473016470u64,
 };
 /// `address-state`: <http://hl7.org/fhir/SearchParameter/individual-address-state>
@@ -76,7 +76,7 @@ pub static ADDRESS_STATE: SearchParameter = SearchParameter {
     expression: "Patient.address.state",
     targets: &[],
     components: &[],
-    extract: extract_address_state,
+    extract: Extract::Compiled(extract_address_state),
     extractor_hash: 6934800339811170888u64,
 };
 /// `address-use`: <http://hl7.org/fhir/SearchParameter/individual-address-use>
@@ -88,7 +88,7 @@ pub static ADDRESS_USE: SearchParameter = SearchParameter {
     expression: "Patient.address.use",
     targets: &[],
     components: &[],
-    extract: extract_address_use,
+    extract: Extract::Compiled(extract_address_use),
     extractor_hash: 2485941925374227468u64,
 };
 /// `birthdate`: <http://hl7.org/fhir/SearchParameter/individual-birthdate>
@@ -100,7 +100,7 @@ pub static BIRTHDATE: SearchParameter = SearchParameter {
     expression: "Patient.birthDate",
     targets: &[],
     components: &[],
-    extract: extract_birthdate,
+    extract: Extract::Compiled(extract_birthdate),
     extractor_hash: 9013786660123889819u64,
 };
 /// `death-date`: <http://hl7.org/fhir/SearchParameter/Patient-death-date>
@@ -112,7 +112,7 @@ pub static DEATH_DATE: SearchParameter = SearchParameter {
     expression: "Patient.deceased as dateTime",
     targets: &[],
     components: &[],
-    extract: extract_death_date,
+    extract: Extract::Compiled(extract_death_date),
     extractor_hash: 14505684429669918551u64,
 };
 /// `deceased`: <http://hl7.org/fhir/SearchParameter/Patient-deceased>
@@ -124,7 +124,7 @@ pub static DECEASED: SearchParameter = SearchParameter {
     expression: "Patient.deceased.exists() and Patient.deceased != false",
     targets: &[],
     components: &[],
-    extract: extract_deceased,
+    extract: Extract::Compiled(extract_deceased),
     extractor_hash: 5113489750496577629u64,
 };
 /// `email`: <http://hl7.org/fhir/SearchParameter/individual-email>
@@ -136,7 +136,7 @@ pub static EMAIL: SearchParameter = SearchParameter {
     expression: "Patient.telecom.where(system = 'email')",
     targets: &[],
     components: &[],
-    extract: extract_email,
+    extract: Extract::Compiled(extract_email),
     extractor_hash: 5002163124697470980u64,
 };
 /// `family`: <http://hl7.org/fhir/SearchParameter/individual-family>
@@ -148,7 +148,7 @@ pub static FAMILY: SearchParameter = SearchParameter {
     expression: "Patient.name.family",
     targets: &[],
     components: &[],
-    extract: extract_family,
+    extract: Extract::Compiled(extract_family),
     extractor_hash: 2481887659543688284u64,
 };
 /// `gender`: <http://hl7.org/fhir/SearchParameter/individual-gender>
@@ -160,7 +160,7 @@ pub static GENDER: SearchParameter = SearchParameter {
     expression: "Patient.gender",
     targets: &[],
     components: &[],
-    extract: extract_gender,
+    extract: Extract::Compiled(extract_gender),
     extractor_hash: 13713409305378053795u64,
 };
 /// `general-practitioner`: <http://hl7.org/fhir/SearchParameter/Patient-general-practitioner>
@@ -172,7 +172,7 @@ pub static GENERAL_PRACTITIONER: SearchParameter = SearchParameter {
     expression: "Patient.generalPractitioner",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_general_practitioner,
+    extract: Extract::Compiled(extract_general_practitioner),
     extractor_hash: 12169599452164851314u64,
 };
 /// `given`: <http://hl7.org/fhir/SearchParameter/individual-given>
@@ -184,7 +184,7 @@ pub static GIVEN: SearchParameter = SearchParameter {
     expression: "Patient.name.given",
     targets: &[],
     components: &[],
-    extract: extract_given,
+    extract: Extract::Compiled(extract_given),
     extractor_hash: 6362448615376067492u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Patient-identifier>
@@ -196,7 +196,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Patient.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 10751171319990512376u64,
 };
 /// `language`: <http://hl7.org/fhir/SearchParameter/Patient-language>
@@ -208,7 +208,7 @@ pub static LANGUAGE: SearchParameter = SearchParameter {
     expression: "Patient.communication.language",
     targets: &[],
     components: &[],
-    extract: extract_language,
+    extract: Extract::Compiled(extract_language),
     extractor_hash: 15651640966716485881u64,
 };
 /// `link`: <http://hl7.org/fhir/SearchParameter/Patient-link>
@@ -220,7 +220,7 @@ pub static LINK: SearchParameter = SearchParameter {
     expression: "Patient.link.other",
     targets: &["Patient", "RelatedPerson"],
     components: &[],
-    extract: extract_link,
+    extract: Extract::Compiled(extract_link),
     extractor_hash: 12772573946437436899u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Patient-name>
@@ -232,7 +232,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Patient.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 16255284188543391648u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/Patient-organization>
@@ -244,7 +244,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "Patient.managingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 17131733225958657742u64,
 };
 /// `phone`: <http://hl7.org/fhir/SearchParameter/individual-phone>
@@ -256,7 +256,7 @@ pub static PHONE: SearchParameter = SearchParameter {
     expression: "Patient.telecom.where(system = 'phone')",
     targets: &[],
     components: &[],
-    extract: extract_phone,
+    extract: Extract::Compiled(extract_phone),
     extractor_hash: 11622997128422634526u64,
 };
 /// `phonetic`: <http://hl7.org/fhir/SearchParameter/individual-phonetic>
@@ -268,7 +268,7 @@ pub static PHONETIC: SearchParameter = SearchParameter {
     expression: "Patient.name",
     targets: &[],
     components: &[],
-    extract: extract_phonetic,
+    extract: Extract::Compiled(extract_phonetic),
     extractor_hash: 16255284188543391648u64,
 };
 /// `telecom`: <http://hl7.org/fhir/SearchParameter/individual-telecom>
@@ -280,7 +280,7 @@ pub static TELECOM: SearchParameter = SearchParameter {
     expression: "Patient.telecom",
     targets: &[],
     components: &[],
-    extract: extract_telecom,
+    extract: Extract::Compiled(extract_telecom),
     extractor_hash: 1231436595733295395u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of PaymentNotice: <https://hl7.org/fhir/R4/paymentnotice.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `created`: <http://hl7.org/fhir/SearchParameter/PaymentNotice-created>
 pub static CREATED: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "PaymentNotice.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 2316462061812079488u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/PaymentNotice-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "PaymentNotice.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 16076953987299059744u64,
 };
 /// `payment-status`: <http://hl7.org/fhir/SearchParameter/PaymentNotice-payment-status>
@@ -38,7 +38,7 @@ pub static PAYMENT_STATUS: SearchParameter = SearchParameter {
     expression: "PaymentNotice.paymentStatus",
     targets: &[],
     components: &[],
-    extract: extract_payment_status,
+    extract: Extract::Compiled(extract_payment_status),
     extractor_hash: 8247309766138740926u64,
 };
 /// `provider`: <http://hl7.org/fhir/SearchParameter/PaymentNotice-provider>
@@ -50,7 +50,7 @@ pub static PROVIDER: SearchParameter = SearchParameter {
     expression: "PaymentNotice.provider",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_provider,
+    extract: Extract::Compiled(extract_provider),
     extractor_hash: 10009505580487702620u64,
 };
 /// `request`: <http://hl7.org/fhir/SearchParameter/PaymentNotice-request>
@@ -208,7 +208,7 @@ pub static REQUEST: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_request,
+    extract: Extract::Compiled(extract_request),
     extractor_hash: 13477034089730610972u64,
 };
 /// `response`: <http://hl7.org/fhir/SearchParameter/PaymentNotice-response>
@@ -366,7 +366,7 @@ pub static RESPONSE: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_response,
+    extract: Extract::Compiled(extract_response),
     extractor_hash: 14829569426898663515u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/PaymentNotice-status>
@@ -378,7 +378,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "PaymentNotice.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 13289115824628677345u64,
 };
 fn extract_created<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of PaymentReconciliation: <https://hl7.org/fhir/R4/paymentreconciliation.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `created`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-created>
 pub static CREATED: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CREATED: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.created",
     targets: &[],
     components: &[],
-    extract: extract_created,
+    extract: Extract::Compiled(extract_created),
     extractor_hash: 16198974069426231233u64,
 };
 /// `disposition`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-disposition>
@@ -26,7 +26,7 @@ pub static DISPOSITION: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.disposition",
     targets: &[],
     components: &[],
-    extract: extract_disposition,
+    extract: Extract::Compiled(extract_disposition),
     extractor_hash: 13051990141211432074u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 5604651908409046657u64,
 };
 /// `outcome`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-outcome>
@@ -50,7 +50,7 @@ pub static OUTCOME: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.outcome",
     targets: &[],
     components: &[],
-    extract: extract_outcome,
+    extract: Extract::Compiled(extract_outcome),
     extractor_hash: 12886207015714902070u64,
 };
 /// `payment-issuer`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-payment-issuer>
@@ -62,7 +62,7 @@ pub static PAYMENT_ISSUER: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.paymentIssuer",
     targets: &["Organization"],
     components: &[],
-    extract: extract_payment_issuer,
+    extract: Extract::Compiled(extract_payment_issuer),
     extractor_hash: 18000730553705208098u64,
 };
 /// `request`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-request>
@@ -74,7 +74,7 @@ pub static REQUEST: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.request",
     targets: &["Task"],
     components: &[],
-    extract: extract_request,
+    extract: Extract::Compiled(extract_request),
     extractor_hash: 561118535257640339u64,
 };
 /// `requestor`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-requestor>
@@ -86,7 +86,7 @@ pub static REQUESTOR: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.requestor",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_requestor,
+    extract: Extract::Compiled(extract_requestor),
     extractor_hash: 2518243665897446168u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/PaymentReconciliation-status>
@@ -98,7 +98,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "PaymentReconciliation.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 1958980193731242945u64,
 };
 fn extract_created<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

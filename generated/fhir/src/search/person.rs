@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, person, primitives};
 /// `address`: <http://hl7.org/fhir/SearchParameter/individual-address>
 pub static ADDRESS: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "Person.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 9439649990982617201u64,
 };
 /// `address-city`: <http://hl7.org/fhir/SearchParameter/individual-address-city>
@@ -27,7 +27,7 @@ pub static ADDRESS_CITY: SearchParameter = SearchParameter {
     expression: "Person.address.city",
     targets: &[],
     components: &[],
-    extract: extract_address_city,
+    extract: Extract::Compiled(extract_address_city),
     extractor_hash: 11781253542503118806u64,
 };
 /// `address-country`: <http://hl7.org/fhir/SearchParameter/individual-address-country>
@@ -39,7 +39,7 @@ pub static ADDRESS_COUNTRY: SearchParameter = SearchParameter {
     expression: "Person.address.country",
     targets: &[],
     components: &[],
-    extract: extract_address_country,
+    extract: Extract::Compiled(extract_address_country),
     extractor_hash: 6387019708086415418u64,
 };
 /// `address-postalcode`: <http://hl7.org/fhir/SearchParameter/individual-address-postalcode>
@@ -51,7 +51,7 @@ pub static ADDRESS_POSTALCODE: SearchParameter = SearchParameter {
     expression: "Person.address.postalCode",
     targets: &[],
     components: &[],
-    extract: extract_address_postalcode,
+    extract: Extract::Compiled(extract_address_postalcode),
     extractor_hash: 2007657318655385460u64,
 };
 /// `address-state`: <http://hl7.org/fhir/SearchParameter/individual-address-state>
@@ -63,7 +63,7 @@ pub static ADDRESS_STATE: SearchParameter = SearchParameter {
     expression: "Person.address.state",
     targets: &[],
     components: &[],
-    extract: extract_address_state,
+    extract: Extract::Compiled(extract_address_state),
     extractor_hash: 13424672495024665932u64,
 };
 /// `address-use`: <http://hl7.org/fhir/SearchParameter/individual-address-use>
@@ -75,7 +75,7 @@ pub static ADDRESS_USE: SearchParameter = SearchParameter {
     expression: "Person.address.use",
     targets: &[],
     components: &[],
-    extract: extract_address_use,
+    extract: Extract::Compiled(extract_address_use),
     extractor_hash: 1035403736392246349u64,
 };
 /// `birthdate`: <http://hl7.org/fhir/SearchParameter/individual-birthdate>
@@ -87,7 +87,7 @@ pub static BIRTHDATE: SearchParameter = SearchParameter {
     expression: "Person.birthDate",
     targets: &[],
     components: &[],
-    extract: extract_birthdate,
+    extract: Extract::Compiled(extract_birthdate),
     extractor_hash: 7538142230508139446u64,
 };
 /// `email`: <http://hl7.org/fhir/SearchParameter/individual-email>
@@ -99,7 +99,7 @@ pub static EMAIL: SearchParameter = SearchParameter {
     expression: "Person.telecom.where(system = 'email')",
     targets: &[],
     components: &[],
-    extract: extract_email,
+    extract: Extract::Compiled(extract_email),
     extractor_hash: 71706329445784911u64,
 };
 /// `gender`: <http://hl7.org/fhir/SearchParameter/individual-gender>
@@ -111,7 +111,7 @@ pub static GENDER: SearchParameter = SearchParameter {
     expression: "Person.gender",
     targets: &[],
     components: &[],
-    extract: extract_gender,
+    extract: Extract::Compiled(extract_gender),
     extractor_hash: 17836429547339426629u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Person-identifier>
@@ -123,7 +123,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Person.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11534989307426601758u64,
 };
 /// `link`: <http://hl7.org/fhir/SearchParameter/Person-link>
@@ -135,7 +135,7 @@ pub static LINK: SearchParameter = SearchParameter {
     expression: "Person.link.target",
     targets: &["Practitioner", "Patient", "Person", "RelatedPerson"],
     components: &[],
-    extract: extract_link,
+    extract: Extract::Compiled(extract_link),
     extractor_hash: 6060165314138259679u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Person-name>
@@ -147,7 +147,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Person.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 7527247723082500432u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/Person-organization>
@@ -159,7 +159,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "Person.managingOrganization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 749134826151682866u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Person-patient>
@@ -171,7 +171,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Person.link.target.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 13097810136999017135u64,
 };
 /// `phone`: <http://hl7.org/fhir/SearchParameter/individual-phone>
@@ -183,7 +183,7 @@ pub static PHONE: SearchParameter = SearchParameter {
     expression: "Person.telecom.where(system = 'phone')",
     targets: &[],
     components: &[],
-    extract: extract_phone,
+    extract: Extract::Compiled(extract_phone),
     extractor_hash: 18285988799462174830u64,
 };
 /// `phonetic`: <http://hl7.org/fhir/SearchParameter/individual-phonetic>
@@ -195,7 +195,7 @@ pub static PHONETIC: SearchParameter = SearchParameter {
     expression: "Person.name",
     targets: &[],
     components: &[],
-    extract: extract_phonetic,
+    extract: Extract::Compiled(extract_phonetic),
     extractor_hash: 7527247723082500432u64,
 };
 /// `practitioner`: <http://hl7.org/fhir/SearchParameter/Person-practitioner>
@@ -207,7 +207,7 @@ pub static PRACTITIONER: SearchParameter = SearchParameter {
     expression: "Person.link.target.where(resolve() is Practitioner)",
     targets: &["Practitioner"],
     components: &[],
-    extract: extract_practitioner,
+    extract: Extract::Compiled(extract_practitioner),
     extractor_hash: 16006435769655070930u64,
 };
 /// `relatedperson`: <http://hl7.org/fhir/SearchParameter/Person-relatedperson>
@@ -219,7 +219,7 @@ pub static RELATEDPERSON: SearchParameter = SearchParameter {
     expression: "Person.link.target.where(resolve() is RelatedPerson)",
     targets: &["RelatedPerson"],
     components: &[],
-    extract: extract_relatedperson,
+    extract: Extract::Compiled(extract_relatedperson),
     extractor_hash: 15526928743376676599u64,
 };
 /// `telecom`: <http://hl7.org/fhir/SearchParameter/individual-telecom>
@@ -231,7 +231,7 @@ pub static TELECOM: SearchParameter = SearchParameter {
     expression: "Person.telecom",
     targets: &[],
     components: &[],
-    extract: extract_telecom,
+    extract: Extract::Compiled(extract_telecom),
     extractor_hash: 14690844187633071934u64,
 };
 fn extract_address<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

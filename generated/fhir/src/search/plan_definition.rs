@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, plan_definition, primitives};
 /// `composed-of`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-composed-of>
 pub static COMPOSED_OF: SearchParameter = SearchParameter {
@@ -161,7 +163,7 @@ pub static COMPOSED_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_composed_of,
+    extract: Extract::Compiled(extract_composed_of),
     extractor_hash: 345592481702240913u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-context>
@@ -173,7 +175,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "PlanDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 708099466203428201u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-context-quantity>
@@ -185,7 +187,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "PlanDefinition.useContext.value as Quantity | PlanDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 16165230147721256436u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-context-type>
@@ -197,7 +199,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "PlanDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 16732143193989953673u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-context-type-quantity>
@@ -214,17 +216,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/PlanDefinition-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 13438170384162369648u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-context-type-value>
@@ -241,17 +243,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/PlanDefinition-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 9769726102673295367u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-date>
@@ -263,7 +265,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "PlanDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 7432025359409334406u64,
 };
 /// `definition`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-definition>
@@ -275,7 +277,7 @@ pub static DEFINITION: SearchParameter = SearchParameter {
     expression: "PlanDefinition.action.definition",
     targets: &["Questionnaire", "PlanDefinition", "ActivityDefinition"],
     components: &[],
-    extract: extract_definition,
+    extract: Extract::Compiled(extract_definition),
     extractor_hash: 2074683676890348728u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-depends-on>
@@ -433,7 +435,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 9818649425044532940u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-derived-from>
@@ -591,7 +593,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 328139285357550436u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-description>
@@ -603,7 +605,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "PlanDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 18034638997530774928u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-effective>
@@ -615,7 +617,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "PlanDefinition.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 3532765328344672486u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-identifier>
@@ -627,7 +629,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "PlanDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15287628173546460984u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-jurisdiction>
@@ -639,7 +641,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "PlanDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 7691484902933180013u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-name>
@@ -651,7 +653,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "PlanDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 8172248711652974851u64,
 };
 /// `predecessor`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-predecessor>
@@ -809,7 +811,7 @@ pub static PREDECESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_predecessor,
+    extract: Extract::Compiled(extract_predecessor),
     extractor_hash: 14638954110306225112u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-publisher>
@@ -821,7 +823,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "PlanDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 10879069811371743184u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-status>
@@ -833,7 +835,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "PlanDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 18391998796466359372u64,
 };
 /// `successor`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-successor>
@@ -991,7 +993,7 @@ pub static SUCCESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_successor,
+    extract: Extract::Compiled(extract_successor),
     extractor_hash: 7867749845543588883u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-title>
@@ -1003,7 +1005,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "PlanDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 9574775045281676429u64,
 };
 /// `topic`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-topic>
@@ -1015,7 +1017,7 @@ pub static TOPIC: SearchParameter = SearchParameter {
     expression: "PlanDefinition.topic",
     targets: &[],
     components: &[],
-    extract: extract_topic,
+    extract: Extract::Compiled(extract_topic),
     extractor_hash: 469966863862906713u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-type>
@@ -1027,7 +1029,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "PlanDefinition.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 9278353986003931465u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-url>
@@ -1039,7 +1041,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "PlanDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 5479571456469876640u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/PlanDefinition-version>
@@ -1051,7 +1053,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "PlanDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 12469216746986603850u64,
 };
 fn extract_composed_of<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

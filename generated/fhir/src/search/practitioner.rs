@@ -3,7 +3,7 @@
 //! The search parameters of Practitioner: <https://hl7.org/fhir/R4/practitioner.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/Practitioner-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "Practitioner.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 15743636378281710213u64,
 };
 /// `address`: <http://hl7.org/fhir/SearchParameter/individual-address>
@@ -26,7 +26,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "Practitioner.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 17352541677658638937u64,
 };
 /// `address-city`: <http://hl7.org/fhir/SearchParameter/individual-address-city>
@@ -38,7 +38,7 @@ pub static ADDRESS_CITY: SearchParameter = SearchParameter {
     expression: "Practitioner.address.city",
     targets: &[],
     components: &[],
-    extract: extract_address_city,
+    extract: Extract::Compiled(extract_address_city),
     extractor_hash: 13837463265451900730u64,
 };
 /// `address-country`: <http://hl7.org/fhir/SearchParameter/individual-address-country>
@@ -50,7 +50,7 @@ pub static ADDRESS_COUNTRY: SearchParameter = SearchParameter {
     expression: "Practitioner.address.country",
     targets: &[],
     components: &[],
-    extract: extract_address_country,
+    extract: Extract::Compiled(extract_address_country),
     extractor_hash: 10392310132123089349u64,
 };
 /// `address-postalcode`: <http://hl7.org/fhir/SearchParameter/individual-address-postalcode>
@@ -62,7 +62,7 @@ pub static ADDRESS_POSTALCODE: SearchParameter = SearchParameter {
     expression: "Practitioner.address.postalCode",
     targets: &[],
     components: &[],
-    extract: extract_address_postalcode,
+    extract: Extract::Compiled(extract_address_postalcode),
     extractor_hash: 10982519570491433310u64,
 };
 /// `address-state`: <http://hl7.org/fhir/SearchParameter/individual-address-state>
@@ -74,7 +74,7 @@ pub static ADDRESS_STATE: SearchParameter = SearchParameter {
     expression: "Practitioner.address.state",
     targets: &[],
     components: &[],
-    extract: extract_address_state,
+    extract: Extract::Compiled(extract_address_state),
     extractor_hash: 17170304588053444901u64,
 };
 /// `address-use`: <http://hl7.org/fhir/SearchParameter/individual-address-use>
@@ -86,7 +86,7 @@ pub static ADDRESS_USE: SearchParameter = SearchParameter {
     expression: "Practitioner.address.use",
     targets: &[],
     components: &[],
-    extract: extract_address_use,
+    extract: Extract::Compiled(extract_address_use),
     extractor_hash: 15666576354488935451u64,
 };
 /// `communication`: <http://hl7.org/fhir/SearchParameter/Practitioner-communication>
@@ -98,7 +98,7 @@ pub static COMMUNICATION: SearchParameter = SearchParameter {
     expression: "Practitioner.communication",
     targets: &[],
     components: &[],
-    extract: extract_communication,
+    extract: Extract::Compiled(extract_communication),
     extractor_hash: 8933603148406527078u64,
 };
 /// `email`: <http://hl7.org/fhir/SearchParameter/individual-email>
@@ -110,7 +110,7 @@ pub static EMAIL: SearchParameter = SearchParameter {
     expression: "Practitioner.telecom.where(system = 'email')",
     targets: &[],
     components: &[],
-    extract: extract_email,
+    extract: Extract::Compiled(extract_email),
     extractor_hash: 14848425577699571282u64,
 };
 /// `family`: <http://hl7.org/fhir/SearchParameter/individual-family>
@@ -122,7 +122,7 @@ pub static FAMILY: SearchParameter = SearchParameter {
     expression: "Practitioner.name.family",
     targets: &[],
     components: &[],
-    extract: extract_family,
+    extract: Extract::Compiled(extract_family),
     extractor_hash: 14279154261602863636u64,
 };
 /// `gender`: <http://hl7.org/fhir/SearchParameter/individual-gender>
@@ -134,7 +134,7 @@ pub static GENDER: SearchParameter = SearchParameter {
     expression: "Practitioner.gender",
     targets: &[],
     components: &[],
-    extract: extract_gender,
+    extract: Extract::Compiled(extract_gender),
     extractor_hash: 16802009153901858105u64,
 };
 /// `given`: <http://hl7.org/fhir/SearchParameter/individual-given>
@@ -146,7 +146,7 @@ pub static GIVEN: SearchParameter = SearchParameter {
     expression: "Practitioner.name.given",
     targets: &[],
     components: &[],
-    extract: extract_given,
+    extract: Extract::Compiled(extract_given),
     extractor_hash: 9294589830309247162u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Practitioner-identifier>
@@ -158,7 +158,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Practitioner.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 14043725543405754846u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Practitioner-name>
@@ -170,7 +170,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Practitioner.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 12332960506505553378u64,
 };
 /// `phone`: <http://hl7.org/fhir/SearchParameter/individual-phone>
@@ -182,7 +182,7 @@ pub static PHONE: SearchParameter = SearchParameter {
     expression: "Practitioner.telecom.where(system = 'phone')",
     targets: &[],
     components: &[],
-    extract: extract_phone,
+    extract: Extract::Compiled(extract_phone),
     extractor_hash: 4274578356433541444u64,
 };
 /// `phonetic`: <http://hl7.org/fhir/SearchParameter/individual-phonetic>
@@ -194,7 +194,7 @@ pub static PHONETIC: SearchParameter = SearchParameter {
     expression: "Practitioner.name",
     targets: &[],
     components: &[],
-    extract: extract_phonetic,
+    extract: Extract::Compiled(extract_phonetic),
     extractor_hash: 12332960506505553378u64,
 };
 /// `telecom`: <http://hl7.org/fhir/SearchParameter/individual-telecom>
@@ -206,7 +206,7 @@ pub static TELECOM: SearchParameter = SearchParameter {
     expression: "Practitioner.telecom",
     targets: &[],
     components: &[],
-    extract: extract_telecom,
+    extract: Extract::Compiled(extract_telecom),
     extractor_hash: 17430603765680488422u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

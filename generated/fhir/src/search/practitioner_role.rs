@@ -3,7 +3,7 @@
 //! The search parameters of PractitionerRole: <https://hl7.org/fhir/R4/practitionerrole.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "PractitionerRole.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 5176613025877287508u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-date>
@@ -26,7 +26,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "PractitionerRole.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 14007275646633181112u64,
 };
 /// `email`: <http://hl7.org/fhir/SearchParameter/individual-email>
@@ -38,7 +38,7 @@ pub static EMAIL: SearchParameter = SearchParameter {
     expression: "PractitionerRole.telecom.where(system = 'email')",
     targets: &[],
     components: &[],
-    extract: extract_email,
+    extract: Extract::Compiled(extract_email),
     extractor_hash: 14254921041810691191u64,
 };
 /// `endpoint`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-endpoint>
@@ -50,7 +50,7 @@ pub static ENDPOINT: SearchParameter = SearchParameter {
     expression: "PractitionerRole.endpoint",
     targets: &["Endpoint"],
     components: &[],
-    extract: extract_endpoint,
+    extract: Extract::Compiled(extract_endpoint),
     extractor_hash: 7895992229144785497u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-identifier>
@@ -62,7 +62,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "PractitionerRole.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 13798195174951451484u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-location>
@@ -74,7 +74,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "PractitionerRole.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 16227651221260292333u64,
 };
 /// `organization`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-organization>
@@ -86,7 +86,7 @@ pub static ORGANIZATION: SearchParameter = SearchParameter {
     expression: "PractitionerRole.organization",
     targets: &["Organization"],
     components: &[],
-    extract: extract_organization,
+    extract: Extract::Compiled(extract_organization),
     extractor_hash: 147224996406874898u64,
 };
 /// `phone`: <http://hl7.org/fhir/SearchParameter/individual-phone>
@@ -98,7 +98,7 @@ pub static PHONE: SearchParameter = SearchParameter {
     expression: "PractitionerRole.telecom.where(system = 'phone')",
     targets: &[],
     components: &[],
-    extract: extract_phone,
+    extract: Extract::Compiled(extract_phone),
     extractor_hash: 17983385755344886065u64,
 };
 /// `practitioner`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-practitioner>
@@ -110,7 +110,7 @@ pub static PRACTITIONER: SearchParameter = SearchParameter {
     expression: "PractitionerRole.practitioner",
     targets: &["Practitioner"],
     components: &[],
-    extract: extract_practitioner,
+    extract: Extract::Compiled(extract_practitioner),
     extractor_hash: 15144209501018893672u64,
 };
 /// `role`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-role>
@@ -122,7 +122,7 @@ pub static ROLE: SearchParameter = SearchParameter {
     expression: "PractitionerRole.code",
     targets: &[],
     components: &[],
-    extract: extract_role,
+    extract: Extract::Compiled(extract_role),
     extractor_hash: 6455352502911122993u64,
 };
 /// `service`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-service>
@@ -134,7 +134,7 @@ pub static SERVICE: SearchParameter = SearchParameter {
     expression: "PractitionerRole.healthcareService",
     targets: &["HealthcareService"],
     components: &[],
-    extract: extract_service,
+    extract: Extract::Compiled(extract_service),
     extractor_hash: 12993604484392090148u64,
 };
 /// `specialty`: <http://hl7.org/fhir/SearchParameter/PractitionerRole-specialty>
@@ -146,7 +146,7 @@ pub static SPECIALTY: SearchParameter = SearchParameter {
     expression: "PractitionerRole.specialty",
     targets: &[],
     components: &[],
-    extract: extract_specialty,
+    extract: Extract::Compiled(extract_specialty),
     extractor_hash: 14244115621476418734u64,
 };
 /// `telecom`: <http://hl7.org/fhir/SearchParameter/individual-telecom>
@@ -158,7 +158,7 @@ pub static TELECOM: SearchParameter = SearchParameter {
     expression: "PractitionerRole.telecom",
     targets: &[],
     components: &[],
-    extract: extract_telecom,
+    extract: Extract::Compiled(extract_telecom),
     extractor_hash: 11036391977005441182u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

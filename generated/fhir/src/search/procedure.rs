@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, procedure};
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/Procedure-based-on>
 pub static BASED_ON: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
     expression: "Procedure.basedOn",
     targets: &["CarePlan", "ServiceRequest"],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 6177271490594783537u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/Procedure-category>
@@ -27,7 +27,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Procedure.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 10678583576401896691u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -39,7 +39,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Procedure.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 9952018558397326318u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -51,7 +51,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Procedure.performed",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 5283775585922670213u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -63,7 +63,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Procedure.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 7485239953418494785u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -75,7 +75,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Procedure.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2573040642979218754u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/Procedure-instantiates-canonical>
@@ -93,7 +93,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
         "ActivityDefinition",
     ],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 16401674306112101198u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/Procedure-instantiates-uri>
@@ -105,7 +105,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "Procedure.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 2129957030754599842u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/Procedure-location>
@@ -117,7 +117,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "Procedure.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 10131032961251099021u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/Procedure-part-of>
@@ -129,7 +129,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
     expression: "Procedure.partOf",
     targets: &["Observation", "Procedure", "MedicationAdministration"],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 9913481587958192221u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -141,7 +141,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Procedure.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 4296835143251029795u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/Procedure-performer>
@@ -160,7 +160,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 12692795727614322833u64,
 };
 /// `reason-code`: <http://hl7.org/fhir/SearchParameter/Procedure-reason-code>
@@ -172,7 +172,7 @@ pub static REASON_CODE: SearchParameter = SearchParameter {
     expression: "Procedure.reasonCode",
     targets: &[],
     components: &[],
-    extract: extract_reason_code,
+    extract: Extract::Compiled(extract_reason_code),
     extractor_hash: 15639946151453132684u64,
 };
 /// `reason-reference`: <http://hl7.org/fhir/SearchParameter/Procedure-reason-reference>
@@ -190,7 +190,7 @@ pub static REASON_REFERENCE: SearchParameter = SearchParameter {
         "DocumentReference",
     ],
     components: &[],
-    extract: extract_reason_reference,
+    extract: Extract::Compiled(extract_reason_reference),
     extractor_hash: 14362798735926396282u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Procedure-status>
@@ -202,7 +202,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Procedure.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 6105467373941347793u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Procedure-subject>
@@ -214,7 +214,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Procedure.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 12114581316957672991u64,
 };
 fn extract_based_on<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

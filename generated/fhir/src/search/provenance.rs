@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, provenance};
 /// `agent`: <http://hl7.org/fhir/SearchParameter/Provenance-agent>
 pub static AGENT: SearchParameter = SearchParameter {
@@ -22,7 +22,7 @@ pub static AGENT: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_agent,
+    extract: Extract::Compiled(extract_agent),
     extractor_hash: 10892849739752655334u64,
 };
 /// `agent-role`: <http://hl7.org/fhir/SearchParameter/Provenance-agent-role>
@@ -34,7 +34,7 @@ pub static AGENT_ROLE: SearchParameter = SearchParameter {
     expression: "Provenance.agent.role",
     targets: &[],
     components: &[],
-    extract: extract_agent_role,
+    extract: Extract::Compiled(extract_agent_role),
     extractor_hash: 10821421888223705563u64,
 };
 /// `agent-type`: <http://hl7.org/fhir/SearchParameter/Provenance-agent-type>
@@ -46,7 +46,7 @@ pub static AGENT_TYPE: SearchParameter = SearchParameter {
     expression: "Provenance.agent.type",
     targets: &[],
     components: &[],
-    extract: extract_agent_type,
+    extract: Extract::Compiled(extract_agent_type),
     extractor_hash: 2505981857860555655u64,
 };
 /// `entity`: <http://hl7.org/fhir/SearchParameter/Provenance-entity>
@@ -204,7 +204,7 @@ pub static ENTITY: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_entity,
+    extract: Extract::Compiled(extract_entity),
     extractor_hash: 15714839070249151908u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/Provenance-location>
@@ -216,7 +216,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "Provenance.location",
     targets: &["Location"],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 10677490430645243770u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Provenance-patient>
@@ -228,7 +228,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Provenance.target.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 11026025474161540949u64,
 };
 /// `recorded`: <http://hl7.org/fhir/SearchParameter/Provenance-recorded>
@@ -240,7 +240,7 @@ pub static RECORDED: SearchParameter = SearchParameter {
     expression: "Provenance.recorded",
     targets: &[],
     components: &[],
-    extract: extract_recorded,
+    extract: Extract::Compiled(extract_recorded),
     extractor_hash: 3783432100116436362u64,
 };
 /// `signature-type`: <http://hl7.org/fhir/SearchParameter/Provenance-signature-type>
@@ -252,7 +252,7 @@ pub static SIGNATURE_TYPE: SearchParameter = SearchParameter {
     expression: "Provenance.signature.type",
     targets: &[],
     components: &[],
-    extract: extract_signature_type,
+    extract: Extract::Compiled(extract_signature_type),
     extractor_hash: 296025410584308945u64,
 };
 /// `target`: <http://hl7.org/fhir/SearchParameter/Provenance-target>
@@ -410,7 +410,7 @@ pub static TARGET: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_target,
+    extract: Extract::Compiled(extract_target),
     extractor_hash: 15288068391746696997u64,
 };
 /// `when`: <http://hl7.org/fhir/SearchParameter/Provenance-when>
@@ -422,7 +422,7 @@ pub static WHEN: SearchParameter = SearchParameter {
     expression: "Provenance.occurred as dateTime",
     targets: &[],
     components: &[],
-    extract: extract_when,
+    extract: Extract::Compiled(extract_when),
     extractor_hash: 5904283106914610197u64,
 };
 fn extract_agent<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

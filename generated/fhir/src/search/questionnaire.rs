@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives, questionnaire};
 /// `code`: <http://hl7.org/fhir/SearchParameter/Questionnaire-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Questionnaire.item.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 2910507611058664624u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/Questionnaire-context>
@@ -27,7 +29,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "Questionnaire.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 8461242667559427834u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/Questionnaire-context-quantity>
@@ -39,7 +41,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "Questionnaire.useContext.value as Quantity | Questionnaire.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 17330074662297092357u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/Questionnaire-context-type>
@@ -51,7 +53,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "Questionnaire.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 4985600869201489398u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/Questionnaire-context-type-quantity>
@@ -68,17 +70,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Questionnaire-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 275568397621881832u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/Questionnaire-context-type-value>
@@ -95,17 +97,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/Questionnaire-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 13649254963460045482u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/Questionnaire-date>
@@ -117,7 +119,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Questionnaire.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 390668920159062780u64,
 };
 /// `definition`: <http://hl7.org/fhir/SearchParameter/Questionnaire-definition>
@@ -129,7 +131,7 @@ pub static DEFINITION: SearchParameter = SearchParameter {
     expression: "Questionnaire.item.definition",
     targets: &[],
     components: &[],
-    extract: extract_definition,
+    extract: Extract::Compiled(extract_definition),
     extractor_hash: 14609122292778853590u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/Questionnaire-description>
@@ -141,7 +143,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "Questionnaire.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 14377057172936366642u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/Questionnaire-effective>
@@ -153,7 +155,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "Questionnaire.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 6492275337384410303u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Questionnaire-identifier>
@@ -165,7 +167,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Questionnaire.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15541385106360412185u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/Questionnaire-jurisdiction>
@@ -177,7 +179,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "Questionnaire.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 4205584811775507197u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/Questionnaire-name>
@@ -189,7 +191,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "Questionnaire.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 17906167620003074010u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/Questionnaire-publisher>
@@ -201,7 +203,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "Questionnaire.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 5786799735921535181u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Questionnaire-status>
@@ -213,7 +215,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Questionnaire.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 3162742814898156484u64,
 };
 /// `subject-type`: <http://hl7.org/fhir/SearchParameter/Questionnaire-subject-type>
@@ -225,7 +227,7 @@ pub static SUBJECT_TYPE: SearchParameter = SearchParameter {
     expression: "Questionnaire.subjectType",
     targets: &[],
     components: &[],
-    extract: extract_subject_type,
+    extract: Extract::Compiled(extract_subject_type),
     extractor_hash: 4017630719766336763u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/Questionnaire-title>
@@ -237,7 +239,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "Questionnaire.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 14267678604090782091u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/Questionnaire-url>
@@ -249,7 +251,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "Questionnaire.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 8080630602596357171u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/Questionnaire-version>
@@ -261,7 +263,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "Questionnaire.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 17989833571346750343u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

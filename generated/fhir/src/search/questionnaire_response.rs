@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `author`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -22,7 +22,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 15015073889841664015u64,
 };
 /// `authored`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-authored>
@@ -34,7 +34,7 @@ pub static AUTHORED: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.authored",
     targets: &[],
     components: &[],
-    extract: extract_authored,
+    extract: Extract::Compiled(extract_authored),
     extractor_hash: 8375901791901066823u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-based-on>
@@ -46,7 +46,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.basedOn",
     targets: &["CarePlan", "ServiceRequest"],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 14310657512493402994u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-encounter>
@@ -58,7 +58,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 596785917898548914u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-identifier>
@@ -70,7 +70,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 17998330165053916766u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-part-of>
@@ -82,7 +82,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.partOf",
     targets: &["Observation", "Procedure"],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 18139577999971299641u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-patient>
@@ -94,7 +94,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 6008776407010064022u64,
 };
 /// `questionnaire`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-questionnaire>
@@ -106,7 +106,7 @@ pub static QUESTIONNAIRE: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.questionnaire",
     targets: &["Questionnaire"],
     components: &[],
-    extract: extract_questionnaire,
+    extract: Extract::Compiled(extract_questionnaire),
     extractor_hash: 18323919307597923654u64,
 };
 /// `source`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-source>
@@ -118,7 +118,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.source",
     targets: &["Practitioner", "Patient", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 14973890855610465256u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-status>
@@ -130,7 +130,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "QuestionnaireResponse.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 14234433054027699128u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/QuestionnaireResponse-subject>
@@ -288,7 +288,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 7224966033211475882u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of RelatedPerson: <https://hl7.org/fhir/R4/relatedperson.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/RelatedPerson-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "RelatedPerson.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 14396442900010642714u64,
 };
 /// `address`: <http://hl7.org/fhir/SearchParameter/individual-address>
@@ -26,7 +26,7 @@ pub static ADDRESS: SearchParameter = SearchParameter {
     expression: "RelatedPerson.address",
     targets: &[],
     components: &[],
-    extract: extract_address,
+    extract: Extract::Compiled(extract_address),
     extractor_hash: 3902311495367571315u64,
 };
 /// `address-city`: <http://hl7.org/fhir/SearchParameter/individual-address-city>
@@ -38,7 +38,7 @@ pub static ADDRESS_CITY: SearchParameter = SearchParameter {
     expression: "RelatedPerson.address.city",
     targets: &[],
     components: &[],
-    extract: extract_address_city,
+    extract: Extract::Compiled(extract_address_city),
     extractor_hash: 3343334172801149278u64,
 };
 /// `address-country`: <http://hl7.org/fhir/SearchParameter/individual-address-country>
@@ -50,7 +50,7 @@ pub static ADDRESS_COUNTRY: SearchParameter = SearchParameter {
     expression: "RelatedPerson.address.country",
     targets: &[],
     components: &[],
-    extract: extract_address_country,
+    extract: Extract::Compiled(extract_address_country),
     extractor_hash: 5733068855708461103u64,
 };
 /// `address-postalcode`: <http://hl7.org/fhir/SearchParameter/individual-address-postalcode>
@@ -62,7 +62,7 @@ pub static ADDRESS_POSTALCODE: SearchParameter = SearchParameter {
     expression: "RelatedPerson.address.postalCode",
     targets: &[],
     components: &[],
-    extract: extract_address_postalcode,
+    extract: Extract::Compiled(extract_address_postalcode),
     extractor_hash: 17285177262311541022u64,
 };
 /// `address-state`: <http://hl7.org/fhir/SearchParameter/individual-address-state>
@@ -74,7 +74,7 @@ pub static ADDRESS_STATE: SearchParameter = SearchParameter {
     expression: "RelatedPerson.address.state",
     targets: &[],
     components: &[],
-    extract: extract_address_state,
+    extract: Extract::Compiled(extract_address_state),
     extractor_hash: 6244998160767908181u64,
 };
 /// `address-use`: <http://hl7.org/fhir/SearchParameter/individual-address-use>
@@ -86,7 +86,7 @@ pub static ADDRESS_USE: SearchParameter = SearchParameter {
     expression: "RelatedPerson.address.use",
     targets: &[],
     components: &[],
-    extract: extract_address_use,
+    extract: Extract::Compiled(extract_address_use),
     extractor_hash: 11506357145419600205u64,
 };
 /// `birthdate`: <http://hl7.org/fhir/SearchParameter/individual-birthdate>
@@ -98,7 +98,7 @@ pub static BIRTHDATE: SearchParameter = SearchParameter {
     expression: "RelatedPerson.birthDate",
     targets: &[],
     components: &[],
-    extract: extract_birthdate,
+    extract: Extract::Compiled(extract_birthdate),
     extractor_hash: 53283304156633497u64,
 };
 /// `email`: <http://hl7.org/fhir/SearchParameter/individual-email>
@@ -110,7 +110,7 @@ pub static EMAIL: SearchParameter = SearchParameter {
     expression: "RelatedPerson.telecom.where(system = 'email')",
     targets: &[],
     components: &[],
-    extract: extract_email,
+    extract: Extract::Compiled(extract_email),
     extractor_hash: 470796211506744105u64,
 };
 /// `gender`: <http://hl7.org/fhir/SearchParameter/individual-gender>
@@ -122,7 +122,7 @@ pub static GENDER: SearchParameter = SearchParameter {
     expression: "RelatedPerson.gender",
     targets: &[],
     components: &[],
-    extract: extract_gender,
+    extract: Extract::Compiled(extract_gender),
     extractor_hash: 431130940798220127u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/RelatedPerson-identifier>
@@ -134,7 +134,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "RelatedPerson.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 3548011323482254039u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/RelatedPerson-name>
@@ -146,7 +146,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "RelatedPerson.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 16793370123838059507u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/RelatedPerson-patient>
@@ -158,7 +158,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "RelatedPerson.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 65644569242679967u64,
 };
 /// `phone`: <http://hl7.org/fhir/SearchParameter/individual-phone>
@@ -170,7 +170,7 @@ pub static PHONE: SearchParameter = SearchParameter {
     expression: "RelatedPerson.telecom.where(system = 'phone')",
     targets: &[],
     components: &[],
-    extract: extract_phone,
+    extract: Extract::Compiled(extract_phone),
     extractor_hash: 12314416060960737954u64,
 };
 /// `phonetic`: <http://hl7.org/fhir/SearchParameter/individual-phonetic>
@@ -182,7 +182,7 @@ pub static PHONETIC: SearchParameter = SearchParameter {
     expression: "RelatedPerson.name",
     targets: &[],
     components: &[],
-    extract: extract_phonetic,
+    extract: Extract::Compiled(extract_phonetic),
     extractor_hash: 16793370123838059507u64,
 };
 /// `relationship`: <http://hl7.org/fhir/SearchParameter/RelatedPerson-relationship>
@@ -194,7 +194,7 @@ pub static RELATIONSHIP: SearchParameter = SearchParameter {
     expression: "RelatedPerson.relationship",
     targets: &[],
     components: &[],
-    extract: extract_relationship,
+    extract: Extract::Compiled(extract_relationship),
     extractor_hash: 3309028475503870483u64,
 };
 /// `telecom`: <http://hl7.org/fhir/SearchParameter/individual-telecom>
@@ -206,7 +206,7 @@ pub static TELECOM: SearchParameter = SearchParameter {
     expression: "RelatedPerson.telecom",
     targets: &[],
     components: &[],
-    extract: extract_telecom,
+    extract: Extract::Compiled(extract_telecom),
     extractor_hash: 4909620894263626455u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

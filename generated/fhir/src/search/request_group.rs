@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, request_group};
 /// `author`: <http://hl7.org/fhir/SearchParameter/RequestGroup-author>
 pub static AUTHOR: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHOR: SearchParameter = SearchParameter {
     expression: "RequestGroup.author",
     targets: &["Practitioner", "Device", "PractitionerRole"],
     components: &[],
-    extract: extract_author,
+    extract: Extract::Compiled(extract_author),
     extractor_hash: 14255858862287762752u64,
 };
 /// `authored`: <http://hl7.org/fhir/SearchParameter/RequestGroup-authored>
@@ -27,7 +27,7 @@ pub static AUTHORED: SearchParameter = SearchParameter {
     expression: "RequestGroup.authoredOn",
     targets: &[],
     components: &[],
-    extract: extract_authored,
+    extract: Extract::Compiled(extract_authored),
     extractor_hash: 16714304796499617138u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/RequestGroup-code>
@@ -39,7 +39,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "RequestGroup.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 1190581980387923768u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/RequestGroup-encounter>
@@ -51,7 +51,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "RequestGroup.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 7206583441685454215u64,
 };
 /// `group-identifier`: <http://hl7.org/fhir/SearchParameter/RequestGroup-group-identifier>
@@ -63,7 +63,7 @@ pub static GROUP_IDENTIFIER: SearchParameter = SearchParameter {
     expression: "RequestGroup.groupIdentifier",
     targets: &[],
     components: &[],
-    extract: extract_group_identifier,
+    extract: Extract::Compiled(extract_group_identifier),
     extractor_hash: 17440788515977897445u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/RequestGroup-identifier>
@@ -75,7 +75,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "RequestGroup.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 5344003143931281817u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/RequestGroup-instantiates-canonical>
@@ -87,7 +87,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
     expression: "RequestGroup.instantiatesCanonical",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 6156122450235578148u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/RequestGroup-instantiates-uri>
@@ -99,7 +99,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "RequestGroup.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 1279569832052549754u64,
 };
 /// `intent`: <http://hl7.org/fhir/SearchParameter/RequestGroup-intent>
@@ -111,7 +111,7 @@ pub static INTENT: SearchParameter = SearchParameter {
     expression: "RequestGroup.intent",
     targets: &[],
     components: &[],
-    extract: extract_intent,
+    extract: Extract::Compiled(extract_intent),
     extractor_hash: 10680629090450101075u64,
 };
 /// `participant`: <http://hl7.org/fhir/SearchParameter/RequestGroup-participant>
@@ -123,7 +123,7 @@ pub static PARTICIPANT: SearchParameter = SearchParameter {
     expression: "RequestGroup.action.participant",
     targets: &["Practitioner", "Device", "Patient", "PractitionerRole", "RelatedPerson"],
     components: &[],
-    extract: extract_participant,
+    extract: Extract::Compiled(extract_participant),
     extractor_hash: 5557500443091461204u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/RequestGroup-patient>
@@ -135,7 +135,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "RequestGroup.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 15437825123825525828u64,
 };
 /// `priority`: <http://hl7.org/fhir/SearchParameter/RequestGroup-priority>
@@ -147,7 +147,7 @@ pub static PRIORITY: SearchParameter = SearchParameter {
     expression: "RequestGroup.priority",
     targets: &[],
     components: &[],
-    extract: extract_priority,
+    extract: Extract::Compiled(extract_priority),
     extractor_hash: 785772856435447412u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/RequestGroup-status>
@@ -159,7 +159,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "RequestGroup.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4188036937685205563u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/RequestGroup-subject>
@@ -171,7 +171,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "RequestGroup.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 7481854224534575014u64,
 };
 fn extract_author<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `composed-of`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-composed-of>
 pub static COMPOSED_OF: SearchParameter = SearchParameter {
@@ -161,7 +163,7 @@ pub static COMPOSED_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_composed_of,
+    extract: Extract::Compiled(extract_composed_of),
     extractor_hash: 11908279106254513384u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-context>
@@ -173,7 +175,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 15561899436596530867u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-context-quantity>
@@ -185,7 +187,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.useContext.value as Quantity | ResearchDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 9737076642967528570u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-context-type>
@@ -197,7 +199,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 1916315540768506044u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-context-type-quantity>
@@ -214,17 +216,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ResearchDefinition-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 10228007545474234546u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-context-type-value>
@@ -241,17 +243,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ResearchDefinition-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 13710924427083438256u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-date>
@@ -263,7 +265,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 2690776869536653171u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-depends-on>
@@ -421,7 +423,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 5871144773644724821u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-derived-from>
@@ -579,7 +581,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 1143838942349574994u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-description>
@@ -591,7 +593,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 5558001071996757687u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-effective>
@@ -603,7 +605,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 7244951904937592030u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-identifier>
@@ -615,7 +617,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1237509498623117749u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-jurisdiction>
@@ -627,7 +629,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 2109435049980826368u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-name>
@@ -639,7 +641,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 13940914144423789314u64,
 };
 /// `predecessor`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-predecessor>
@@ -797,7 +799,7 @@ pub static PREDECESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_predecessor,
+    extract: Extract::Compiled(extract_predecessor),
     extractor_hash: 6749265867852494409u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-publisher>
@@ -809,7 +811,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 12813810713896907854u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-status>
@@ -821,7 +823,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 10134591980298583505u64,
 };
 /// `successor`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-successor>
@@ -979,7 +981,7 @@ pub static SUCCESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_successor,
+    extract: Extract::Compiled(extract_successor),
     extractor_hash: 17170942770333907811u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-title>
@@ -991,7 +993,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 2625401518807860484u64,
 };
 /// `topic`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-topic>
@@ -1003,7 +1005,7 @@ pub static TOPIC: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.topic",
     targets: &[],
     components: &[],
-    extract: extract_topic,
+    extract: Extract::Compiled(extract_topic),
     extractor_hash: 15317436537235802595u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-url>
@@ -1015,7 +1017,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 10881773357668299057u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/ResearchDefinition-version>
@@ -1027,7 +1029,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ResearchDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 18033974614680807958u64,
 };
 fn extract_composed_of<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `composed-of`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-composed-of>
 pub static COMPOSED_OF: SearchParameter = SearchParameter {
@@ -161,7 +163,7 @@ pub static COMPOSED_OF: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_composed_of,
+    extract: Extract::Compiled(extract_composed_of),
     extractor_hash: 6113039919680194135u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-context>
@@ -173,7 +175,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 305117943469864097u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-context-quantity>
@@ -185,7 +187,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.useContext.value as Quantity | ResearchElementDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 6271199599839335200u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-context-type>
@@ -197,7 +199,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 17953864015109873469u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-context-type-quantity>
@@ -214,17 +216,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 15094938126716361286u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-context-type-value>
@@ -241,17 +243,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 4158294220370060763u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-date>
@@ -263,7 +265,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 6567430884949860739u64,
 };
 /// `depends-on`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-depends-on>
@@ -421,7 +423,7 @@ pub static DEPENDS_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_depends_on,
+    extract: Extract::Compiled(extract_depends_on),
     extractor_hash: 9318499717683720741u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-derived-from>
@@ -579,7 +581,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 8987409127677596606u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-description>
@@ -591,7 +593,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 2661879318391045209u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-effective>
@@ -603,7 +605,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 209779154686422347u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-identifier>
@@ -615,7 +617,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11582420600395786932u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-jurisdiction>
@@ -627,7 +629,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 14659624712863015126u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-name>
@@ -639,7 +641,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 18201686686942381831u64,
 };
 /// `predecessor`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-predecessor>
@@ -797,7 +799,7 @@ pub static PREDECESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_predecessor,
+    extract: Extract::Compiled(extract_predecessor),
     extractor_hash: 615567134482661302u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-publisher>
@@ -809,7 +811,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 9147221876522772675u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-status>
@@ -821,7 +823,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4275892442008561307u64,
 };
 /// `successor`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-successor>
@@ -979,7 +981,7 @@ pub static SUCCESSOR: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_successor,
+    extract: Extract::Compiled(extract_successor),
     extractor_hash: 3270780387373936612u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-title>
@@ -991,7 +993,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 17246254607379182465u64,
 };
 /// `topic`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-topic>
@@ -1003,7 +1005,7 @@ pub static TOPIC: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.topic",
     targets: &[],
     components: &[],
-    extract: extract_topic,
+    extract: Extract::Compiled(extract_topic),
     extractor_hash: 8350747139275189712u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-url>
@@ -1015,7 +1017,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 12890068194115962165u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/ResearchElementDefinition-version>
@@ -1027,7 +1029,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ResearchElementDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 13086130394924895715u64,
 };
 fn extract_composed_of<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of ResearchStudy: <https://hl7.org/fhir/R4/researchstudy.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `category`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-category>
 pub static CATEGORY: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "ResearchStudy.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 6631762047962799603u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-date>
@@ -26,7 +26,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ResearchStudy.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 3672811096433674514u64,
 };
 /// `focus`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-focus>
@@ -38,7 +38,7 @@ pub static FOCUS: SearchParameter = SearchParameter {
     expression: "ResearchStudy.focus",
     targets: &[],
     components: &[],
-    extract: extract_focus,
+    extract: Extract::Compiled(extract_focus),
     extractor_hash: 1549725180158556581u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-identifier>
@@ -50,7 +50,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ResearchStudy.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 1217437052341638844u64,
 };
 /// `keyword`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-keyword>
@@ -62,7 +62,7 @@ pub static KEYWORD: SearchParameter = SearchParameter {
     expression: "ResearchStudy.keyword",
     targets: &[],
     components: &[],
-    extract: extract_keyword,
+    extract: Extract::Compiled(extract_keyword),
     extractor_hash: 5753440769685822030u64,
 };
 /// `location`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-location>
@@ -74,7 +74,7 @@ pub static LOCATION: SearchParameter = SearchParameter {
     expression: "ResearchStudy.location",
     targets: &[],
     components: &[],
-    extract: extract_location,
+    extract: Extract::Compiled(extract_location),
     extractor_hash: 883470133345585238u64,
 };
 /// `partof`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-partof>
@@ -86,7 +86,7 @@ pub static PARTOF: SearchParameter = SearchParameter {
     expression: "ResearchStudy.partOf",
     targets: &["ResearchStudy"],
     components: &[],
-    extract: extract_partof,
+    extract: Extract::Compiled(extract_partof),
     extractor_hash: 2418214700905374022u64,
 };
 /// `principalinvestigator`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-principalinvestigator>
@@ -98,7 +98,7 @@ pub static PRINCIPALINVESTIGATOR: SearchParameter = SearchParameter {
     expression: "ResearchStudy.principalInvestigator",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_principalinvestigator,
+    extract: Extract::Compiled(extract_principalinvestigator),
     extractor_hash: 8576610571407554109u64,
 };
 /// `protocol`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-protocol>
@@ -110,7 +110,7 @@ pub static PROTOCOL: SearchParameter = SearchParameter {
     expression: "ResearchStudy.protocol",
     targets: &["PlanDefinition"],
     components: &[],
-    extract: extract_protocol,
+    extract: Extract::Compiled(extract_protocol),
     extractor_hash: 12437618911443630644u64,
 };
 /// `site`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-site>
@@ -122,7 +122,7 @@ pub static SITE: SearchParameter = SearchParameter {
     expression: "ResearchStudy.site",
     targets: &["Location"],
     components: &[],
-    extract: extract_site,
+    extract: Extract::Compiled(extract_site),
     extractor_hash: 12766541421897373005u64,
 };
 /// `sponsor`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-sponsor>
@@ -134,7 +134,7 @@ pub static SPONSOR: SearchParameter = SearchParameter {
     expression: "ResearchStudy.sponsor",
     targets: &["Organization"],
     components: &[],
-    extract: extract_sponsor,
+    extract: Extract::Compiled(extract_sponsor),
     extractor_hash: 15905090573160628615u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-status>
@@ -146,7 +146,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ResearchStudy.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 13213825612427299708u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/ResearchStudy-title>
@@ -158,7 +158,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ResearchStudy.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 12289256240876022444u64,
 };
 fn extract_category<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

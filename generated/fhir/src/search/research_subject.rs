@@ -3,7 +3,7 @@
 //! The search parameters of ResearchSubject: <https://hl7.org/fhir/R4/researchsubject.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `date`: <http://hl7.org/fhir/SearchParameter/ResearchSubject-date>
 pub static DATE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ResearchSubject.period",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 15493032921017056158u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/ResearchSubject-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ResearchSubject.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11774221602263985159u64,
 };
 /// `individual`: <http://hl7.org/fhir/SearchParameter/ResearchSubject-individual>
@@ -38,7 +38,7 @@ pub static INDIVIDUAL: SearchParameter = SearchParameter {
     expression: "ResearchSubject.individual",
     targets: &["Patient"],
     components: &[],
-    extract: extract_individual,
+    extract: Extract::Compiled(extract_individual),
     extractor_hash: 10859540740697306480u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/ResearchSubject-patient>
@@ -50,7 +50,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ResearchSubject.individual",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 10859540740697306480u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ResearchSubject-status>
@@ -62,7 +62,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ResearchSubject.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 10801850092742779535u64,
 };
 /// `study`: <http://hl7.org/fhir/SearchParameter/ResearchSubject-study>
@@ -74,7 +74,7 @@ pub static STUDY: SearchParameter = SearchParameter {
     expression: "ResearchSubject.study",
     targets: &["ResearchStudy"],
     components: &[],
-    extract: extract_study,
+    extract: Extract::Compiled(extract_study),
     extractor_hash: 6104087721484496450u64,
 };
 fn extract_date<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Resource: <https://hl7.org/fhir/R4/resource.html>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `_content`: <http://hl7.org/fhir/SearchParameter/Resource-content>
 pub static CONTENT: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CONTENT: SearchParameter = SearchParameter {
     expression: "",
     targets: &[],
     components: &[],
-    extract: extract_content,
+    extract: Extract::Compiled(extract_content),
     extractor_hash: 12536401564733270925u64,
 };
 /// `_id`: <http://hl7.org/fhir/SearchParameter/Resource-id>
@@ -26,7 +26,7 @@ pub static ID: SearchParameter = SearchParameter {
     expression: "Resource.id",
     targets: &[],
     components: &[],
-    extract: extract_id,
+    extract: Extract::Compiled(extract_id),
     extractor_hash: 7550139901015792686u64,
 };
 /// `_lastUpdated`: <http://hl7.org/fhir/SearchParameter/Resource-lastUpdated>
@@ -38,7 +38,7 @@ pub static LAST_UPDATED: SearchParameter = SearchParameter {
     expression: "Resource.meta.lastUpdated",
     targets: &[],
     components: &[],
-    extract: extract_last_updated,
+    extract: Extract::Compiled(extract_last_updated),
     extractor_hash: 601395704965437367u64,
 };
 /// `_profile`: <http://hl7.org/fhir/SearchParameter/Resource-profile>
@@ -50,7 +50,7 @@ pub static PROFILE: SearchParameter = SearchParameter {
     expression: "Resource.meta.profile",
     targets: &[],
     components: &[],
-    extract: extract_profile,
+    extract: Extract::Compiled(extract_profile),
     extractor_hash: 16888150161626059683u64,
 };
 /// `_query`: <http://hl7.org/fhir/SearchParameter/Resource-query>
@@ -62,7 +62,7 @@ pub static QUERY: SearchParameter = SearchParameter {
     expression: "",
     targets: &[],
     components: &[],
-    extract: extract_query,
+    extract: Extract::Compiled(extract_query),
     extractor_hash: 12536401564733270925u64,
 };
 /// `_security`: <http://hl7.org/fhir/SearchParameter/Resource-security>
@@ -74,7 +74,7 @@ pub static SECURITY: SearchParameter = SearchParameter {
     expression: "Resource.meta.security",
     targets: &[],
     components: &[],
-    extract: extract_security,
+    extract: Extract::Compiled(extract_security),
     extractor_hash: 10028660747073593083u64,
 };
 /// `_source`: <http://hl7.org/fhir/SearchParameter/Resource-source>
@@ -86,7 +86,7 @@ pub static SOURCE: SearchParameter = SearchParameter {
     expression: "Resource.meta.source",
     targets: &[],
     components: &[],
-    extract: extract_source,
+    extract: Extract::Compiled(extract_source),
     extractor_hash: 4043283715790639939u64,
 };
 /// `_tag`: <http://hl7.org/fhir/SearchParameter/Resource-tag>
@@ -98,7 +98,7 @@ pub static TAG: SearchParameter = SearchParameter {
     expression: "Resource.meta.tag",
     targets: &[],
     components: &[],
-    extract: extract_tag,
+    extract: Extract::Compiled(extract_tag),
     extractor_hash: 11154638185038797227u64,
 };
 fn extract_content<'a>(_: Node<'a>, _: Node<'a>, _: &mut Vec<Selected<'a>>) {}

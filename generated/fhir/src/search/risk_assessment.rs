@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, risk_assessment};
 /// `condition`: <http://hl7.org/fhir/SearchParameter/RiskAssessment-condition>
 pub static CONDITION: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CONDITION: SearchParameter = SearchParameter {
     expression: "RiskAssessment.condition",
     targets: &["Condition"],
     components: &[],
-    extract: extract_condition,
+    extract: Extract::Compiled(extract_condition),
     extractor_hash: 16146691979292804176u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -27,7 +27,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "RiskAssessment.occurrence as dateTime",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 11006725437448956559u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -39,7 +39,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "RiskAssessment.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 4982019111492823885u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -51,7 +51,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "RiskAssessment.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 422835844359976368u64,
 };
 /// `method`: <http://hl7.org/fhir/SearchParameter/RiskAssessment-method>
@@ -63,7 +63,7 @@ pub static METHOD: SearchParameter = SearchParameter {
     expression: "RiskAssessment.method",
     targets: &[],
     components: &[],
-    extract: extract_method,
+    extract: Extract::Compiled(extract_method),
     extractor_hash: 10352308533076616421u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -75,7 +75,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "RiskAssessment.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 130942306528637714u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/RiskAssessment-performer>
@@ -87,7 +87,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
     expression: "RiskAssessment.performer",
     targets: &["Practitioner", "Device", "PractitionerRole"],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 12636590205386306573u64,
 };
 /// `probability`: <http://hl7.org/fhir/SearchParameter/RiskAssessment-probability>
@@ -99,7 +99,7 @@ pub static PROBABILITY: SearchParameter = SearchParameter {
     expression: "RiskAssessment.prediction.probability",
     targets: &[],
     components: &[],
-    extract: extract_probability,
+    extract: Extract::Compiled(extract_probability),
     extractor_hash: 15913555602845473093u64,
 };
 /// `risk`: <http://hl7.org/fhir/SearchParameter/RiskAssessment-risk>
@@ -111,7 +111,7 @@ pub static RISK: SearchParameter = SearchParameter {
     expression: "RiskAssessment.prediction.qualitativeRisk",
     targets: &[],
     components: &[],
-    extract: extract_risk,
+    extract: Extract::Compiled(extract_risk),
     extractor_hash: 7733952146740499341u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/RiskAssessment-subject>
@@ -123,7 +123,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "RiskAssessment.subject",
     targets: &["Group", "Patient"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 4485213062631046215u64,
 };
 fn extract_condition<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

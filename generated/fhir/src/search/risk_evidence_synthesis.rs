@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives};
 /// `context`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 8233008531181954688u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.useContext.value as Quantity | RiskEvidenceSynthesis.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 12786491834175754571u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 2665839527634994664u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 12823140547740506518u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 15522876981646876622u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 9666633705665692472u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-description>
@@ -117,7 +119,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 2954135990981072282u64,
 };
 /// `effective`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-effective>
@@ -129,7 +131,7 @@ pub static EFFECTIVE: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.effectivePeriod",
     targets: &[],
     components: &[],
-    extract: extract_effective,
+    extract: Extract::Compiled(extract_effective),
     extractor_hash: 7568844727237301450u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-identifier>
@@ -141,7 +143,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 5509298522767376570u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-jurisdiction>
@@ -153,7 +155,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 6454562588864118341u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-name>
@@ -165,7 +167,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 510934216104157131u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-publisher>
@@ -177,7 +179,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 10363902392573729262u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-status>
@@ -189,7 +191,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 3226540459616989907u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-title>
@@ -201,7 +203,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 13861963820314214258u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-url>
@@ -213,7 +215,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 2843990437776697135u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/RiskEvidenceSynthesis-version>
@@ -225,7 +227,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "RiskEvidenceSynthesis.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 474385272284625751u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Schedule: <https://hl7.org/fhir/R4/schedule.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `active`: <http://hl7.org/fhir/SearchParameter/Schedule-active>
 pub static ACTIVE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ACTIVE: SearchParameter = SearchParameter {
     expression: "Schedule.active",
     targets: &[],
     components: &[],
-    extract: extract_active,
+    extract: Extract::Compiled(extract_active),
     extractor_hash: 7987780966109051139u64,
 };
 /// `actor`: <http://hl7.org/fhir/SearchParameter/Schedule-actor>
@@ -34,7 +34,7 @@ pub static ACTOR: SearchParameter = SearchParameter {
         "Location",
     ],
     components: &[],
-    extract: extract_actor,
+    extract: Extract::Compiled(extract_actor),
     extractor_hash: 14452167901800963146u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/Schedule-date>
@@ -46,7 +46,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "Schedule.planningHorizon",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 553323884221219006u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Schedule-identifier>
@@ -58,7 +58,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Schedule.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 4386586135672774149u64,
 };
 /// `service-category`: <http://hl7.org/fhir/SearchParameter/Schedule-service-category>
@@ -70,7 +70,7 @@ pub static SERVICE_CATEGORY: SearchParameter = SearchParameter {
     expression: "Schedule.serviceCategory",
     targets: &[],
     components: &[],
-    extract: extract_service_category,
+    extract: Extract::Compiled(extract_service_category),
     extractor_hash: 16591807381481501871u64,
 };
 /// `service-type`: <http://hl7.org/fhir/SearchParameter/Schedule-service-type>
@@ -82,7 +82,7 @@ pub static SERVICE_TYPE: SearchParameter = SearchParameter {
     expression: "Schedule.serviceType",
     targets: &[],
     components: &[],
-    extract: extract_service_type,
+    extract: Extract::Compiled(extract_service_type),
     extractor_hash: 5406901618830284138u64,
 };
 /// `specialty`: <http://hl7.org/fhir/SearchParameter/Schedule-specialty>
@@ -94,7 +94,7 @@ pub static SPECIALTY: SearchParameter = SearchParameter {
     expression: "Schedule.specialty",
     targets: &[],
     components: &[],
-    extract: extract_specialty,
+    extract: Extract::Compiled(extract_specialty),
     extractor_hash: 17991211964277080879u64,
 };
 fn extract_active<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

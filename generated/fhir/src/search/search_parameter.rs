@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives, search_parameter};
 /// `base`: <http://hl7.org/fhir/SearchParameter/SearchParameter-base>
 pub static BASE: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static BASE: SearchParameter = SearchParameter {
     expression: "SearchParameter.base",
     targets: &[],
     components: &[],
-    extract: extract_base,
+    extract: Extract::Compiled(extract_base),
     extractor_hash: 10168190699931571245u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/SearchParameter-code>
@@ -27,7 +29,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "SearchParameter.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 7471695890832414027u64,
 };
 /// `component`: <http://hl7.org/fhir/SearchParameter/SearchParameter-component>
@@ -39,7 +41,7 @@ pub static COMPONENT: SearchParameter = SearchParameter {
     expression: "SearchParameter.component.definition",
     targets: &["SearchParameter"],
     components: &[],
-    extract: extract_component,
+    extract: Extract::Compiled(extract_component),
     extractor_hash: 10224555651568374823u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -51,7 +53,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "SearchParameter.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 9708651890805068559u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -63,7 +65,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "SearchParameter.useContext.value as Quantity | SearchParameter.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 13395530923905337899u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -75,7 +77,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "SearchParameter.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 17167409131678858366u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -92,17 +94,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 13187959664850218869u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -119,17 +121,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 2660827429522601839u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -141,7 +143,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "SearchParameter.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 15042855538215067830u64,
 };
 /// `derived-from`: <http://hl7.org/fhir/SearchParameter/SearchParameter-derived-from>
@@ -153,7 +155,7 @@ pub static DERIVED_FROM: SearchParameter = SearchParameter {
     expression: "SearchParameter.derivedFrom",
     targets: &["SearchParameter"],
     components: &[],
-    extract: extract_derived_from,
+    extract: Extract::Compiled(extract_derived_from),
     extractor_hash: 16752648280873326329u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -165,7 +167,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "SearchParameter.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 4860287411108211796u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -177,7 +179,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "SearchParameter.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 6928703969872169964u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -189,7 +191,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "SearchParameter.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 14991757639129099695u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -201,7 +203,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "SearchParameter.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 12680329825737265799u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -213,7 +215,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "SearchParameter.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 10820683778925204078u64,
 };
 /// `target`: <http://hl7.org/fhir/SearchParameter/SearchParameter-target>
@@ -225,7 +227,7 @@ pub static TARGET: SearchParameter = SearchParameter {
     expression: "SearchParameter.target",
     targets: &[],
     components: &[],
-    extract: extract_target,
+    extract: Extract::Compiled(extract_target),
     extractor_hash: 3316868508191786187u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/SearchParameter-type>
@@ -237,7 +239,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "SearchParameter.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 16871777084175538492u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -249,7 +251,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "SearchParameter.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 6214186683339320895u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -261,7 +263,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "SearchParameter.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 10967414984698635583u64,
 };
 fn extract_base<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `authored`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-authored>
 pub static AUTHORED: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHORED: SearchParameter = SearchParameter {
     expression: "ServiceRequest.authoredOn",
     targets: &[],
     components: &[],
-    extract: extract_authored,
+    extract: Extract::Compiled(extract_authored),
     extractor_hash: 5708389479021021177u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-based-on>
@@ -27,7 +27,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
     expression: "ServiceRequest.basedOn",
     targets: &["CarePlan", "MedicationRequest", "ServiceRequest"],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 13764852225544925788u64,
 };
 /// `body-site`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-body-site>
@@ -39,7 +39,7 @@ pub static BODY_SITE: SearchParameter = SearchParameter {
     expression: "ServiceRequest.bodySite",
     targets: &[],
     components: &[],
-    extract: extract_body_site,
+    extract: Extract::Compiled(extract_body_site),
     extractor_hash: 268557265197808265u64,
 };
 /// `category`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-category>
@@ -51,7 +51,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "ServiceRequest.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 16595889158655832317u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/clinical-code>
@@ -63,7 +63,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "ServiceRequest.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 11364292219161526682u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -75,7 +75,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "ServiceRequest.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 8615596966468171538u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -87,7 +87,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ServiceRequest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 2328925728283490290u64,
 };
 /// `instantiates-canonical`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-instantiates-canonical>
@@ -99,7 +99,7 @@ pub static INSTANTIATES_CANONICAL: SearchParameter = SearchParameter {
     expression: "ServiceRequest.instantiatesCanonical",
     targets: &["PlanDefinition", "ActivityDefinition"],
     components: &[],
-    extract: extract_instantiates_canonical,
+    extract: Extract::Compiled(extract_instantiates_canonical),
     extractor_hash: 16409609281897966743u64,
 };
 /// `instantiates-uri`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-instantiates-uri>
@@ -111,7 +111,7 @@ pub static INSTANTIATES_URI: SearchParameter = SearchParameter {
     expression: "ServiceRequest.instantiatesUri",
     targets: &[],
     components: &[],
-    extract: extract_instantiates_uri,
+    extract: Extract::Compiled(extract_instantiates_uri),
     extractor_hash: 15615337608105359507u64,
 };
 /// `intent`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-intent>
@@ -123,7 +123,7 @@ pub static INTENT: SearchParameter = SearchParameter {
     expression: "ServiceRequest.intent",
     targets: &[],
     components: &[],
-    extract: extract_intent,
+    extract: Extract::Compiled(extract_intent),
     extractor_hash: 14277077988974855769u64,
 };
 /// `occurrence`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-occurrence>
@@ -135,7 +135,7 @@ pub static OCCURRENCE: SearchParameter = SearchParameter {
     expression: "ServiceRequest.occurrence",
     targets: &[],
     components: &[],
-    extract: extract_occurrence,
+    extract: Extract::Compiled(extract_occurrence),
     extractor_hash: 17689707378103632323u64,
 };
 /// `order-detail`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-order-detail>
@@ -147,7 +147,7 @@ pub static ORDER_DETAIL: SearchParameter = SearchParameter {
     expression: "ServiceRequest.orderDetail.text",
     targets: &[],
     components: &[],
-    extract: extract_order_detail,
+    extract: Extract::Compiled(extract_order_detail),
     extractor_hash: 17888361599676434245u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -159,7 +159,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "ServiceRequest.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 3660568240146837342u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-performer>
@@ -180,7 +180,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 10571597573027816256u64,
 };
 /// `performer-type`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-performer-type>
@@ -192,7 +192,7 @@ pub static PERFORMER_TYPE: SearchParameter = SearchParameter {
     expression: "ServiceRequest.performerType",
     targets: &[],
     components: &[],
-    extract: extract_performer_type,
+    extract: Extract::Compiled(extract_performer_type),
     extractor_hash: 11767592835212327942u64,
 };
 /// `priority`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-priority>
@@ -204,7 +204,7 @@ pub static PRIORITY: SearchParameter = SearchParameter {
     expression: "ServiceRequest.priority",
     targets: &[],
     components: &[],
-    extract: extract_priority,
+    extract: Extract::Compiled(extract_priority),
     extractor_hash: 5486947161287180662u64,
 };
 /// `replaces`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-replaces>
@@ -216,7 +216,7 @@ pub static REPLACES: SearchParameter = SearchParameter {
     expression: "ServiceRequest.replaces",
     targets: &["ServiceRequest"],
     components: &[],
-    extract: extract_replaces,
+    extract: Extract::Compiled(extract_replaces),
     extractor_hash: 3548447909431080140u64,
 };
 /// `requester`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-requester>
@@ -235,7 +235,7 @@ pub static REQUESTER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_requester,
+    extract: Extract::Compiled(extract_requester),
     extractor_hash: 16169484634776803141u64,
 };
 /// `requisition`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-requisition>
@@ -247,7 +247,7 @@ pub static REQUISITION: SearchParameter = SearchParameter {
     expression: "ServiceRequest.requisition",
     targets: &[],
     components: &[],
-    extract: extract_requisition,
+    extract: Extract::Compiled(extract_requisition),
     extractor_hash: 296069863716410126u64,
 };
 /// `specimen`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-specimen>
@@ -259,7 +259,7 @@ pub static SPECIMEN: SearchParameter = SearchParameter {
     expression: "ServiceRequest.specimen",
     targets: &["Specimen"],
     components: &[],
-    extract: extract_specimen,
+    extract: Extract::Compiled(extract_specimen),
     extractor_hash: 11525186466493381284u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-status>
@@ -271,7 +271,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ServiceRequest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 884582471069501849u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/ServiceRequest-subject>
@@ -283,7 +283,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "ServiceRequest.subject",
     targets: &["Group", "Device", "Patient", "Location"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 4393921800115457974u64,
 };
 fn extract_authored<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

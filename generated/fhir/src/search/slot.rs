@@ -3,7 +3,7 @@
 //! The search parameters of Slot: <https://hl7.org/fhir/R4/slot.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `appointment-type`: <http://hl7.org/fhir/SearchParameter/Slot-appointment-type>
 pub static APPOINTMENT_TYPE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static APPOINTMENT_TYPE: SearchParameter = SearchParameter {
     expression: "Slot.appointmentType",
     targets: &[],
     components: &[],
-    extract: extract_appointment_type,
+    extract: Extract::Compiled(extract_appointment_type),
     extractor_hash: 16171700542013672306u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Slot-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Slot.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 6931980070666738091u64,
 };
 /// `schedule`: <http://hl7.org/fhir/SearchParameter/Slot-schedule>
@@ -38,7 +38,7 @@ pub static SCHEDULE: SearchParameter = SearchParameter {
     expression: "Slot.schedule",
     targets: &["Schedule"],
     components: &[],
-    extract: extract_schedule,
+    extract: Extract::Compiled(extract_schedule),
     extractor_hash: 14091312234150449639u64,
 };
 /// `service-category`: <http://hl7.org/fhir/SearchParameter/Slot-service-category>
@@ -50,7 +50,7 @@ pub static SERVICE_CATEGORY: SearchParameter = SearchParameter {
     expression: "Slot.serviceCategory",
     targets: &[],
     components: &[],
-    extract: extract_service_category,
+    extract: Extract::Compiled(extract_service_category),
     extractor_hash: 9589864237621830561u64,
 };
 /// `service-type`: <http://hl7.org/fhir/SearchParameter/Slot-service-type>
@@ -62,7 +62,7 @@ pub static SERVICE_TYPE: SearchParameter = SearchParameter {
     expression: "Slot.serviceType",
     targets: &[],
     components: &[],
-    extract: extract_service_type,
+    extract: Extract::Compiled(extract_service_type),
     extractor_hash: 292326701727519660u64,
 };
 /// `specialty`: <http://hl7.org/fhir/SearchParameter/Slot-specialty>
@@ -74,7 +74,7 @@ pub static SPECIALTY: SearchParameter = SearchParameter {
     expression: "Slot.specialty",
     targets: &[],
     components: &[],
-    extract: extract_specialty,
+    extract: Extract::Compiled(extract_specialty),
     extractor_hash: 3236261307633988445u64,
 };
 /// `start`: <http://hl7.org/fhir/SearchParameter/Slot-start>
@@ -86,7 +86,7 @@ pub static START: SearchParameter = SearchParameter {
     expression: "Slot.start",
     targets: &[],
     components: &[],
-    extract: extract_start,
+    extract: Extract::Compiled(extract_start),
     extractor_hash: 16314618448122643008u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Slot-status>
@@ -98,7 +98,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Slot.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 5464071097903316986u64,
 };
 fn extract_appointment_type<'a>(

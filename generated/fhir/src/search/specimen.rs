@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, specimen};
 /// `accession`: <http://hl7.org/fhir/SearchParameter/Specimen-accession>
 pub static ACCESSION: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static ACCESSION: SearchParameter = SearchParameter {
     expression: "Specimen.accessionIdentifier",
     targets: &[],
     components: &[],
-    extract: extract_accession,
+    extract: Extract::Compiled(extract_accession),
     extractor_hash: 4764536890245453631u64,
 };
 /// `bodysite`: <http://hl7.org/fhir/SearchParameter/Specimen-bodysite>
@@ -27,7 +27,7 @@ pub static BODYSITE: SearchParameter = SearchParameter {
     expression: "Specimen.collection.bodySite",
     targets: &[],
     components: &[],
-    extract: extract_bodysite,
+    extract: Extract::Compiled(extract_bodysite),
     extractor_hash: 15245043368247693195u64,
 };
 /// `collected`: <http://hl7.org/fhir/SearchParameter/Specimen-collected>
@@ -39,7 +39,7 @@ pub static COLLECTED: SearchParameter = SearchParameter {
     expression: "Specimen.collection.collected",
     targets: &[],
     components: &[],
-    extract: extract_collected,
+    extract: Extract::Compiled(extract_collected),
     extractor_hash: 16943671112742477686u64,
 };
 /// `collector`: <http://hl7.org/fhir/SearchParameter/Specimen-collector>
@@ -51,7 +51,7 @@ pub static COLLECTOR: SearchParameter = SearchParameter {
     expression: "Specimen.collection.collector",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_collector,
+    extract: Extract::Compiled(extract_collector),
     extractor_hash: 13307877053541312674u64,
 };
 /// `container`: <http://hl7.org/fhir/SearchParameter/Specimen-container>
@@ -63,7 +63,7 @@ pub static CONTAINER: SearchParameter = SearchParameter {
     expression: "Specimen.container.type",
     targets: &[],
     components: &[],
-    extract: extract_container,
+    extract: Extract::Compiled(extract_container),
     extractor_hash: 17622624090133880105u64,
 };
 /// `container-id`: <http://hl7.org/fhir/SearchParameter/Specimen-container-id>
@@ -75,7 +75,7 @@ pub static CONTAINER_ID: SearchParameter = SearchParameter {
     expression: "Specimen.container.identifier",
     targets: &[],
     components: &[],
-    extract: extract_container_id,
+    extract: Extract::Compiled(extract_container_id),
     extractor_hash: 14688077270774495688u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Specimen-identifier>
@@ -87,7 +87,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Specimen.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15221912361671497220u64,
 };
 /// `parent`: <http://hl7.org/fhir/SearchParameter/Specimen-parent>
@@ -99,7 +99,7 @@ pub static PARENT: SearchParameter = SearchParameter {
     expression: "Specimen.parent",
     targets: &["Specimen"],
     components: &[],
-    extract: extract_parent,
+    extract: Extract::Compiled(extract_parent),
     extractor_hash: 13900814158256140124u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Specimen-patient>
@@ -111,7 +111,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Specimen.subject.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 9967655225183938482u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Specimen-status>
@@ -123,7 +123,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Specimen.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 4313974820023037128u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Specimen-subject>
@@ -135,7 +135,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "Specimen.subject",
     targets: &["Group", "Device", "Patient", "Substance", "Location"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 16559818588196913931u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Specimen-type>
@@ -147,7 +147,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Specimen.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 6960984237566073938u64,
 };
 fn extract_accession<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of SpecimenDefinition: <https://hl7.org/fhir/R4/specimendefinition.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, specimen_definition};
 /// `container`: <http://hl7.org/fhir/SearchParameter/SpecimenDefinition-container>
 pub static CONTAINER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CONTAINER: SearchParameter = SearchParameter {
     expression: "SpecimenDefinition.typeTested.container.type",
     targets: &[],
     components: &[],
-    extract: extract_container,
+    extract: Extract::Compiled(extract_container),
     extractor_hash: 18104966834764290059u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/SpecimenDefinition-identifier>
@@ -26,7 +26,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "SpecimenDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 13063752471234313929u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/SpecimenDefinition-type>
@@ -38,7 +38,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "SpecimenDefinition.typeCollected",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 4991687156774549677u64,
 };
 fn extract_container<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives, structure_definition};
 /// `abstract`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-abstract>
 pub static ABSTRACT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static ABSTRACT: SearchParameter = SearchParameter {
     expression: "StructureDefinition.abstract",
     targets: &[],
     components: &[],
-    extract: extract_abstract,
+    extract: Extract::Compiled(extract_abstract),
     extractor_hash: 8940840987666639179u64,
 };
 /// `base`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-base>
@@ -27,7 +29,7 @@ pub static BASE: SearchParameter = SearchParameter {
     expression: "StructureDefinition.baseDefinition",
     targets: &["StructureDefinition"],
     components: &[],
-    extract: extract_base,
+    extract: Extract::Compiled(extract_base),
     extractor_hash: 17715783539330065172u64,
 };
 /// `base-path`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-base-path>
@@ -39,7 +41,7 @@ pub static BASE_PATH: SearchParameter = SearchParameter {
     expression: "StructureDefinition.snapshot.element.base.path | StructureDefinition.differential.element.base.path",
     targets: &[],
     components: &[],
-    extract: extract_base_path,
+    extract: Extract::Compiled(extract_base_path),
     extractor_hash: 15370279530366711487u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -51,7 +53,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "StructureDefinition.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 15036775973184873705u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -63,7 +65,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "StructureDefinition.useContext.value as Quantity | StructureDefinition.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 11241642852182851090u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -75,7 +77,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "StructureDefinition.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 6639301852845417468u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -92,17 +94,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 4453337684937578808u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -119,17 +121,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 14145773754835093556u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -141,7 +143,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "StructureDefinition.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 2326189274359905304u64,
 };
 /// `derivation`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-derivation>
@@ -153,7 +155,7 @@ pub static DERIVATION: SearchParameter = SearchParameter {
     expression: "StructureDefinition.derivation",
     targets: &[],
     components: &[],
-    extract: extract_derivation,
+    extract: Extract::Compiled(extract_derivation),
     extractor_hash: 5622061353277752562u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -165,7 +167,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "StructureDefinition.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 9870540157939722368u64,
 };
 /// `experimental`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-experimental>
@@ -177,7 +179,7 @@ pub static EXPERIMENTAL: SearchParameter = SearchParameter {
     expression: "StructureDefinition.experimental",
     targets: &[],
     components: &[],
-    extract: extract_experimental,
+    extract: Extract::Compiled(extract_experimental),
     extractor_hash: 1187233607502865518u64,
 };
 /// `ext-context`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-ext-context>
@@ -189,7 +191,7 @@ pub static EXT_CONTEXT: SearchParameter = SearchParameter {
     expression: "StructureDefinition.context.type",
     targets: &[],
     components: &[],
-    extract: extract_ext_context,
+    extract: Extract::Compiled(extract_ext_context),
     extractor_hash: 5385681111850194413u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/conformance-identifier>
@@ -201,7 +203,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "StructureDefinition.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 11909309239103604883u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -213,7 +215,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "StructureDefinition.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 16481147825753849007u64,
 };
 /// `keyword`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-keyword>
@@ -225,7 +227,7 @@ pub static KEYWORD: SearchParameter = SearchParameter {
     expression: "StructureDefinition.keyword",
     targets: &[],
     components: &[],
-    extract: extract_keyword,
+    extract: Extract::Compiled(extract_keyword),
     extractor_hash: 14277452268974068499u64,
 };
 /// `kind`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-kind>
@@ -237,7 +239,7 @@ pub static KIND: SearchParameter = SearchParameter {
     expression: "StructureDefinition.kind",
     targets: &[],
     components: &[],
-    extract: extract_kind,
+    extract: Extract::Compiled(extract_kind),
     extractor_hash: 7861633660680946312u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -249,7 +251,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "StructureDefinition.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 6803732791791143060u64,
 };
 /// `path`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-path>
@@ -261,7 +263,7 @@ pub static PATH: SearchParameter = SearchParameter {
     expression: "StructureDefinition.snapshot.element.path | StructureDefinition.differential.element.path",
     targets: &[],
     components: &[],
-    extract: extract_path,
+    extract: Extract::Compiled(extract_path),
     extractor_hash: 13439527164212365154u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -273,7 +275,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "StructureDefinition.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 1529249791370662793u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -285,7 +287,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "StructureDefinition.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 17150403366893623520u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -297,7 +299,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "StructureDefinition.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 9157136117337730206u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-type>
@@ -309,7 +311,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "StructureDefinition.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 1702279317209262390u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -321,7 +323,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "StructureDefinition.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 12378294417632566213u64,
 };
 /// `valueset`: <http://hl7.org/fhir/SearchParameter/StructureDefinition-valueset>
@@ -333,7 +335,7 @@ pub static VALUESET: SearchParameter = SearchParameter {
     expression: "StructureDefinition.snapshot.element.binding.valueSet",
     targets: &["ValueSet"],
     components: &[],
-    extract: extract_valueset,
+    extract: Extract::Compiled(extract_valueset),
     extractor_hash: 11024564023354033944u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -345,7 +347,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "StructureDefinition.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 16045505315575519752u64,
 };
 fn extract_abstract<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of Subscription: <https://hl7.org/fhir/R4/subscription.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, subscription};
 /// `contact`: <http://hl7.org/fhir/SearchParameter/Subscription-contact>
 pub static CONTACT: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CONTACT: SearchParameter = SearchParameter {
     expression: "Subscription.contact",
     targets: &[],
     components: &[],
-    extract: extract_contact,
+    extract: Extract::Compiled(extract_contact),
     extractor_hash: 6223824074250020309u64,
 };
 /// `criteria`: <http://hl7.org/fhir/SearchParameter/Subscription-criteria>
@@ -26,7 +26,7 @@ pub static CRITERIA: SearchParameter = SearchParameter {
     expression: "Subscription.criteria",
     targets: &[],
     components: &[],
-    extract: extract_criteria,
+    extract: Extract::Compiled(extract_criteria),
     extractor_hash: 12866792701007557927u64,
 };
 /// `payload`: <http://hl7.org/fhir/SearchParameter/Subscription-payload>
@@ -38,7 +38,7 @@ pub static PAYLOAD: SearchParameter = SearchParameter {
     expression: "Subscription.channel.payload",
     targets: &[],
     components: &[],
-    extract: extract_payload,
+    extract: Extract::Compiled(extract_payload),
     extractor_hash: 10149677064449587024u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Subscription-status>
@@ -50,7 +50,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Subscription.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 13130633107366971056u64,
 };
 /// `type`: <http://hl7.org/fhir/SearchParameter/Subscription-type>
@@ -62,7 +62,7 @@ pub static TYPE: SearchParameter = SearchParameter {
     expression: "Subscription.channel.type",
     targets: &[],
     components: &[],
-    extract: extract_type,
+    extract: Extract::Compiled(extract_type),
     extractor_hash: 15692231084580858508u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/Subscription-url>
@@ -74,7 +74,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "Subscription.channel.endpoint",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 5136494148787772185u64,
 };
 fn extract_contact<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, substance};
 /// `category`: <http://hl7.org/fhir/SearchParameter/Substance-category>
 pub static CATEGORY: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "Substance.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 17501986599418962463u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/Substance-code>
@@ -27,7 +27,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Substance.code | Substance.ingredient.substance as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 13899955580480305166u64,
 };
 /// `container-identifier`: <http://hl7.org/fhir/SearchParameter/Substance-container-identifier>
@@ -39,7 +39,7 @@ pub static CONTAINER_IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Substance.instance.identifier",
     targets: &[],
     components: &[],
-    extract: extract_container_identifier,
+    extract: Extract::Compiled(extract_container_identifier),
     extractor_hash: 5872773474945081880u64,
 };
 /// `expiry`: <http://hl7.org/fhir/SearchParameter/Substance-expiry>
@@ -51,7 +51,7 @@ pub static EXPIRY: SearchParameter = SearchParameter {
     expression: "Substance.instance.expiry",
     targets: &[],
     components: &[],
-    extract: extract_expiry,
+    extract: Extract::Compiled(extract_expiry),
     extractor_hash: 13256947999287787244u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Substance-identifier>
@@ -63,7 +63,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Substance.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 5513020743273512713u64,
 };
 /// `quantity`: <http://hl7.org/fhir/SearchParameter/Substance-quantity>
@@ -75,7 +75,7 @@ pub static QUANTITY: SearchParameter = SearchParameter {
     expression: "Substance.instance.quantity",
     targets: &[],
     components: &[],
-    extract: extract_quantity,
+    extract: Extract::Compiled(extract_quantity),
     extractor_hash: 5574852653979204100u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Substance-status>
@@ -87,7 +87,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Substance.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 5498027623454456764u64,
 };
 /// `substance-reference`: <http://hl7.org/fhir/SearchParameter/Substance-substance-reference>
@@ -99,7 +99,7 @@ pub static SUBSTANCE_REFERENCE: SearchParameter = SearchParameter {
     expression: "Substance.ingredient.substance as Reference",
     targets: &["Substance"],
     components: &[],
-    extract: extract_substance_reference,
+    extract: Extract::Compiled(extract_substance_reference),
     extractor_hash: 8779761628083770973u64,
 };
 fn extract_category<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

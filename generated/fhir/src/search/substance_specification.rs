@@ -3,7 +3,7 @@
 //! The search parameters of SubstanceSpecification: <https://hl7.org/fhir/R4/substancespecification.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, substance_specification};
 /// `code`: <http://hl7.org/fhir/SearchParameter/SubstanceSpecification-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "SubstanceSpecification.code.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 7797954494144361201u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of SupplyDelivery: <https://hl7.org/fhir/R4/supplydelivery.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "SupplyDelivery.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 15420150592539138638u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -26,7 +26,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "SupplyDelivery.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 13641093060385254751u64,
 };
 /// `receiver`: <http://hl7.org/fhir/SearchParameter/SupplyDelivery-receiver>
@@ -38,7 +38,7 @@ pub static RECEIVER: SearchParameter = SearchParameter {
     expression: "SupplyDelivery.receiver",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_receiver,
+    extract: Extract::Compiled(extract_receiver),
     extractor_hash: 8461673061733173592u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/SupplyDelivery-status>
@@ -50,7 +50,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "SupplyDelivery.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 8810308139617588427u64,
 };
 /// `supplier`: <http://hl7.org/fhir/SearchParameter/SupplyDelivery-supplier>
@@ -62,7 +62,7 @@ pub static SUPPLIER: SearchParameter = SearchParameter {
     expression: "SupplyDelivery.supplier",
     targets: &["Practitioner", "Organization", "PractitionerRole"],
     components: &[],
-    extract: extract_supplier,
+    extract: Extract::Compiled(extract_supplier),
     extractor_hash: 7580138943932944067u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of SupplyRequest: <https://hl7.org/fhir/R4/supplyrequest.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `category`: <http://hl7.org/fhir/SearchParameter/SupplyRequest-category>
 pub static CATEGORY: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static CATEGORY: SearchParameter = SearchParameter {
     expression: "SupplyRequest.category",
     targets: &[],
     components: &[],
-    extract: extract_category,
+    extract: Extract::Compiled(extract_category),
     extractor_hash: 10841305518515887046u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/clinical-date>
@@ -26,7 +26,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "SupplyRequest.authoredOn",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 9046295221472371020u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "SupplyRequest.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 16461753179281519835u64,
 };
 /// `requester`: <http://hl7.org/fhir/SearchParameter/SupplyRequest-requester>
@@ -57,7 +57,7 @@ pub static REQUESTER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_requester,
+    extract: Extract::Compiled(extract_requester),
     extractor_hash: 7662344453445385563u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/SupplyRequest-status>
@@ -69,7 +69,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "SupplyRequest.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 5594297805857453540u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/SupplyRequest-subject>
@@ -81,7 +81,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
     expression: "SupplyRequest.deliverTo",
     targets: &["Organization", "Patient", "Location"],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 14513824975634132313u64,
 };
 /// `supplier`: <http://hl7.org/fhir/SearchParameter/SupplyRequest-supplier>
@@ -93,7 +93,7 @@ pub static SUPPLIER: SearchParameter = SearchParameter {
     expression: "SupplyRequest.supplier",
     targets: &["Organization", "HealthcareService"],
     components: &[],
-    extract: extract_supplier,
+    extract: Extract::Compiled(extract_supplier),
     extractor_hash: 1553494213282893079u64,
 };
 fn extract_category<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,7 @@
 
 use vesta_runtime::fhirpath::compiled::resolves_to;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `authored-on`: <http://hl7.org/fhir/SearchParameter/Task-authored-on>
 pub static AUTHORED_ON: SearchParameter = SearchParameter {
@@ -15,7 +15,7 @@ pub static AUTHORED_ON: SearchParameter = SearchParameter {
     expression: "Task.authoredOn",
     targets: &[],
     components: &[],
-    extract: extract_authored_on,
+    extract: Extract::Compiled(extract_authored_on),
     extractor_hash: 4335314796581744913u64,
 };
 /// `based-on`: <http://hl7.org/fhir/SearchParameter/Task-based-on>
@@ -173,7 +173,7 @@ pub static BASED_ON: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_based_on,
+    extract: Extract::Compiled(extract_based_on),
     extractor_hash: 7828913378309497286u64,
 };
 /// `business-status`: <http://hl7.org/fhir/SearchParameter/Task-business-status>
@@ -185,7 +185,7 @@ pub static BUSINESS_STATUS: SearchParameter = SearchParameter {
     expression: "Task.businessStatus",
     targets: &[],
     components: &[],
-    extract: extract_business_status,
+    extract: Extract::Compiled(extract_business_status),
     extractor_hash: 11586156215466225383u64,
 };
 /// `code`: <http://hl7.org/fhir/SearchParameter/Task-code>
@@ -197,7 +197,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "Task.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 13955845281041527553u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/Task-encounter>
@@ -209,7 +209,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "Task.encounter",
     targets: &["Encounter"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 10198284154653304002u64,
 };
 /// `focus`: <http://hl7.org/fhir/SearchParameter/Task-focus>
@@ -367,7 +367,7 @@ pub static FOCUS: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_focus,
+    extract: Extract::Compiled(extract_focus),
     extractor_hash: 18298119060738692028u64,
 };
 /// `group-identifier`: <http://hl7.org/fhir/SearchParameter/Task-group-identifier>
@@ -379,7 +379,7 @@ pub static GROUP_IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Task.groupIdentifier",
     targets: &[],
     components: &[],
-    extract: extract_group_identifier,
+    extract: Extract::Compiled(extract_group_identifier),
     extractor_hash: 18347579404486597538u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/Task-identifier>
@@ -391,7 +391,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "Task.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 729383642004171349u64,
 };
 /// `intent`: <http://hl7.org/fhir/SearchParameter/Task-intent>
@@ -403,7 +403,7 @@ pub static INTENT: SearchParameter = SearchParameter {
     expression: "Task.intent",
     targets: &[],
     components: &[],
-    extract: extract_intent,
+    extract: Extract::Compiled(extract_intent),
     extractor_hash: 16744471664761789317u64,
 };
 /// `modified`: <http://hl7.org/fhir/SearchParameter/Task-modified>
@@ -415,7 +415,7 @@ pub static MODIFIED: SearchParameter = SearchParameter {
     expression: "Task.lastModified",
     targets: &[],
     components: &[],
-    extract: extract_modified,
+    extract: Extract::Compiled(extract_modified),
     extractor_hash: 7495768901920630980u64,
 };
 /// `owner`: <http://hl7.org/fhir/SearchParameter/Task-owner>
@@ -436,7 +436,7 @@ pub static OWNER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_owner,
+    extract: Extract::Compiled(extract_owner),
     extractor_hash: 16693453583863185684u64,
 };
 /// `part-of`: <http://hl7.org/fhir/SearchParameter/Task-part-of>
@@ -448,7 +448,7 @@ pub static PART_OF: SearchParameter = SearchParameter {
     expression: "Task.partOf",
     targets: &["Task"],
     components: &[],
-    extract: extract_part_of,
+    extract: Extract::Compiled(extract_part_of),
     extractor_hash: 15075115071384114660u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/Task-patient>
@@ -460,7 +460,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "Task.for.where(resolve() is Patient)",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 6797651648356558212u64,
 };
 /// `performer`: <http://hl7.org/fhir/SearchParameter/Task-performer>
@@ -472,7 +472,7 @@ pub static PERFORMER: SearchParameter = SearchParameter {
     expression: "Task.performerType",
     targets: &[],
     components: &[],
-    extract: extract_performer,
+    extract: Extract::Compiled(extract_performer),
     extractor_hash: 17648117651659291272u64,
 };
 /// `period`: <http://hl7.org/fhir/SearchParameter/Task-period>
@@ -484,7 +484,7 @@ pub static PERIOD: SearchParameter = SearchParameter {
     expression: "Task.executionPeriod",
     targets: &[],
     components: &[],
-    extract: extract_period,
+    extract: Extract::Compiled(extract_period),
     extractor_hash: 5945478206910246765u64,
 };
 /// `priority`: <http://hl7.org/fhir/SearchParameter/Task-priority>
@@ -496,7 +496,7 @@ pub static PRIORITY: SearchParameter = SearchParameter {
     expression: "Task.priority",
     targets: &[],
     components: &[],
-    extract: extract_priority,
+    extract: Extract::Compiled(extract_priority),
     extractor_hash: 10379111726344657923u64,
 };
 /// `requester`: <http://hl7.org/fhir/SearchParameter/Task-requester>
@@ -515,7 +515,7 @@ pub static REQUESTER: SearchParameter = SearchParameter {
         "RelatedPerson",
     ],
     components: &[],
-    extract: extract_requester,
+    extract: Extract::Compiled(extract_requester),
     extractor_hash: 9491695329378509082u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/Task-status>
@@ -527,7 +527,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "Task.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 7763237007545952273u64,
 };
 /// `subject`: <http://hl7.org/fhir/SearchParameter/Task-subject>
@@ -685,7 +685,7 @@ pub static SUBJECT: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_subject,
+    extract: Extract::Compiled(extract_subject),
     extractor_hash: 11255575794960962037u64,
 };
 fn extract_authored_on<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of TestReport: <https://hl7.org/fhir/R4/testreport.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives, test_report};
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/TestReport-identifier>
 pub static IDENTIFIER: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "TestReport.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12578546906698381825u64,
 };
 /// `issued`: <http://hl7.org/fhir/SearchParameter/TestReport-issued>
@@ -26,7 +26,7 @@ pub static ISSUED: SearchParameter = SearchParameter {
     expression: "TestReport.issued",
     targets: &[],
     components: &[],
-    extract: extract_issued,
+    extract: Extract::Compiled(extract_issued),
     extractor_hash: 13171006514758230082u64,
 };
 /// `participant`: <http://hl7.org/fhir/SearchParameter/TestReport-participant>
@@ -38,7 +38,7 @@ pub static PARTICIPANT: SearchParameter = SearchParameter {
     expression: "TestReport.participant.uri",
     targets: &[],
     components: &[],
-    extract: extract_participant,
+    extract: Extract::Compiled(extract_participant),
     extractor_hash: 15685402415535187471u64,
 };
 /// `result`: <http://hl7.org/fhir/SearchParameter/TestReport-result>
@@ -50,7 +50,7 @@ pub static RESULT: SearchParameter = SearchParameter {
     expression: "TestReport.result",
     targets: &[],
     components: &[],
-    extract: extract_result,
+    extract: Extract::Compiled(extract_result),
     extractor_hash: 4952983488855542769u64,
 };
 /// `tester`: <http://hl7.org/fhir/SearchParameter/TestReport-tester>
@@ -62,7 +62,7 @@ pub static TESTER: SearchParameter = SearchParameter {
     expression: "TestReport.tester",
     targets: &[],
     components: &[],
-    extract: extract_tester,
+    extract: Extract::Compiled(extract_tester),
     extractor_hash: 18370534750372808211u64,
 };
 /// `testscript`: <http://hl7.org/fhir/SearchParameter/TestReport-testscript>
@@ -74,7 +74,7 @@ pub static TESTSCRIPT: SearchParameter = SearchParameter {
     expression: "TestReport.testScript",
     targets: &["TestScript"],
     components: &[],
-    extract: extract_testscript,
+    extract: Extract::Compiled(extract_testscript),
     extractor_hash: 989577149359750085u64,
 };
 fn extract_identifier<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives, test_script};
 /// `context`: <http://hl7.org/fhir/SearchParameter/TestScript-context>
 pub static CONTEXT: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "TestScript.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 2431751903138767935u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/TestScript-context-quantity>
@@ -27,7 +29,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "TestScript.useContext.value as Quantity | TestScript.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 4606317527383714048u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/TestScript-context-type>
@@ -39,7 +41,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "TestScript.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 12876702975914547657u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/TestScript-context-type-quantity>
@@ -56,17 +58,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/TestScript-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 16656679687504654281u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/TestScript-context-type-value>
@@ -83,17 +85,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/TestScript-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 4470316519945464026u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/TestScript-date>
@@ -105,7 +107,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "TestScript.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 5472331740783449379u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/TestScript-description>
@@ -117,7 +119,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "TestScript.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 8341446961175723803u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/TestScript-identifier>
@@ -129,7 +131,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "TestScript.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 9749255872109354591u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/TestScript-jurisdiction>
@@ -141,7 +143,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "TestScript.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 9893033436858324262u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/TestScript-name>
@@ -153,7 +155,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "TestScript.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 9463420391902664835u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/TestScript-publisher>
@@ -165,7 +167,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "TestScript.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 16500771874169116505u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/TestScript-status>
@@ -177,7 +179,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "TestScript.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 6765136736209243915u64,
 };
 /// `testscript-capability`: <http://hl7.org/fhir/SearchParameter/TestScript-testscript-capability>
@@ -189,7 +191,7 @@ pub static TESTSCRIPT_CAPABILITY: SearchParameter = SearchParameter {
     expression: "TestScript.metadata.capability.description",
     targets: &[],
     components: &[],
-    extract: extract_testscript_capability,
+    extract: Extract::Compiled(extract_testscript_capability),
     extractor_hash: 14928157018437581524u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/TestScript-title>
@@ -201,7 +203,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "TestScript.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 6617791681528500405u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/TestScript-url>
@@ -213,7 +215,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "TestScript.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 3681889174925699853u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/TestScript-version>
@@ -225,7 +227,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "TestScript.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 14210353425718892592u64,
 };
 fn extract_context<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

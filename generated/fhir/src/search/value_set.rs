@@ -4,7 +4,9 @@
 
 use vesta_runtime::fhirpath::compiled::distinct;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{
+    Component, Extract, SearchParameter, SearchParameterType, Selected,
+};
 use crate::elements::{data_types, primitives, value_set};
 /// `code`: <http://hl7.org/fhir/SearchParameter/ValueSet-code>
 pub static CODE: SearchParameter = SearchParameter {
@@ -15,7 +17,7 @@ pub static CODE: SearchParameter = SearchParameter {
     expression: "ValueSet.expansion.`contains`.code | ValueSet.compose.include.concept.code",
     targets: &[],
     components: &[],
-    extract: extract_code,
+    extract: Extract::Compiled(extract_code),
     extractor_hash: 10459470431080092513u64,
 };
 /// `context`: <http://hl7.org/fhir/SearchParameter/conformance-context>
@@ -27,7 +29,7 @@ pub static CONTEXT: SearchParameter = SearchParameter {
     expression: "ValueSet.useContext.value as CodeableConcept",
     targets: &[],
     components: &[],
-    extract: extract_context,
+    extract: Extract::Compiled(extract_context),
     extractor_hash: 15678265307492552364u64,
 };
 /// `context-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-quantity>
@@ -39,7 +41,7 @@ pub static CONTEXT_QUANTITY: SearchParameter = SearchParameter {
     expression: "ValueSet.useContext.value as Quantity | ValueSet.useContext.value as Range",
     targets: &[],
     components: &[],
-    extract: extract_context_quantity,
+    extract: Extract::Compiled(extract_context_quantity),
     extractor_hash: 17276132071536898329u64,
 };
 /// `context-type`: <http://hl7.org/fhir/SearchParameter/conformance-context-type>
@@ -51,7 +53,7 @@ pub static CONTEXT_TYPE: SearchParameter = SearchParameter {
     expression: "ValueSet.useContext.code",
     targets: &[],
     components: &[],
-    extract: extract_context_type,
+    extract: Extract::Compiled(extract_context_type),
     extractor_hash: 2861129533879851470u64,
 };
 /// `context-type-quantity`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-quantity>
@@ -68,17 +70,17 @@ pub static CONTEXT_TYPE_QUANTITY: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_quantity_part_1,
+            extract: Extract::Compiled(extract_context_type_quantity_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context-quantity",
             kind: SearchParameterType::Quantity,
             targets: &[],
             expression: "value.as(Quantity) | value.as(Range)",
-            extract: extract_context_type_quantity_part_2,
+            extract: Extract::Compiled(extract_context_type_quantity_part_2),
         },
     ],
-    extract: extract_context_type_quantity,
+    extract: Extract::Compiled(extract_context_type_quantity),
     extractor_hash: 17312433564003462213u64,
 };
 /// `context-type-value`: <http://hl7.org/fhir/SearchParameter/conformance-context-type-value>
@@ -95,17 +97,17 @@ pub static CONTEXT_TYPE_VALUE: SearchParameter = SearchParameter {
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "code",
-            extract: extract_context_type_value_part_1,
+            extract: Extract::Compiled(extract_context_type_value_part_1),
         },
         Component {
             definition: "http://hl7.org/fhir/SearchParameter/conformance-context",
             kind: SearchParameterType::Token,
             targets: &[],
             expression: "value.as(CodeableConcept)",
-            extract: extract_context_type_value_part_2,
+            extract: Extract::Compiled(extract_context_type_value_part_2),
         },
     ],
-    extract: extract_context_type_value,
+    extract: Extract::Compiled(extract_context_type_value),
     extractor_hash: 18011639902722794457u64,
 };
 /// `date`: <http://hl7.org/fhir/SearchParameter/conformance-date>
@@ -117,7 +119,7 @@ pub static DATE: SearchParameter = SearchParameter {
     expression: "ValueSet.date",
     targets: &[],
     components: &[],
-    extract: extract_date,
+    extract: Extract::Compiled(extract_date),
     extractor_hash: 12970179524332907776u64,
 };
 /// `description`: <http://hl7.org/fhir/SearchParameter/conformance-description>
@@ -129,7 +131,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "ValueSet.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 9296924091210367382u64,
 };
 /// `expansion`: <http://hl7.org/fhir/SearchParameter/ValueSet-expansion>
@@ -141,7 +143,7 @@ pub static EXPANSION: SearchParameter = SearchParameter {
     expression: "ValueSet.expansion.identifier",
     targets: &[],
     components: &[],
-    extract: extract_expansion,
+    extract: Extract::Compiled(extract_expansion),
     extractor_hash: 13859749259518219633u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/conformance-identifier>
@@ -153,7 +155,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "ValueSet.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 3901253736290515768u64,
 };
 /// `jurisdiction`: <http://hl7.org/fhir/SearchParameter/conformance-jurisdiction>
@@ -165,7 +167,7 @@ pub static JURISDICTION: SearchParameter = SearchParameter {
     expression: "ValueSet.jurisdiction",
     targets: &[],
     components: &[],
-    extract: extract_jurisdiction,
+    extract: Extract::Compiled(extract_jurisdiction),
     extractor_hash: 11098244257540627576u64,
 };
 /// `name`: <http://hl7.org/fhir/SearchParameter/conformance-name>
@@ -177,7 +179,7 @@ pub static NAME: SearchParameter = SearchParameter {
     expression: "ValueSet.name",
     targets: &[],
     components: &[],
-    extract: extract_name,
+    extract: Extract::Compiled(extract_name),
     extractor_hash: 13046919286300704883u64,
 };
 /// `publisher`: <http://hl7.org/fhir/SearchParameter/conformance-publisher>
@@ -189,7 +191,7 @@ pub static PUBLISHER: SearchParameter = SearchParameter {
     expression: "ValueSet.publisher",
     targets: &[],
     components: &[],
-    extract: extract_publisher,
+    extract: Extract::Compiled(extract_publisher),
     extractor_hash: 13588399697915276662u64,
 };
 /// `reference`: <http://hl7.org/fhir/SearchParameter/ValueSet-reference>
@@ -201,7 +203,7 @@ pub static REFERENCE: SearchParameter = SearchParameter {
     expression: "ValueSet.compose.include.system",
     targets: &[],
     components: &[],
-    extract: extract_reference,
+    extract: Extract::Compiled(extract_reference),
     extractor_hash: 11918491826714419658u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/conformance-status>
@@ -213,7 +215,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "ValueSet.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 14398536499416089235u64,
 };
 /// `title`: <http://hl7.org/fhir/SearchParameter/conformance-title>
@@ -225,7 +227,7 @@ pub static TITLE: SearchParameter = SearchParameter {
     expression: "ValueSet.title",
     targets: &[],
     components: &[],
-    extract: extract_title,
+    extract: Extract::Compiled(extract_title),
     extractor_hash: 9516519834160598723u64,
 };
 /// `url`: <http://hl7.org/fhir/SearchParameter/conformance-url>
@@ -237,7 +239,7 @@ pub static URL: SearchParameter = SearchParameter {
     expression: "ValueSet.url",
     targets: &[],
     components: &[],
-    extract: extract_url,
+    extract: Extract::Compiled(extract_url),
     extractor_hash: 5810092324217669417u64,
 };
 /// `version`: <http://hl7.org/fhir/SearchParameter/conformance-version>
@@ -249,7 +251,7 @@ pub static VERSION: SearchParameter = SearchParameter {
     expression: "ValueSet.version",
     targets: &[],
     components: &[],
-    extract: extract_version,
+    extract: Extract::Compiled(extract_version),
     extractor_hash: 12411586767308956574u64,
 };
 fn extract_code<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

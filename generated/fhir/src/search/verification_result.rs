@@ -3,7 +3,7 @@
 //! The search parameters of VerificationResult: <https://hl7.org/fhir/R4/verificationresult.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::data_types;
 /// `target`: <http://hl7.org/fhir/SearchParameter/VerificationResult-target>
 pub static TARGET: SearchParameter = SearchParameter {
@@ -160,7 +160,7 @@ pub static TARGET: SearchParameter = SearchParameter {
         "VisionPrescription",
     ],
     components: &[],
-    extract: extract_target,
+    extract: Extract::Compiled(extract_target),
     extractor_hash: 5133792784306059711u64,
 };
 fn extract_target<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

@@ -3,7 +3,7 @@
 //! The search parameters of VisionPrescription: <https://hl7.org/fhir/R4/visionprescription.html#search>
 
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use crate::elements::{data_types, primitives};
 /// `datewritten`: <http://hl7.org/fhir/SearchParameter/VisionPrescription-datewritten>
 pub static DATEWRITTEN: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static DATEWRITTEN: SearchParameter = SearchParameter {
     expression: "VisionPrescription.dateWritten",
     targets: &[],
     components: &[],
-    extract: extract_datewritten,
+    extract: Extract::Compiled(extract_datewritten),
     extractor_hash: 14036076528422179478u64,
 };
 /// `encounter`: <http://hl7.org/fhir/SearchParameter/clinical-encounter>
@@ -26,7 +26,7 @@ pub static ENCOUNTER: SearchParameter = SearchParameter {
     expression: "VisionPrescription.encounter",
     targets: &["Encounter", "EpisodeOfCare"],
     components: &[],
-    extract: extract_encounter,
+    extract: Extract::Compiled(extract_encounter),
     extractor_hash: 17050676432164352608u64,
 };
 /// `identifier`: <http://hl7.org/fhir/SearchParameter/clinical-identifier>
@@ -38,7 +38,7 @@ pub static IDENTIFIER: SearchParameter = SearchParameter {
     expression: "VisionPrescription.identifier",
     targets: &[],
     components: &[],
-    extract: extract_identifier,
+    extract: Extract::Compiled(extract_identifier),
     extractor_hash: 12637350719090704022u64,
 };
 /// `patient`: <http://hl7.org/fhir/SearchParameter/clinical-patient>
@@ -50,7 +50,7 @@ pub static PATIENT: SearchParameter = SearchParameter {
     expression: "VisionPrescription.patient",
     targets: &["Patient"],
     components: &[],
-    extract: extract_patient,
+    extract: Extract::Compiled(extract_patient),
     extractor_hash: 14357281373313774667u64,
 };
 /// `prescriber`: <http://hl7.org/fhir/SearchParameter/VisionPrescription-prescriber>
@@ -62,7 +62,7 @@ pub static PRESCRIBER: SearchParameter = SearchParameter {
     expression: "VisionPrescription.prescriber",
     targets: &["Practitioner", "PractitionerRole"],
     components: &[],
-    extract: extract_prescriber,
+    extract: Extract::Compiled(extract_prescriber),
     extractor_hash: 7278508605341911833u64,
 };
 /// `status`: <http://hl7.org/fhir/SearchParameter/VisionPrescription-status>
@@ -74,7 +74,7 @@ pub static STATUS: SearchParameter = SearchParameter {
     expression: "VisionPrescription.status",
     targets: &[],
     components: &[],
-    extract: extract_status,
+    extract: Extract::Compiled(extract_status),
     extractor_hash: 16048445259459808497u64,
 };
 fn extract_datewritten<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

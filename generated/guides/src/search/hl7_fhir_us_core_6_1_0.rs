@@ -3,7 +3,7 @@
 //! The search parameters that hl7.fhir.us.core 6.1.0 defines anew.
 
 use vesta_runtime::node::{Node, children, choice};
-use vesta_runtime::search::{SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Extract, SearchParameter, SearchParameterType, Selected};
 use vesta_fhir::elements::{care_team, data_types, encounter, primitives};
 /// `role`: <http://hl7.org/fhir/us/core/SearchParameter/us-core-careteam-role>
 pub static ROLE: SearchParameter = SearchParameter {
@@ -14,7 +14,7 @@ pub static ROLE: SearchParameter = SearchParameter {
     expression: "CareTeam.participant.role",
     targets: &[],
     components: &[],
-    extract: extract_role,
+    extract: Extract::Compiled(extract_role),
     extractor_hash: 6637389119485069459u64,
 };
 /// `asserted-date`: <http://hl7.org/fhir/us/core/SearchParameter/us-core-condition-asserted-date>
@@ -26,7 +26,7 @@ pub static ASSERTED_DATE: SearchParameter = SearchParameter {
     expression: "Condition.extension.where(url = 'http://hl7.org/fhir/StructureDefinition/condition-assertedDate').value",
     targets: &[],
     components: &[],
-    extract: extract_asserted_date,
+    extract: Extract::Compiled(extract_asserted_date),
     extractor_hash: 5039708424763869427u64,
 };
 /// `discharge-disposition`: <http://hl7.org/fhir/us/core/SearchParameter/us-core-encounter-discharge-disposition>
@@ -38,7 +38,7 @@ pub static DISCHARGE_DISPOSITION: SearchParameter = SearchParameter {
     expression: "Encounter.hospitalization.dischargeDisposition",
     targets: &[],
     components: &[],
-    extract: extract_discharge_disposition,
+    extract: Extract::Compiled(extract_discharge_disposition),
     extractor_hash: 13396371163737162109u64,
 };
 /// `description`: <http://hl7.org/fhir/us/core/SearchParameter/us-core-goal-description>
@@ -50,7 +50,7 @@ pub static DESCRIPTION: SearchParameter = SearchParameter {
     expression: "Goal.description",
     targets: &[],
     components: &[],
-    extract: extract_description,
+    extract: Extract::Compiled(extract_description),
     extractor_hash: 3258091832744296971u64,
 };
 /// `ethnicity`: <http://hl7.org/fhir/us/core/SearchParameter/us-core-ethnicity>
@@ -62,7 +62,7 @@ pub static ETHNICITY: SearchParameter = SearchParameter {
     expression: "Patient.extension.where(url = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-ethnicity').extension.value.code",
     targets: &[],
     components: &[],
-    extract: extract_ethnicity,
+    extract: Extract::Compiled(extract_ethnicity),
     extractor_hash: 16097332730572588717u64,
 };
 /// `gender-identity`: <http://hl7.org/fhir/us/core/SearchParameter/us-core-patient-gender-identity>
@@ -74,7 +74,7 @@ pub static GENDER_IDENTITY: SearchParameter = SearchParameter {
     expression: "Patient.extension.where(url = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-genderIdentity').value.coding.code",
     targets: &[],
     components: &[],
-    extract: extract_gender_identity,
+    extract: Extract::Compiled(extract_gender_identity),
     extractor_hash: 11204536723143315487u64,
 };
 /// `race`: <http://hl7.org/fhir/us/core/SearchParameter/us-core-race>
@@ -86,7 +86,7 @@ pub static RACE: SearchParameter = SearchParameter {
     expression: "Patient.extension.where(url = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension.value.code",
     targets: &[],
     components: &[],
-    extract: extract_race,
+    extract: Extract::Compiled(extract_race),
     extractor_hash: 16722699367814383367u64,
 };
 fn extract_role<'a>(_: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>) {

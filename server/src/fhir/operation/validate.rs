@@ -13,7 +13,7 @@ use crate::fhir::boundary::Beside;
 use crate::fhir::conditional::Reader;
 use crate::fhir::integrity::{self, Deleted};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind, outcome};
-use crate::fhir::service::{Request, Type, gone, not_found};
+use crate::fhir::service::{Request, Type, gone, not_found, unusable};
 use crate::fhir::{boundary, update};
 use crate::validate;
 
@@ -117,6 +117,9 @@ fn found(
     resource: &Value,
 ) -> Vec<Issue> {
     let mut issues = validate::validate(request.service.schema, resource);
+    if issues.is_empty() {
+        issues = unusable(request.service, resource);
+    }
     let named = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
     if let Some(resource_type) = resource_type.filter(|resource_type| resource_type.name != named) {
         let text = format!("The resource is no {}, which the path names.", resource_type.name);

@@ -23,7 +23,7 @@ use vesta_fhir::SCHEMA;
 use super::*;
 use crate::access::{AccessContext, parse_scopes};
 use crate::clock::{Clock, Ids};
-use crate::search::{ParameterTable, definitions, types};
+use crate::search::{SearchLimits, SiteParameters, types};
 use crate::store::{AuditKey, Database, Limits, Options, Store};
 
 /// A site's service on a database of its own.
@@ -43,18 +43,12 @@ impl Fixture {
         let options = Options {
             database: Database::Sqlite { file: folder.path().join("site.db") },
             clock: Clock::system(),
-            parameters: definitions(&types, BASE),
+            parameters: SiteParameters::new(&SCHEMA, types, BASE, SearchLimits::default()),
             limits: Limits::default(),
             audit_key: AuditKey::new(&[7; 32]),
         };
-        let mut table = None;
-        let store = Store::open(options, |dictionary, _| {
-            let made = Arc::new(ParameterTable::new(&SCHEMA, types, Arc::clone(dictionary), BASE));
-            table = Some(Arc::clone(&made));
-            made
-        })
-        .await
-        .unwrap();
+        let store = Store::open(options).await.unwrap();
+        let table = store.table();
         let ids = Ids::counting("id");
         let service = Service::new(BASE, &SCHEMA, store, table.unwrap(), Clock::system(), ids).await.unwrap();
         let service = service.with_guides(vesta_guides::guides::get("hl7.fhir.us.core", "8.0.0"));

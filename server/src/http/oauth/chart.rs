@@ -80,8 +80,9 @@ impl<'a> Chart<'a> {
     }
 
     async fn search(&self, kind: &str, parameters: &[(&str, &str)], count: usize) -> Result<Vec<Value>, OAuthError> {
+        let service = self.site.service();
         let request = Request {
-            service: &self.site.service,
+            service: &service,
             access: &self.access,
             request_id: self.request_id,
             preferences: Preferences::default(),

@@ -330,7 +330,7 @@ async fn supervisors_are_told_and_metrics_name_no_path() {
     }
     assert!(!metrics.contains("private") && !metrics.contains("secret"));
     // The database is gone: the process lives, and takes no requests.
-    house.sites.get("default").await.unwrap().service.store.close().await;
+    house.sites.get("default").await.unwrap().service().store.close().await;
     assert_eq!(ask("GET /health/live").await.status(), 200);
     assert_eq!(ask("GET /health/ready").await.status(), 503);
 }

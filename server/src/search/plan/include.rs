@@ -52,8 +52,12 @@ impl Includes {
         }
         let parameters: Vec<(&Include, &Parameter)> =
             forward().filter_map(|include| Some((include, table.parameter(include.source, include.code)?))).collect();
-        let starts: Option<Vec<Vec<&str>>> =
-            parameters.iter().map(|(_, parameter)| starts(parameter.definition.expression)).collect();
+        // A user's own may start anywhere.
+        let starts_of = |parameter: &Parameter| match parameter.is_own() {
+            true => None,
+            false => starts(parameter.definition.expression),
+        };
+        let starts: Option<Vec<Vec<&str>>> = parameters.iter().map(|(_, parameter)| starts_of(parameter)).collect();
         for found in page {
             let body = &found.stored.body;
             let resource = match &starts {

@@ -94,13 +94,23 @@ fn queries(code: &str, value: &IndexValue) -> Vec<(String, String)> {
 
 /// Asks for some values of every parameter of every resource; gives how many queries were made.
 pub(super) async fn compare(fixture: &Fixture, resources: &[Value], values_each: usize) -> usize {
+    compare_of(fixture, resources, values_each, &|_| true).await
+}
+
+/// The same of some parameters.
+pub(super) async fn compare_of(
+    fixture: &Fixture,
+    resources: &[Value],
+    values_each: usize,
+    wanted: &(dyn Fn(&Parameter) -> bool + Sync),
+) -> usize {
     let table = &fixture.table;
     let mut asked = 0;
     let names: BTreeSet<&str> = resources.iter().filter_map(|resource| resource["resourceType"].as_str()).collect();
     for name in names {
         let of_type: Vec<&Value> = resources.iter().filter(|resource| resource["resourceType"] == name).collect();
         let is_indexed = |known: &&Parameter| known.is_in_tables() || is_of_words(known.definition);
-        for parameter in table.parameters(name).filter(is_indexed) {
+        for parameter in table.parameters(name).filter(is_indexed).filter(|parameter| wanted(parameter)) {
             let code = parameter.definition.code;
             let mut pairs = BTreeSet::from([
                 (format!("{code}:missing"), "true".to_owned()),

@@ -7,6 +7,7 @@ mod documented;
 mod filters;
 mod granted;
 mod oracle;
+mod own;
 mod paging;
 mod parameters;
 mod plans;
@@ -28,9 +29,7 @@ use super::*;
 use crate::access::Boundary;
 use crate::clock::Clock;
 use crate::fhir::Handling;
-use crate::store::{
-    AuditKey, Body, Content, Database, Indexer, Limits, Operation, Options, PostgresPool, Store, Unit, index,
-};
+use crate::store::{AuditKey, Body, Content, Database, Limits, Operation, Options, PostgresPool, Store, Unit, index};
 
 pub(crate) const BASE: &str = "https://example.org/apis/default/fhir";
 
@@ -97,19 +96,13 @@ impl Fixture {
         let options = Options {
             database,
             clock: Clock::system(),
-            parameters: definitions(&types, base),
+            parameters: SiteParameters::new(&SCHEMA, types, base, SearchLimits::default()),
             limits: Limits::default(),
             audit_key: AuditKey::new(&[7; 32]),
         };
-        let mut made = None;
-        let store = Store::open(options, |dictionary, _| {
-            let table = Arc::new(ParameterTable::new(&SCHEMA, types, dictionary.clone(), base));
-            made = Some(table.clone());
-            table as Arc<dyn Indexer>
-        })
-        .await
-        .expect("the store opens");
-        Fixture { store, table: made.expect("the table was made"), backend, folder }
+        let store = Store::open(options).await.expect("the store opens");
+        let table = store.table().expect("the table was made");
+        Fixture { store, table, backend, folder }
     }
 
     pub(super) async fn put(&self, resources: &[Value]) {

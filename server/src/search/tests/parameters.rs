@@ -2,7 +2,7 @@
 
 use vesta_fhir::SCHEMA;
 use vesta_runtime::node::{Node, children};
-use vesta_runtime::search::{Component, SearchParameter, SearchParameterType, Selected};
+use vesta_runtime::search::{Component, Extract, SearchParameter, SearchParameterType, Selected};
 
 use crate::search::{ITSELF, Rule, TypeBoundary, TypeEntry};
 
@@ -37,7 +37,7 @@ macro_rules! parameter {
             expression: $expression,
             targets: &[$($target),*],
             components: &[],
-            extract: |_, focus, found| walk(focus, &[$($path),*], found),
+            extract: Extract::Compiled(|_, focus, found| walk(focus, &[$($path),*], found)),
             extractor_hash: 1,
         };
         &PARAMETER
@@ -56,17 +56,17 @@ macro_rules! parameter {
                     kind: SearchParameterType::$first_kind,
                     targets: &[],
                     expression: $first,
-                    extract: |_, focus, found| walk(focus, &[$first], found),
+                    extract: Extract::Compiled(|_, focus, found| walk(focus, &[$first], found)),
                 },
                 Component {
                     definition: "",
                     kind: SearchParameterType::$second_kind,
                     targets: &[],
                     expression: $second,
-                    extract: |_, focus, found| walk(focus, &[$second], found),
+                    extract: Extract::Compiled(|_, focus, found| walk(focus, &[$second], found)),
                 },
             ],
-            extract: |_, focus, found| walk(focus, &[$($path),*], found),
+            extract: Extract::Compiled(|_, focus, found| walk(focus, &[$($path),*], found)),
             extractor_hash: 1,
         };
         &PARAMETER
@@ -83,7 +83,7 @@ static COMMON: [&SearchParameter; 3] = [
             expression: "Resource.id",
             targets: &[],
             components: &[],
-            extract: |_, focus, found| walk(focus, &["id"], found),
+            extract: Extract::Compiled(|_, focus, found| walk(focus, &["id"], found)),
             extractor_hash: 1,
         };
         &PARAMETER
@@ -97,7 +97,7 @@ static COMMON: [&SearchParameter; 3] = [
             expression: "Resource.meta.tag",
             targets: &[],
             components: &[],
-            extract: |_, focus, found| walk(focus, &["meta", "tag"], found),
+            extract: Extract::Compiled(|_, focus, found| walk(focus, &["meta", "tag"], found)),
             extractor_hash: 1,
         };
         &PARAMETER
@@ -111,7 +111,7 @@ static COMMON: [&SearchParameter; 3] = [
             expression: "Resource.meta.profile",
             targets: &[],
             components: &[],
-            extract: |_, focus, found| walk(focus, &["meta", "profile"], found),
+            extract: Extract::Compiled(|_, focus, found| walk(focus, &["meta", "profile"], found)),
             extractor_hash: 1,
         };
         &PARAMETER

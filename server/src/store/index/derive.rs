@@ -2,6 +2,7 @@
 //! lets the writer remove them again.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -20,7 +21,7 @@ use crate::store::{CompartmentRow, Indexer};
 
 /// The rows of a resource; none for what is no resource of a known type.
 pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
-    let mut rows = IndexRows::default();
+    let mut rows = IndexRows { generation: table.generation(), ..IndexRows::default() };
     let Some((entry, node)) = table.root(resource) else { return rows };
     let key = table.hash_key();
     for parameter in table.parameters(entry.name).filter(|parameter| parameter.is_in_tables()) {
@@ -343,6 +344,10 @@ const COMPARTMENT_FORMAT: u32 = 1;
 impl Indexer for ParameterTable {
     fn rows(&self, _resource_type: u16, body: &[u8]) -> Option<IndexRows> {
         vesta_runtime::json::parse(body).ok().map(|resource| rows(self, &resource))
+    }
+
+    fn table(self: Arc<Self>) -> Option<Arc<ParameterTable>> {
+        Some(self)
     }
 
     fn compartment_hash(&self) -> u64 {

@@ -30,6 +30,8 @@ use super::write::{Cell, Transaction};
 /// All rows of one resource.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IndexRows {
+    /// That of the dictionary which they were derived by: under another, they are derived again.
+    pub(in crate::store) generation: i64,
     pub compartments: Vec<CompartmentRow>,
     tokens: Vec<TokenRow>,
     references: Vec<ReferenceRow>,

@@ -63,7 +63,8 @@ async fn a_changed_extractor_is_not_indexed_until_it_is_rebuilt(mut fixture: Fix
     assert_eq!(fixture.count(index::IndexTable::IndexToken).await, 100);
     // It stays so over a restart, under the same ids.
     fixture.reopen(vec![definition(OBSERVATION, "code", 2), definition(OBSERVATION, "new", 1)]).await;
-    let entry = fixture.store.dictionary().get(OBSERVATION, "code").expect("known");
+    let dictionary = fixture.store.dictionary();
+    let entry = dictionary.get(OBSERVATION, "code").expect("known");
     assert_eq!((entry.id, entry.is_indexed()), (code, true));
 }
 

@@ -6,6 +6,7 @@ mod index;
 mod kill;
 mod log;
 mod order;
+mod own;
 mod plans;
 mod writes;
 
@@ -20,6 +21,7 @@ use crate::clock::Clock;
 
 pub(super) const PATIENT: u16 = 3;
 pub(super) const OBSERVATION: u16 = 7;
+pub(super) const DEFINING: u16 = 9;
 
 /// Runs each named function on both databases.
 macro_rules! on_both {
@@ -54,6 +56,7 @@ struct TestIndexer {
     parameters: Vec<(u16, i32)>,
     /// What a definition of the code `compartment` has for its hash: rows carry it as their bits.
     compartment: u64,
+    generation: i64,
 }
 
 impl Indexer for TestIndexer {
@@ -63,6 +66,7 @@ impl Indexer for TestIndexer {
         let parameters = self.parameters.iter().filter(|(of, _)| *of == resource_type);
         let rows = parameters.flat_map(|(_, id)| values.iter().map(|value| (*id, *value)));
         let mut rows = IndexRows::of_tokens(rows);
+        rows.generation = self.generation;
         if let Some(patient) = body.get("patient").and_then(Value::as_str) {
             let at = body.get("at").and_then(Value::as_i64).unwrap_or(0);
             rows.compartments.push(CompartmentRow {
@@ -75,8 +79,47 @@ impl Indexer for TestIndexer {
         Some(rows)
     }
 
+    fn table(self: Arc<Self>) -> Option<Arc<crate::search::ParameterTable>> {
+        None
+    }
+
     fn compartment_hash(&self) -> u64 {
         self.compartment
+    }
+}
+
+/// These, and what resources of the type [`DEFINING`] define: `{"defines": "code", "hash": 1}`, a parameter of
+/// Observations. A hash of 0 is no good one.
+struct TestParameters(Vec<ParameterDefinition>);
+
+impl TestParameters {
+    fn of(posted: &Posted) -> Option<ParameterDefinition> {
+        let body: Value = serde_json::from_slice(&posted.body).ok()?;
+        Some(definition(OBSERVATION, body["defines"].as_str()?, body["hash"].as_u64()?))
+    }
+}
+
+impl Parameters for TestParameters {
+    fn posted_type(&self) -> Option<u16> {
+        Some(DEFINING)
+    }
+
+    fn definitions(&self, posted: &[Posted]) -> Result<Vec<ParameterDefinition>, Refusal> {
+        let mut all = self.0.clone();
+        for one in posted {
+            match Self::of(one) {
+                Some(ParameterDefinition { extractor_hash: 0, .. }) if one.new => return Err("no good one".into()),
+                Some(ParameterDefinition { extractor_hash: 0, .. }) | None => {}
+                Some(definition) => all.push(definition),
+            }
+        }
+        Ok(all)
+    }
+
+    fn indexer(&self, _: &[Posted], dictionary: &Arc<Dictionary>) -> Arc<dyn Indexer> {
+        let parameters = dictionary.iter().map(|entry| (entry.definition.resource_type, entry.id)).collect();
+        let compartment = dictionary.get(0, "compartment").map_or(1, |entry| entry.definition.extractor_hash);
+        Arc::new(TestIndexer { parameters, compartment, generation: dictionary.generation() })
     }
 }
 
@@ -92,13 +135,9 @@ pub(super) async fn open(
     parameters: Vec<ParameterDefinition>,
     limits: Limits,
 ) -> Result<Arc<Store>, StoreError> {
+    let parameters = Arc::new(TestParameters(parameters));
     let options = Options { database, clock: Clock::system(), parameters, limits, audit_key: AuditKey::new(&[7; 32]) };
-    Store::open(options, |dictionary, _| {
-        let parameters = dictionary.iter().map(|entry| (entry.definition.resource_type, entry.id)).collect();
-        let compartment = dictionary.get(0, "compartment").map_or(1, |entry| entry.definition.extractor_hash);
-        Arc::new(TestIndexer { parameters, compartment })
-    })
-    .await
+    Store::open(options).await
 }
 
 pub(super) fn definitions() -> Vec<ParameterDefinition> {
@@ -178,7 +217,7 @@ pub(super) fn content(store: &Store, resource_type: u16, id: &str, body: Value) 
     resource.extend(body.as_object().expect("an object").clone());
     resource.entry("tokens").or_insert(json!([]));
     let text = Value::Object(resource.clone()).to_string();
-    let rows = store.context.indexer.rows(resource_type, text.as_bytes()).expect("rows");
+    let rows = store.context.held.now().indexer.rows(resource_type, text.as_bytes()).expect("rows");
     Content { body: Body::new(&resource, id), rows }
 }
 

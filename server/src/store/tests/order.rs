@@ -115,8 +115,9 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
 
     let transaction = write::Transaction::begin(&fixture.store.context).await.expect("begun");
     let order = write::Order::Postgres(fixture.store.postgres.clone().expect("on PostgreSQL"));
-    let mut stamps =
-        write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, false).await.expect("registered");
+    let mut stamps = write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &transaction, write::Asks::default())
+        .await
+        .expect("registered");
     stamps.reserve(&transaction, 1).await.expect("a number is drawn");
     let number = stamps.number().expect("a number");
     let content = content(&other, PATIENT, "b", json!({}));
@@ -145,7 +146,9 @@ async fn a_history_shows_no_change_before_one_that_was_stamped_earlier() {
     fixture.create(PATIENT, "numbered-first", json!({})).await;
     let unfinished = write::Transaction::begin(&store.context).await.expect("begun");
     let order = write::Order::Postgres(store.postgres.clone().expect("on PostgreSQL"));
-    write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &unfinished, false).await.expect("registered");
+    write::Stamps::begin(&order, jiff::Timestamp::UNIX_EPOCH, &unfinished, write::Asks::default())
+        .await
+        .expect("registered");
     // A long transaction that was stamped before that one, and numbered after the unfinished one had begun.
     fixture.create(PATIENT, "stamped-first", json!({})).await;
     let update = format!(
@@ -230,26 +233,12 @@ async fn a_clock_behind_the_last_write_refuses_to_start() {
     let options = Options {
         database,
         clock,
-        parameters: definitions(),
+        parameters: Arc::new(super::TestParameters(definitions())),
         limits: Limits::default(),
         audit_key: AuditKey::new(&[7; 32]),
     };
-    let refused = Store::open(options, |_, _| unreachable_indexer()).await.err().expect("refused").to_string();
+    let refused = Store::open(options).await.err().expect("refused").to_string();
     assert!(refused.contains("2001-01-01T00:00:00Z") && refused.contains("Set the clock"), "{refused}");
-}
-
-fn unreachable_indexer() -> Arc<dyn Indexer> {
-    struct None;
-    impl Indexer for None {
-        fn rows(&self, _: u16, _: &[u8]) -> Option<index::IndexRows> {
-            Option::None
-        }
-
-        fn compartment_hash(&self) -> u64 {
-            0
-        }
-    }
-    Arc::new(None)
 }
 
 /// A query that runs long leaves the worker after its budget and is given up at its limit.

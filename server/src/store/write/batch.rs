@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::super::error::StoreError;
 use super::super::index::{self, IndexRows};
+use super::super::parameters::Derivation;
 use super::super::record::{Effect, Method, Stored, Written};
 use super::super::schema::chunks;
 use super::super::unit::{Action, Content, Operation, Unit, Work};
@@ -68,12 +69,15 @@ impl Known {
 pub(in super::super) struct Batch<'a> {
     pub(in super::super) transaction: &'a Transaction,
     pub(in super::super) context: &'a WriteContext,
+    pub(in super::super) derivation: &'a Derivation,
     pub(super) stamps: Stamps<'a>,
     pub(super) known: &'a Known,
     /// What was given, written or looked up in this transaction.
     pub(in super::super) learned: Known,
     slots: HashMap<Place, Slot>,
     changed: HashSet<Place>,
+    /// Resources written that may define search parameters.
+    pub(in super::super) defining: HashSet<String>,
     /// Whether what is created is taken to be new without a look, as its id is: if it is not, the database refuses
     /// the row, and the batch is run again with a look.
     trusting: bool,
@@ -83,12 +87,21 @@ impl<'a> Batch<'a> {
     pub(in super::super) fn new(
         transaction: &'a Transaction,
         context: &'a WriteContext,
+        derivation: &'a Derivation,
         stamps: Stamps<'a>,
         known: &'a Known,
         trusting: bool,
     ) -> Self {
-        let (learned, slots, changed) = Default::default();
-        Batch { transaction, context, stamps, known, learned, slots, changed, trusting }
+        let (learned, slots, changed, defining) = Default::default();
+        Batch { transaction, context, derivation, stamps, known, learned, slots, changed, defining, trusting }
+    }
+
+    /// The rows of what this batch writes: those that came with it, unless users' own parameters have changed since.
+    fn rows<'c>(&self, current: &Stored, content: &'c Content) -> Result<Cow<'c, IndexRows>, StoreError> {
+        if content.rows.generation == self.derivation.dictionary.generation() {
+            return Ok(Cow::Borrowed(&content.rows));
+        }
+        self.derivation.rows(current).map(Cow::Owned)
     }
 
     /// Looks up what all these units touch, in one statement a type.
@@ -192,6 +205,8 @@ impl<'a> Batch<'a> {
             .collect();
         changed.retain(|(_, slot)| is_changed(slot));
         changed.sort_unstable_by_key(|(_, slot)| sequence(&slot.now));
+        let defining = changed.iter().filter(|((of, _), _)| self.context.parameters.posted_type() == Some(*of));
+        self.defining.extend(defining.map(|((_, id), _)| id.clone()));
         let names = &self.context.names;
 
         let superseded: Vec<(&Current, i64)> =
@@ -212,23 +227,21 @@ impl<'a> Batch<'a> {
 
     /// Brings the index and compartment rows from what stood before to what stands now; what is in both stays.
     async fn update_rows(&mut self, changed: &[(Place, Slot)]) -> Result<(), StoreError> {
-        let none = IndexRows::default();
         let (mut gone, mut added) = (Vec::new(), Vec::new());
         for (_, slot) in changed {
             let Some(now) = &slot.now else { continue };
             let (key, resource_type) = (now.stored.key, now.stored.resource_type);
-            let new = now.content.as_ref().map_or(&none, |content| &content.rows);
+            let new = match &now.content {
+                Some(content) => self.rows(&now.stored, content)?,
+                None => Cow::Owned(IndexRows::default()),
+            };
             match &slot.before {
                 Some(before) if !before.stored.deleted => {
-                    let derived;
                     let old = match &before.content {
-                        Some(content) => &content.rows,
-                        None => {
-                            derived = self.context.rows(&before.stored)?;
-                            &derived
-                        }
+                        Some(content) => self.rows(&before.stored, content)?,
+                        None => Cow::Owned(self.derivation.rows(&before.stored)?),
                     };
-                    let (mut removed, mut inserted) = old.difference(new);
+                    let (mut removed, mut inserted) = old.difference(&new);
                     if old.compartments != new.compartments {
                         removed.compartments = old.compartments.clone();
                         inserted.compartments = new.compartments.clone();
@@ -236,7 +249,7 @@ impl<'a> Batch<'a> {
                     gone.push((key, resource_type, Cow::Owned(removed)));
                     added.push((key, resource_type, Cow::Owned(inserted)));
                 }
-                _ => added.push((key, resource_type, Cow::Borrowed(new))),
+                _ => added.push((key, resource_type, new)),
             }
         }
         self.remove_rows(&borrowed(&gone)).await?;

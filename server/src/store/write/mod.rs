@@ -17,7 +17,7 @@ mod view;
 
 pub(super) use batch::{Batch, Known};
 pub(super) use insert::{Cell, Insert};
-pub(super) use order::{Order, PostgresOrder, Stamps, last_commit, one};
+pub(super) use order::{Asks, Order, PostgresOrder, Stamps, last_commit, one};
 pub use queue::Waiting;
 pub(super) use queue::{Job, Queue};
 #[cfg(test)]

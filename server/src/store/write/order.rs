@@ -12,6 +12,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement}
 
 use super::super::columns::{Columns, timestamp};
 use super::super::error::StoreError;
+use super::super::own::{self, GENERATION};
 use super::super::record::Visible;
 use super::super::schema::{Names, Resource};
 use super::transaction::Transaction;
@@ -32,6 +33,9 @@ pub(in super::super) struct PostgresOrder {
     resource_history: String,
     sequence_class: i64,
     time_class: i64,
+    /// The lock of one number that is held shared by whoever derives rows, and alone by whoever changes by what.
+    parameters_lock: i64,
+    setting: String,
 }
 
 const MICROSECONDS: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
@@ -40,19 +44,54 @@ impl PostgresOrder {
     pub(in super::super) async fn open(connection: &impl ConnectionTrait, names: &Names) -> Result<Self, StoreError> {
         let sequence = names.quoted("commit_sequence");
         let (resource, resource_history) = (names.quoted("resource"), names.quoted("resource_history"));
-        let sql = format!("SELECT '{sequence}'::regclass::oid::bigint, '{resource}'::regclass::oid::bigint");
+        let setting = names.quoted("setting");
+        let sql = format!(
+            "SELECT '{sequence}'::regclass::oid::bigint, '{resource}'::regclass::oid::bigint, \
+             '{setting}'::regclass::oid::bigint"
+        );
         let row = one(connection, sql).await?;
-        let (sequence_class, time_class) = (row.integer(0)?, row.integer(1)?);
-        Ok(PostgresOrder { sequence, resource, resource_history, sequence_class, time_class })
+        let (sequence_class, time_class, parameters_lock) = (row.integer(0)?, row.integer(1)?, row.integer(2)?);
+        let order = PostgresOrder {
+            sequence,
+            resource,
+            resource_history,
+            sequence_class,
+            time_class,
+            parameters_lock,
+            setting,
+        };
+        Ok(order)
     }
 
-    /// Registers a transaction; returns the stamp of what it writes.
-    async fn register(&self, transaction: &DatabaseTransaction) -> Result<Timestamp, StoreError> {
+    /// Keeps all writers of all processes from deriving rows until the end of the transaction.
+    pub(in super::super) async fn lock_parameters(&self, transaction: &Transaction) -> Result<(), StoreError> {
+        let Transaction::Postgres(transaction) = transaction else { return Ok(()) };
+        let sql = format!("SELECT 1::bigint, pg_advisory_xact_lock({}::bigint)", self.parameters_lock);
+        one(transaction, sql).await.map(|_| ())
+    }
+
+    /// Keeps others from changing by what rows are derived until the end of the transaction, and says what it is.
+    pub(in super::super) async fn share_parameters(&self, transaction: &Transaction) -> Result<Vec<u8>, StoreError> {
+        let Transaction::Postgres(transaction) = transaction else { return Ok(Vec::new()) };
+        let sql = format!("SELECT 1::bigint, pg_advisory_xact_lock_shared({}::bigint)", self.parameters_lock);
+        one(transaction, sql).await?;
+        one(transaction, format!("SELECT value FROM {} WHERE name = '{GENERATION}'", self.setting)).await?.blob(0)
+    }
+
+    /// Registers a transaction; returns the stamp of what it writes, and the generation of users' own parameters by
+    /// which it derives rows, which stays the same until its end.
+    async fn register(
+        &self,
+        transaction: &DatabaseTransaction,
+        exclusive: bool,
+    ) -> Result<(Timestamp, Vec<u8>), StoreError> {
         // The second half of a lock is 32 bits, as a signed integer.
         let signed = |value: &str| format!("((({value}) & 4294967295) - 2147483648)::int4");
         let sql = format!(
-            "SELECT 1::bigint, pg_advisory_xact_lock_shared({}::int4, {}), pg_advisory_xact_lock_shared({}::int4, {}) \
-             FROM {}",
+            "SELECT 1::bigint, pg_advisory_xact_lock{}({}::bigint), pg_advisory_xact_lock_shared({}::int4, {}), \
+             pg_advisory_xact_lock_shared({}::int4, {}) FROM {}",
+            if exclusive { "" } else { "_shared" },
+            self.parameters_lock,
             self.sequence_class as i32,
             signed("CASE WHEN is_called THEN last_value ELSE 0 END"),
             self.time_class as i32,
@@ -61,9 +100,10 @@ impl PostgresOrder {
             self.sequence,
         );
         one(transaction, sql).await?;
-        // A statement of its own: it must be later than the lock.
-        let row = one(transaction, format!("SELECT {MICROSECONDS}")).await?;
-        timestamp(row.integer(0)?)
+        // A statement of its own: it must be later than the locks.
+        let generation = format!("SELECT value FROM {} WHERE name = '{GENERATION}'", self.setting);
+        let row = one(transaction, format!("SELECT {MICROSECONDS}, ({generation})")).await?;
+        Ok((timestamp(row.integer(0)?)?, row.blob(1)?))
     }
 
     /// Units that first look and then write by what they found (a conditional create) run one after the other, in
@@ -155,9 +195,20 @@ pub(in super::super) async fn last_commit(
     Ok(Visible { sequence, time: timestamp(time)? })
 }
 
+/// What a transaction is going to do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in super::super) struct Asks {
+    /// It looks, and writes by what it finds.
+    pub(in super::super) resolves: bool,
+    /// It changes users' own parameters: on PostgreSQL it waits until no other derives rows, and keeps them from it.
+    pub(in super::super) exclusive: bool,
+}
+
 /// The numbers and the stamp of one transaction.
 pub(in super::super) struct Stamps<'a> {
     order: &'a Order,
+    /// Of users' own parameters; none on SQLite, where no other process changes them.
+    pub(in super::super) generation: Option<i64>,
     /// Of the next version; never earlier than that of the one before.
     pub(in super::super) stamp: Timestamp,
     next: i64,
@@ -169,14 +220,17 @@ impl<'a> Stamps<'a> {
         order: &'a Order,
         now: Timestamp,
         transaction: &Transaction,
-        resolves: bool,
+        asks: Asks,
     ) -> Result<Self, StoreError> {
+        let mut generation = None;
         let (stamp, next) = match (order, transaction) {
             (Order::Postgres(order), Transaction::Postgres(transaction)) => {
-                if resolves {
+                if asks.resolves {
                     order.serialise(transaction).await?;
                 }
-                (order.register(transaction).await?, 0)
+                let (stamp, number) = order.register(transaction, asks.exclusive).await?;
+                generation = Some(own::generation(&number)?);
+                (stamp, 0)
             }
             // Cut to what the column holds; later than what was stamped before, even if the clock went back.
             (Order::Sqlite { sequence, stamp }, _) => {
@@ -187,7 +241,7 @@ impl<'a> Stamps<'a> {
                 return Err(StoreError::Statement("the order is of another database".to_owned()));
             }
         };
-        Ok(Stamps { order, stamp, next, drawn: Default::default() })
+        Ok(Stamps { order, generation, stamp, next, drawn: Default::default() })
     }
 
     /// The next `count` numbers of the sequence, ascending. On PostgreSQL only after the rows that they are for have

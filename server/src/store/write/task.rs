@@ -13,16 +13,16 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::super::audit::{AuditEntry, AuditKey, Chain};
 use super::super::error::StoreError;
-use super::super::index::IndexRows;
 use super::super::lock::FolderLock;
 use super::super::options::Limits;
-use super::super::parameters::{Dictionary, Indexer};
-use super::super::record::{Stored, Visible, Written};
+use super::super::own::{self, Held};
+use super::super::parameters::Parameters;
+use super::super::record::{Visible, Written};
 use super::super::schema::Names;
 use super::super::unit::{Unit, Work};
 use super::audit;
 use super::batch::{Batch, Known};
-use super::order::{Order, Stamps, last_commit};
+use super::order::{Asks, Order, Stamps, last_commit};
 use super::queue::{Job, Lines, Pending};
 use super::sqlite::SqliteWriter;
 use super::transaction::Transaction;
@@ -37,8 +37,8 @@ pub(in super::super) struct WriteContext {
     pub(in super::super) names: Names,
     pub(in super::super) clock: Clock,
     pub(in super::super) limits: Limits,
-    pub(in super::super) indexer: Arc<dyn Indexer>,
-    pub(in super::super) dictionary: Arc<Dictionary>,
+    pub(in super::super) parameters: Arc<dyn Parameters>,
+    pub(in super::super) held: Held,
     pub(in super::super) audit_key: AuditKey,
     /// How far a reader of SQLite may look.
     pub(in super::super) visible: std::sync::Mutex<Visible>,
@@ -46,14 +46,6 @@ pub(in super::super) struct WriteContext {
     pub(in super::super) checkpoint_due: Arc<AtomicBool>,
     /// Held until the store is closed and the last writer has ended.
     pub(in super::super) lock: std::sync::Mutex<Option<FolderLock>>,
-}
-
-impl WriteContext {
-    pub(in super::super) fn rows(&self, stored: &Stored) -> Result<IndexRows, StoreError> {
-        self.indexer.rows(stored.resource_type, &stored.body).ok_or_else(|| {
-            StoreError::Inconsistent(format!("the stored text of resource {} cannot be read", stored.key))
-        })
-    }
 }
 
 struct Writer {
@@ -110,6 +102,8 @@ type Results = Vec<Result<Vec<Written>, StoreError>>;
 enum Failure {
     /// Another transaction came first.
     Retry(StoreError),
+    /// Users' own parameters change in it, which others' writes must not meet: see [`Asks::exclusive`].
+    Definitions,
     /// Another connection has the lock, and was waited for already as long as the connection waits.
     Locked,
     Store(StoreError),
@@ -204,9 +198,10 @@ impl Writer {
     async fn attempt(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, StoreError> {
         let mut attempt = 0;
         let began = Instant::now();
+        let mut exclusive = jobs.iter().any(|job| self.defines(job));
         loop {
             // A panic in a unit's own check must not end the writer: the transaction is rolled back when dropped.
-            let outcome = AssertUnwindSafe(self.transaction(jobs, audit)).catch_unwind().await;
+            let outcome = AssertUnwindSafe(self.transaction(jobs, audit, exclusive)).catch_unwind().await;
             match outcome {
                 Ok(Ok(results)) => return Ok(results),
                 Ok(Err(Failure::Store(error))) => return Err(error),
@@ -217,6 +212,7 @@ impl Writer {
                     }
                     tokio::time::sleep(Duration::from_millis(1 << attempt)).await;
                 }
+                Ok(Err(Failure::Definitions)) => exclusive = true,
                 Ok(Err(Failure::Locked)) if began.elapsed() < LOCK_PATIENCE => {
                     tracing::warn!(waited = ?began.elapsed(), "another process has the lock of the database");
                 }
@@ -229,7 +225,19 @@ impl Writer {
         }
     }
 
-    async fn transaction(&mut self, jobs: &[Job], audit: &VecDeque<AuditEntry>) -> Result<Results, Failure> {
+    /// Whether it is known beforehand to write what may define search parameters.
+    fn defines(&self, job: &Job) -> bool {
+        let Job::Unit(Unit { work: Work::Operations(operations), .. }) = job else { return false };
+        let defining = self.context.parameters.posted_type();
+        operations.iter().any(|operation| Some(operation.resource_type) == defining)
+    }
+
+    async fn transaction(
+        &mut self,
+        jobs: &[Job],
+        audit: &VecDeque<AuditEntry>,
+        exclusive: bool,
+    ) -> Result<Results, Failure> {
         let context = self.context.clone();
         let transaction = Transaction::begin(&context).await?;
         let doubtful = std::mem::replace(&mut self.doubtful, true);
@@ -242,9 +250,11 @@ impl Writer {
             }
         }
         let resolves = jobs.iter().any(|job| matches!(job, Job::Unit(Unit { work: Work::Resolve(_), .. })));
-        let stamps = Stamps::begin(&self.order, context.clock.now(), &transaction, resolves).await?;
+        let asks = Asks { resolves, exclusive };
+        let stamps = Stamps::begin(&self.order, context.clock.now(), &transaction, asks).await?;
+        let derivation = own::at(&context, &transaction, stamps.generation).await?;
         let mut chain = self.chain.clone();
-        let mut batch = Batch::new(&transaction, &context, stamps, &self.known, !doubtful);
+        let mut batch = Batch::new(&transaction, &context, &derivation, stamps, &self.known, !doubtful);
         let units = || {
             jobs.iter().filter_map(|job| match job {
                 Job::Unit(unit) => Some(unit),
@@ -280,6 +290,11 @@ impl Writer {
             }
         }
         batch.flush().await?;
+        let changed = match batch.defining.is_empty() {
+            true => None,
+            false if transaction.is_postgres() && !exclusive => return Err(Failure::Definitions),
+            false => own::change(&batch).await?,
+        };
         entries.extend(audit);
         audit::insert(&transaction, &context.names, &context.audit_key, &mut chain, &entries).await?;
         let Batch { stamps, learned, .. } = batch;
@@ -294,9 +309,10 @@ impl Writer {
         self.order = order;
         self.chain = chain;
         self.known.learn(learned);
-        for id in indexed {
-            context.dictionary.set_indexed(id);
+        if let Some(changed) = changed {
+            context.held.publish(changed);
         }
+        context.held.set_indexed(&indexed);
         Ok(results)
     }
 }

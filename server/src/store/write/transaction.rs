@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use sea_orm::sea_query::{SelectStatement, SqliteQueryBuilder, Values};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, StatementBuilder, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, StatementBuilder, TransactionTrait,
+};
 
 use super::super::columns::Columns;
 use super::super::error::StoreError;
@@ -23,12 +25,20 @@ pub(in super::super) enum Transaction {
 impl Transaction {
     /// On SQLite the write lock is taken at once: a read that was turned into a write could not be.
     pub(in super::super) async fn begin(context: &WriteContext) -> Result<Self, StoreError> {
-        match &context.sqlite {
+        Transaction::begin_on(context.sqlite.as_ref(), &context.connection).await
+    }
+
+    /// The same before there is a context: on the writer of SQLite, where there is one.
+    pub(in super::super) async fn begin_on(
+        sqlite: Option<&Arc<SqliteWriter>>,
+        connection: &DatabaseConnection,
+    ) -> Result<Self, StoreError> {
+        match sqlite {
             Some(writer) => {
                 writer.run("BEGIN IMMEDIATE")?;
                 Ok(Transaction::Sqlite(SqliteTransaction { writer: writer.clone(), ended: false }))
             }
-            None => Ok(Transaction::Postgres(context.connection.begin().await?)),
+            None => Ok(Transaction::Postgres(connection.begin().await?)),
         }
     }
 
