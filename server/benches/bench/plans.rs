@@ -48,7 +48,7 @@ impl Plans {
                 None => Databases::Sqlite,
             };
             let opened = open_service(&databases, &folder, &config, &site, &base, Clock::system(), Ids::system());
-            Ok::<_, Box<dyn std::error::Error>>(opened.await?)
+            Ok::<_, Box<dyn std::error::Error>>(opened.await?.now())
         })?;
         Ok(Plans { runtime, service })
     }

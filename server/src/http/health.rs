@@ -35,7 +35,11 @@ impl Endpoint for Health {
             Health::Ready(sites) => (ready(sites).await, "/health/ready"),
             Health::Metrics(sites) => {
                 for site in sites.all_open() {
-                    telemetry::note_waiting(site.name.as_str(), site.service().store.waiting());
+                    let store = &site.service().store;
+                    telemetry::note_waiting(site.name.as_str(), store.waiting());
+                    if let Some(progress) = store.noted_progress() {
+                        telemetry::note_reindexing(site.name.as_str(), progress);
+                    }
                 }
                 let mut response: Response = telemetry::metrics().render().into();
                 let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
-use crate::store::Waiting;
+use crate::store::{ReindexProgress, Waiting};
 
 const DURATION: &str = "vesta_http_request_duration_seconds";
 const REQUESTS: &str = "vesta_http_requests_total";
@@ -115,6 +115,16 @@ pub(super) fn note_waiting(site: &str, waiting: Option<Waiting>) {
     let Some(waiting) = waiting else { return };
     for (line, length) in [("requests", waiting.requests), ("bulk", waiting.bulk), ("audit", waiting.audit)] {
         metrics::gauge!("vesta_writer_waiting", "site" => site.to_owned(), "line" => line).set(length as f64);
+    }
+}
+
+/// How far the rows of new and changed search parameters have come.
+pub(super) fn note_reindexing(site: &str, progress: ReindexProgress) {
+    for (state, count) in [("pending", progress.pending), ("retired", progress.retired)] {
+        metrics::gauge!("vesta_reindex_parameters", "site" => site.to_owned(), "state" => state).set(count as f64);
+    }
+    for (part, count) in [("done", progress.done), ("all", progress.last)] {
+        metrics::gauge!("vesta_reindex_keys", "site" => site.to_owned(), "part" => part).set(count as f64);
     }
 }
 

@@ -138,9 +138,10 @@ impl Search {
 /// stops it meanwhile.
 const MOST_RANGES: usize = 1_000;
 
-fn still_indexed(what: &str) -> String {
+fn still_indexed(what: &str, share: u8) -> String {
     format!(
-        "the parameter {what:?} is new or has changed, and stored resources are still being indexed by it: try later"
+        "the parameter {what:?} is new or has changed, and stored resources are still being indexed by it ({share}% are \
+         done): try later"
     )
 }
 
@@ -453,7 +454,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn not_indexed(&mut self, name: &str, what: &str) {
-        self.ignore(name, IssueKind::NotIndexed, still_indexed(what));
+        self.ignore(name, IssueKind::NotIndexed, still_indexed(what, self.table.share()));
     }
 
     /// Passed over, a reference that may name a patient would show the records of all to whoever asked for one's: that is
@@ -462,7 +463,7 @@ impl Parser<'_> {
         let may_name_a_patient = definition.kind == Kind::Reference
             && (definition.targets.is_empty() || definition.targets.contains(&"Patient"));
         if may_name_a_patient {
-            self.fail(name, IssueKind::NotIndexed, still_indexed(definition.code));
+            self.fail(name, IssueKind::NotIndexed, still_indexed(definition.code, self.table.share()));
         } else {
             self.not_indexed(name, definition.code);
         }

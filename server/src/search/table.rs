@@ -165,7 +165,7 @@ impl Parameter {
 
 /// Whether searches answer it by a look at the resources themselves.
 pub(super) fn is_in_bodies(definition: &SearchParameter) -> bool {
-    definition.code == "near" || has_two_ranges(definition)
+    (definition.code == "near" && !is_own(definition)) || has_two_ranges(definition)
 }
 
 pub(super) fn is_in_tables(definition: &SearchParameter) -> bool {

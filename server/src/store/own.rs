@@ -7,7 +7,7 @@
 //! what was committed before the change is re-indexed, and what comes after knows of it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
@@ -19,7 +19,7 @@ use super::dictionary::{keep_setting, known, setting, synchronise};
 use super::error::StoreError;
 use super::parameters::{Derivation, Dictionary, ParameterDefinition, ParameterEntry, Parameters, Posted};
 use super::record::Stored;
-use super::reindex::state;
+use super::reindex::{ReindexProgress, state};
 use super::schema::{Names, Resource, SearchParameter, Setting, select_stored};
 use super::site_store::Store;
 use super::write::{Batch, Transaction, WriteContext};
@@ -36,15 +36,24 @@ pub(super) fn generation(value: &[u8]) -> Result<i64, StoreError> {
     Ok(i64::from_be_bytes(bytes))
 }
 
-/// What this process derives rows by. Goes up by one with whatever it learns: a change, a parameter that is indexed now.
+/// What this process derives rows by.
 pub(super) struct Held {
     derivation: RwLock<Derivation>,
+    /// Goes up with whatever the process learns: that parameters have changed, or that one is indexed now.
     version: watch::Sender<u64>,
+    progress: Mutex<Option<ReindexProgress>>,
 }
 
 impl Held {
     pub(super) fn new(derivation: Derivation) -> Self {
-        Held { derivation: RwLock::new(derivation), version: watch::Sender::new(0) }
+        Held { derivation: RwLock::new(derivation), version: watch::Sender::new(0), progress: Mutex::default() }
+    }
+
+    /// For whoever asks how far re-indexing has come.
+    pub(super) fn note(&self, progress: ReindexProgress) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        let share = progress.done.saturating_mul(100).checked_div(progress.last).unwrap_or(0);
+        self.now().dictionary.note_share(share.clamp(0, 99) as u8);
     }
 
     pub(super) fn now(&self) -> Derivation {
@@ -164,7 +173,7 @@ async fn learn(
                 "the process that changed search parameters knows no {}: give both one release",
                 definition.code
             );
-            return Err(StoreError::Configuration(text));
+            return Err(StoreError::Unavailable(text));
         };
         entries.push(ParameterEntry::new(entry.id, definition, entry.is_indexed()));
     }
@@ -204,6 +213,11 @@ impl Store {
     /// Another number whenever [`Store::table`] is another, or more of it is indexed.
     pub fn parameters_version(&self) -> u64 {
         *self.context.held.version.borrow()
+    }
+
+    /// How far re-indexing had come when this process did the last of it; none where it has not done any.
+    pub fn noted_progress(&self) -> Option<ReindexProgress> {
+        *self.context.held.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the version is another than this, whichever process makes it so.

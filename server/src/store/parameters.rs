@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use bytes::Bytes;
 
@@ -52,6 +52,7 @@ pub struct Dictionary {
     entries: HashMap<(u16, String), ParameterEntry>,
     hash_key: [u8; 16],
     generation: i64,
+    share: AtomicU8,
 }
 
 impl Dictionary {
@@ -60,7 +61,7 @@ impl Dictionary {
             .into_iter()
             .map(|entry| ((entry.definition.resource_type, entry.definition.code.clone()), entry))
             .collect();
-        Dictionary { entries, hash_key, generation: 0 }
+        Dictionary { entries, hash_key, generation: 0, share: AtomicU8::new(0) }
     }
 
     pub(super) fn at(self, generation: i64) -> Self {
@@ -79,6 +80,15 @@ impl Dictionary {
 
     pub fn iter(&self) -> impl Iterator<Item = &ParameterEntry> {
         self.entries.values()
+    }
+
+    /// How many of a hundred resources have been looked at for the parameters that are not indexed yet.
+    pub fn share(&self) -> u8 {
+        self.share.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_share(&self, share: u8) {
+        self.share.store(share, Ordering::Relaxed);
     }
 
     pub(super) fn set_indexed(&self, id: i32) {

@@ -280,7 +280,9 @@ impl Store {
     /// Does the next bite of re-indexing, of at most so many resources; requests go before it.
     pub async fn reindex_bite(&self, resources: usize) -> Result<ReindexProgress, StoreError> {
         self.queue()?.run(Job::Reindex { bite: resources.max(1) }).await?;
-        self.reindex_progress().await
+        let progress = self.reindex_progress().await?;
+        self.context.held.note(progress);
+        Ok(progress)
     }
 }
 

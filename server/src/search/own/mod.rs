@@ -69,7 +69,7 @@ pub fn check(schema: &'static Schema, table: &ParameterTable, resource: &Value) 
         let entry = table.entry(of)?;
         Some((entry.name, entry.parameters.iter().copied().filter(|known| !is_own(known)).collect()))
     };
-    read::read(schema, &built_in, resource).map(|_| ())
+    read::describe(schema, &built_in, resource).map(|_| ())
 }
 
 /// Whether a user has defined it.

@@ -29,9 +29,33 @@ pub(super) type Own = (&'static str, &'static SearchParameter);
 
 /// What the resource defines, type by type; a type for which the server has the same definition itself is left out.
 pub(super) fn read(schema: &'static Schema, standing: &Standing<'_>, resource: &Value) -> Result<Vec<Own>, Faults> {
+    let described = describe(schema, standing, resource)?;
+    Ok(described.into_iter().map(|one| (one.base, interned(schema, one))).collect())
+}
+
+/// The same, of which nothing is kept.
+pub(super) fn describe(
+    schema: &'static Schema,
+    standing: &Standing<'_>,
+    resource: &Value,
+) -> Result<Vec<Described>, Faults> {
     let mut reader = Reader { schema, standing, faults: Vec::new() };
     let found = reader.resource(resource);
     if reader.faults.is_empty() { Ok(found) } else { Err(Faults(reader.faults)) }
+}
+
+/// A parameter for one type, before it is one.
+pub(super) struct Described {
+    base: &'static str,
+    url: String,
+    code: String,
+    kind: Kind,
+    text: String,
+    expression: Expression,
+    /// The types that its values are of.
+    types: Vec<&'static str>,
+    targets: Vec<&'static str>,
+    parts: Vec<Part>,
 }
 
 struct Reader<'a> {
@@ -68,7 +92,7 @@ impl Reader<'_> {
         found
     }
 
-    fn resource(&mut self, resource: &Value) -> Vec<Own> {
+    fn resource(&mut self, resource: &Value) -> Vec<Described> {
         let url = self.text(resource, "url", "a canonical URL, by which the CapabilityStatement names it.");
         let code = self.code(resource);
         let kind = self.kind(resource);
@@ -91,7 +115,7 @@ impl Reader<'_> {
         };
         let targets = targets.into_iter().map(|(name, _)| name).collect();
         let named = Named { url, code, kind, expression: &expression, targets, components };
-        bases.into_iter().filter_map(|(base, known)| Some((base, self.of(base, &known, &named)?))).collect()
+        bases.into_iter().filter_map(|(base, known)| self.of(base, &known, &named)).collect()
     }
 
     /// What stands in a query before `=`, `:` and `.`. Names with `_` before them are the standard's.
@@ -181,12 +205,7 @@ impl Reader<'_> {
     }
 
     /// The parameter for one of its types.
-    fn of(
-        &mut self,
-        base: &'static str,
-        known: &[&'static SearchParameter],
-        named: &Named<'_>,
-    ) -> Option<&'static SearchParameter> {
+    fn of(&mut self, base: &'static str, known: &[&'static SearchParameter], named: &Named<'_>) -> Option<Described> {
         let resource = self.schema.get(base)?;
         let is_another = |name: &str| self.schema.get(name).is_some() && !resource.is_a(name);
         let branches = named.expression.branches(&is_another);
@@ -225,14 +244,15 @@ impl Reader<'_> {
         } else {
             self.fitting(named.kind, &found, base, at("expression"))?
         };
-        let mut components = Vec::new();
+        let mut parts = Vec::new();
         if named.kind == Kind::Composite {
             for (index, component) in named.components.iter().enumerate() {
-                components.push(self.component(resource, &found, known, component, index)?);
+                parts.push(self.component(resource, &found, known, component, index)?);
             }
         }
         let targets = if named.targets.is_empty() { targets } else { named.targets.clone() };
-        Some(interned(self.schema, base, named, text, expression, types, targets, components))
+        let (url, code, kind) = (named.url.to_owned(), named.code.to_owned(), named.kind);
+        Some(Described { base, url, code, kind, text, expression, types, targets, parts })
     }
 
     fn selects(
@@ -383,27 +403,18 @@ fn takes(kind: Kind) -> (&'static str, &'static [&'static str]) {
 
 /// The definition in the form that generated ones have: for the life of the process. Each that differs costs its text
 /// once, which is less than the resource that defines it and its versions take in the database.
-#[expect(clippy::too_many_arguments, reason = "the fields of one struct")]
-fn interned(
-    schema: &'static Schema,
-    base: &'static str,
-    named: &Named<'_>,
-    text: String,
-    expression: Expression,
-    types: Vec<&'static str>,
-    targets: Vec<&'static str>,
-    parts: Vec<Part>,
-) -> &'static SearchParameter {
+fn interned(schema: &'static Schema, described: Described) -> &'static SearchParameter {
     static KNOWN: LazyLock<Mutex<HashMap<String, &'static SearchParameter>>> = LazyLock::new(Mutex::default);
+    let Described { base, url, code, kind, text, expression, types, targets, parts } = described;
     let described: Vec<_> =
         parts.iter().map(|part| (part.meant.url, part.meant.kind, &part.text, &part.types)).collect();
-    let key = format!("{:?}", (base, named.url, named.code, named.kind, &text, &types, &targets, &described));
+    let key = format!("{:?}", (base, &url, &code, kind, &text, &types, &targets, &described));
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(definition) = known.get(&key) {
         return definition;
     }
     let mut hasher = SipHasher24::new();
-    (VERSION, named.kind, &text, &types, &targets).hash(&mut hasher);
+    (VERSION, kind, &text, &types, &targets).hash(&mut hasher);
     described.hash(&mut hasher);
     let walked = |expression, types| Extract::Walked(Box::leak(Box::new(Walked { expression, schema, types })));
     let forever = |text: String| -> &'static str { text.leak() };
@@ -418,9 +429,9 @@ fn interned(
         })
         .collect();
     let definition: &'static SearchParameter = Box::leak(Box::new(SearchParameter {
-        code: forever(named.code.to_owned()),
-        url: forever(named.url.to_owned()),
-        kind: named.kind,
+        code: forever(code),
+        url: forever(url),
+        kind,
         base,
         expression: forever(text),
         targets: targets.leak(),

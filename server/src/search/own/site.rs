@@ -40,10 +40,8 @@ impl SiteParameters {
                 let entry = types.iter().find(|entry| entry.name == of)?;
                 Some((entry.name, entry.parameters.clone()))
             };
-            let found = read(self.schema, &standing, &resource).and_then(|found| {
-                count += usize::from(!found.is_empty());
-                if count <= MOST { Ok(found) } else { Err(too_many()) }
-            });
+            let found = if count < MOST { read(self.schema, &standing, &resource) } else { Err(too_many()) };
+            count += usize::from(found.as_ref().is_ok_and(|found| !found.is_empty()));
             match found {
                 Ok(found) => found.into_iter().for_each(|(of, definition)| add(&mut types, of, definition)),
                 Err(faults) if one.new => return Err(faults),
