@@ -61,40 +61,70 @@ impl Server {
         Self { base: base.trim_end_matches('/').to_owned(), token, agent }
     }
 
+    /// For whoever brings its own credentials. A connection each: one that the server is just closing would be taken for
+    /// a lost answer, and what is good once cannot be sent twice.
+    pub(crate) fn without_token(base: &str) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(0)
+            .timeout_global(Some(TIME_LIMIT))
+            .build()
+            .into();
+        Self { base: base.trim_end_matches('/').to_owned(), token: None, agent }
+    }
+
     /// A path below the base, or a whole URL.
     pub(crate) fn url(&self, path: &str) -> String {
         if path.starts_with("http://") || path.starts_with("https://") {
             path.to_owned()
+        } else if path.is_empty() || path.starts_with('?') {
+            format!("{}{path}", self.base)
         } else {
             format!("{}/{path}", self.base)
         }
     }
 
-    /// Sends it, once more if the connection breaks: nothing here changes the server's data.
+    /// Reads or searches; asks once more if the connection breaks, since that changes nothing at the server.
     pub(crate) fn send(&self, path: &str, sending: Sending<'_>) -> Result<Answer, String> {
-        let url = self.url(path);
         let method = if sending.form.is_some() { "POST" } else { "GET" };
-        self.try_send(method, &url, sending)
-            .or_else(|_| self.try_send(method, &url, sending))
-            .map_err(|error| format!("{method} {url}: no answer: {error}"))
+        let mut headers = vec![("accept", sending.accept.unwrap_or("application/fhir+json"))];
+        headers.extend(sending.prefer.map(|prefer| ("prefer", prefer)));
+        headers.extend(sending.form.map(|_| ("content-type", "application/x-www-form-urlencoded")));
+        self.request(method, path, &headers, sending.form)
+            .or_else(|_| self.request(method, path, &headers, sending.form))
     }
 
-    fn try_send(&self, method: &str, url: &str, sending: Sending<'_>) -> Result<Answer, ureq::Error> {
-        let accept = sending.accept.unwrap_or("application/fhir+json");
-        let mut request = Request::builder().method(method).uri(url).header("accept", accept);
+    /// Any request, once.
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Answer, String> {
+        let url = self.url(path);
+        self.try_request(method, &url, headers, body).map_err(|error| format!("{method} {url}: no answer: {error}"))
+    }
+
+    fn try_request(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        sent: Option<&str>,
+    ) -> Result<Answer, ureq::Error> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         // The token is for this server, not for whom its links may name.
         if let Some(token) = self.token.as_ref().filter(|_| url.starts_with(&self.base)) {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        if let Some(prefer) = sending.prefer {
-            request = request.header("prefer", prefer);
-        }
         let started = Instant::now();
-        let mut response = match sending.form {
-            Some(form) => {
-                let request = request.header("content-type", "application/x-www-form-urlencoded");
-                self.agent.run(request.body(form)?)?
-            }
+        let mut response = match sent {
+            Some(sent) => self.agent.run(request.body(sent)?)?,
             None => self.agent.run(request.body(())?)?,
         };
         let body = response.body_mut().with_config().limit(1 << 28).read_to_vec()?;
@@ -105,7 +135,7 @@ impl Server {
         let exchange = Exchange {
             method: method.to_owned(),
             url: url.to_owned(),
-            sent: sending.form.map(str::to_owned),
+            sent: sent.map(|sent| sent[..sent.floor_char_boundary(KEPT)].to_owned()),
             status: response.status().as_u16(),
             headers: headers.collect(),
             body: String::from_utf8_lossy(&body[..body.len().min(KEPT)]).into_owned(),

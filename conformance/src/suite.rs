@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::queries;
+use crate::run::authorization::{self, Launch};
 
 /// Where the suites stand that belong to the kit.
 pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/suites");
@@ -25,6 +26,9 @@ pub struct Suite {
     /// By type and code: the parameters that tests name.
     #[serde(default)]
     pub parameters: BTreeMap<String, BTreeMap<String, Parameter>>,
+    /// The launches that tests name.
+    #[serde(default)]
+    pub launches: BTreeMap<String, Launch>,
     pub groups: Vec<Group>,
 }
 
@@ -149,6 +153,8 @@ pub enum Check {
     Paging,
     Total,
     Subsetted,
+    /// What a relying party asks of the authorization server.
+    Authorization(authorization::Case),
     /// Every search that the hand-written table of `queries` gives for the loaded files.
     Queries {
         #[serde(rename = "type")]

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::client::Exchange;
+use crate::requirements::{self, Found};
 use crate::run::{Outcome, Tested};
 use crate::suite::Expectation;
 
@@ -129,6 +130,7 @@ impl Report {
             started: format!("{:.0}", self.started),
             seconds: self.took.as_secs_f64(),
             counts: self.counts(),
+            certification: requirements::certification(&self.tested),
             tests,
             exchanges,
         };
@@ -147,6 +149,8 @@ struct ShownReport<'a> {
     started: String,
     seconds: f64,
     counts: Counts,
+    /// The groups of (g)(10).
+    certification: Vec<Found>,
     tests: Vec<ShownTest<'a>>,
     exchanges: Vec<ShownExchange<'a>>,
 }

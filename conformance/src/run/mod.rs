@@ -1,6 +1,7 @@
 //! Runs suites against a server. One module a kind of check; [`session`] is what a check works with, [`bundle`] searches
 //! and looks at every Bundle that comes back.
 
+pub(crate) mod authorization;
 mod bundle;
 mod capability;
 mod content;
@@ -22,8 +23,10 @@ use std::time::{Duration, Instant};
 use crate::client::{Exchange, Server};
 use crate::data::Data;
 use crate::guide::Guides;
+use crate::party::Setup;
 use crate::schema::Schema;
 use crate::suite::{Check, Expectation, Suite, Test};
+use authorization::Parties;
 use returned::Returned;
 use session::Session;
 
@@ -35,6 +38,8 @@ pub struct Run<'a> {
     pub guides: &'a Guides,
     /// None where it is not at hand.
     pub schema: Option<&'a Schema>,
+    /// Who logs in and how, for suites that judge the authorization server.
+    pub setup: Option<&'a Setup>,
     pub options: Options,
 }
 
@@ -82,6 +87,7 @@ pub struct Tested {
 pub(crate) struct Shared<'a> {
     pub(crate) run: &'a Run<'a>,
     pub(crate) returned: Returned,
+    pub(crate) parties: Parties<'a>,
 }
 
 /// What has not been judged, and why.
@@ -100,7 +106,8 @@ impl Run<'_> {
 
     /// Runs them, several at a time; `done` is told of each as it ends. The answer is in the suites' order.
     pub fn run(&self, done: impl Fn(&Tested) + Sync) -> Vec<Tested> {
-        let shared = Shared { run: self, returned: Returned::new() };
+        let parties = Parties::new(&self.server.base, self.setup);
+        let shared = Shared { run: self, returned: Returned::new(), parties };
         let tests = self.tests();
         // What is said of everything that was returned comes when it has been.
         let (last, first): (Vec<usize>, Vec<usize>) =
@@ -179,5 +186,6 @@ fn check(session: &mut Session<'_>, check: &Check) -> Judged {
         Check::Paging => rest::paging(session),
         Check::Total => rest::total(session),
         Check::Subsetted => rest::subsetted(session),
+        Check::Authorization(case) => authorization::check(session, case),
     }
 }

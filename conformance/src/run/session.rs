@@ -41,6 +41,11 @@ impl<'r> Session<'r> {
         }
     }
 
+    /// For requests of a check's own.
+    pub(crate) fn add_exchange(&mut self, exchange: Arc<Exchange>) {
+        self.exchanges.push(exchange);
+    }
+
     /// No answer is a problem.
     pub(crate) fn send(&mut self, path: &str, sending: Sending<'_>) -> Option<Answer> {
         let answer = self.run.server.send(path, sending);

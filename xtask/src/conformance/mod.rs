@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use vesta_conformance::client::Server;
 use vesta_conformance::data::Data;
 use vesta_conformance::guide::Guides;
+use vesta_conformance::party::Setup;
 use vesta_conformance::report::{FILES, Report};
 use vesta_conformance::run::{Options, Run};
 use vesta_conformance::schema::Schema;
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// server returns for the patients]
     #[arg(long, value_name = "FOLDER", requires = "url", conflicts_with = "patients")]
     data: Option<PathBuf>,
+    /// Who logs in to that server, what they do on its pages, and its clients: a TOML file, as conformance/README.md says
+    #[arg(long, value_name = "FILE", requires = "url")]
+    parties: Option<PathBuf>,
     /// Only suites whose name contains this (may be repeated)
     #[arg(long = "suite", value_name = "NAME")]
     suites: Vec<String>,
@@ -84,7 +88,8 @@ pub(crate) fn run(args: Args) -> Outcome {
                     Data::read_from(&server, &kit.suites, &kit.args.patients)?
                 }
             };
-            kit.judge(&server, &data, "", false)
+            let setup = kit.args.parties.as_deref().map(Setup::read).transpose()?;
+            kit.judge(&server, &data, setup.as_ref(), "", false)
         }
         None => kit.own(),
     }
@@ -126,7 +131,7 @@ impl Kit {
             println!("starting Vesta on {title} with {} demo resources", resources.len());
             let vesta = vesta::start(&binary, &resources, postgres.as_ref().map(|postgres| postgres.url.as_str()))?;
             let server = Server::new(&vesta.base, Some(vesta.token.clone()));
-            if let Err(error) = self.judge(&server, &data, title, true) {
+            if let Err(error) = self.judge(&server, &data, Some(&vesta.setup), title, true) {
                 eprintln!("{error}");
                 failed.push(title);
             }
@@ -136,11 +141,11 @@ impl Kit {
 
     /// Runs the suites, shows how they go, and writes the reports.
     #[allow(clippy::disallowed_methods, reason = "the report says when it was made")]
-    fn judge(&self, server: &Server, data: &Data, title: &str, strict: bool) -> Outcome {
+    fn judge(&self, server: &Server, data: &Data, setup: Option<&Setup>, title: &str, strict: bool) -> Outcome {
         let Args { suites, tests, workers, .. } = &self.args;
         let options = Options { suites: suites.clone(), tests: tests.clone(), workers: *workers };
-        let run =
-            Run { server, data, suites: &self.suites, guides: &self.guides, schema: self.schema.as_ref(), options };
+        let (suites, guides, schema) = (&self.suites, &self.guides, self.schema.as_ref());
+        let run = Run { server, data, suites, guides, schema, setup, options };
         let (started, began) = (Timestamp::now(), Instant::now());
         let live = live::Table::new(&run.tests());
         let tested = run.run(|tested| live.add(tested));

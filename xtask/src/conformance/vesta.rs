@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use vesta_conformance::party::Setup;
 
 use crate::{Outcome, interrupt, postgres, workspace};
 
@@ -15,15 +16,43 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Vesta {
     pub(crate) base: String,
     pub(crate) token: String,
-    child: Child,
-    _running: interrupt::Running,
+    /// Who logs in.
+    pub(crate) setup: Setup,
+    _serving: [Serving; 2],
     _folder: TempDir,
 }
 
-impl Drop for Vesta {
+/// A process of `vesta serve`.
+struct Serving {
+    child: Child,
+    _running: interrupt::Running,
+}
+
+impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Serving {
+    /// Starts it, and waits until it answers there.
+    fn start(mut command: Command, is_ready: impl Fn() -> bool) -> Outcome<Serving> {
+        command.env("VESTA_LOG_LEVEL", "warn").stdout(Stdio::null());
+        let child = command.spawn()?;
+        let running = interrupt::running(child.id());
+        let mut serving = Serving { child, _running: running };
+        let started = Instant::now();
+        while !is_ready() {
+            if let Some(status) = serving.child.try_wait()? {
+                return Err(format!("Vesta ended while it started ({status})").into());
+            }
+            if started.elapsed() > START_LIMIT {
+                return Err(format!("Vesta is not ready after {START_LIMIT:?}").into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(serving)
     }
 }
 
@@ -61,17 +90,18 @@ pub(crate) fn start(binary: &Path, resources: &[serde_json::Value], database: Op
     }
     lines.flush()?;
     drop(lines);
-    let vesta = |arguments: &[&str]| {
+    let command = |arguments: &[&str], data: &Path, database: Option<&str>| {
         let mut command = Command::new(binary);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VESTA_")) {
             command.env_remove(name);
         }
-        command.args(arguments).arg("--data").arg(&data).current_dir(folder.path()).stdin(Stdio::null());
+        command.args(arguments).arg("--data").arg(data).current_dir(folder.path()).stdin(Stdio::null());
         if let Some(database) = database {
             command.args(["--database", database]);
         }
         command
     };
+    let vesta = |arguments: &[&str]| command(arguments, &data, database);
     let port = postgres::free_port()?;
     let address = format!("http://localhost:{port}");
     // Known before anything is loaded: at another address references would be indexed anew while the tests begin.
@@ -80,23 +110,31 @@ pub(crate) fn start(binary: &Path, resources: &[serde_json::Value], database: Op
     import.arg(&file);
     workspace::output(import)?;
 
-    let mut serve = vesta(&["serve", "--http", "--listen", &format!("127.0.0.1:{port}")]);
-    serve.env("VESTA_LOG_LEVEL", "warn").stdout(Stdio::null());
-    let mut child = serve.spawn()?;
-    let running = interrupt::running(child.id());
-    let started = Instant::now();
-    let health = format!("{address}/health/ready");
-    while !ureq::get(&health).call().is_ok_and(|answer| answer.status() == 200) {
-        if let Some(status) = child.try_wait()? {
-            return Err(format!("Vesta ended while it started ({status})").into());
-        }
-        if started.elapsed() > START_LIMIT {
-            let _ = child.kill();
-            return Err(format!("Vesta is not ready after {START_LIMIT:?}").into());
-        }
-        std::thread::sleep(Duration::from_millis(50));
+    let mut setup = Setup::clinic()?;
+    for person in setup.people.values() {
+        let mut add = vesta(&["user", "add", &person["username"], "--role", &person["role"], "--password-stdin"]);
+        add.args(person.get("record").iter().flat_map(|record| ["--record", record.as_str()]));
+        given(add, &person["password"])?;
     }
+
+    let serve = vesta(&["serve", "--http", "--listen", &format!("127.0.0.1:{port}")]);
+    let health = format!("{address}/health/ready");
+    let serving = Serving::start(serve, || ureq::get(&health).call().is_ok_and(|answer| answer.status() == 200))?;
+    // With TLS, which that one is asked without.
+    let place = format!("127.0.0.1:{}", postgres::free_port()?);
+    let secure = command(&["serve", "--listen", &place], &folder.path().join("secure"), None);
+    let secure = Serving::start(secure, || std::net::TcpStream::connect(&place).is_ok())?;
+    setup.tls = Some(place);
     let token = workspace::output(vesta(&["token", "create", "--ttl", "2h"]))?.trim().to_owned();
     let base = format!("{address}/apis/default/fhir");
-    Ok(Vesta { base, token, child, _running: running, _folder: folder })
+    Ok(Vesta { base, token, setup, _serving: [serving, secure], _folder: folder })
+}
+
+/// Runs a command that reads this line.
+fn given(mut command: Command, line: &str) -> Outcome {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        writeln!(input, "{line}")?;
+    }
+    if child.wait()?.success() { Ok(()) } else { Err("a user cannot be added".into()) }
 }

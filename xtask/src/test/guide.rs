@@ -225,7 +225,7 @@ fn served(copy: &Path, guides: &Guides, resources: &[Value]) -> Outcome<usize> {
     let suites = suite::load(&copy.join("conformance/suites"))?;
     let data = Data::loaded(resources.iter().cloned());
     let options = Options { suites: vec![NAME.to_owned()], ..Options::default() };
-    let run = Run { server: &server, data: &data, suites: &suites, guides, schema: None, options };
+    let run = Run { server: &server, data: &data, suites: &suites, guides, schema: None, setup: None, options };
     let tested = run.run(|_| ());
     for part in
         ["capability", "alert-flag/search/patient+severity", "alert-review/search/patient+created", "must-support"]

@@ -79,7 +79,7 @@ fn through(client: &Client, change: Change, (suite, id): (&str, &str)) -> Tested
     let proxy = Proxy::start(client, change);
     let server = Server::new(&proxy.base, client.token.clone());
     let options = Options { suites: vec![suite.to_owned()], tests: vec![id.to_owned()], workers: 2 };
-    let tested = kit().run(&server, options);
+    let tested = kit().run(&server, None, options);
     tested.into_iter().find(|tested| tested.id == id).unwrap_or_else(|| panic!("{suite} has no test {id}"))
 }
 

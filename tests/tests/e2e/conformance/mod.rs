@@ -12,11 +12,14 @@ use serde_json::{Value, json};
 use vesta_conformance::client::Server;
 use vesta_conformance::data::Data;
 use vesta_conformance::guide::Guides;
+use vesta_conformance::party::Setup;
 use vesta_conformance::run::{Options, Run, Tested};
 use vesta_conformance::schema::Schema;
 use vesta_conformance::suite::{self, Suite};
+use vesta_oauth::Role;
 
-use crate::harness::{World, shared};
+use crate::harness::{Database, World, shared};
+use crate::oauth::add_user;
 
 /// What a run needs and what does not change.
 struct Kit {
@@ -37,9 +40,9 @@ fn kit() -> &'static Kit {
 }
 
 impl Kit {
-    fn run(&self, server: &Server, options: Options) -> Vec<Tested> {
+    fn run(&self, server: &Server, setup: Option<&Setup>, options: Options) -> Vec<Tested> {
         let Kit { suites, guides, schema, data } = self;
-        Run { server, data, suites, guides, schema: schema.as_ref(), options }.run(|_| ())
+        Run { server, data, suites, guides, schema: schema.as_ref(), setup, options }.run(|_| ())
     }
 }
 
@@ -54,17 +57,35 @@ fn load(world: &World) {
     world.client("user/*.cruds").post("", &bundle).expect(200);
 }
 
+/// Gives the clinic's people their accounts; `secure` speaks TLS, which the world is asked without.
+fn people(world: &World, secure: &World) -> Setup {
+    let mut setup = Setup::clinic().expect("the clinic's people are readable");
+    for person in setup.people.values() {
+        let role = match person["role"].as_str() {
+            "patient" => Role::Patient,
+            "staff" => Role::Staff,
+            _ => Role::Administrator,
+        };
+        let record = person.get("record").map_or("", String::as_str);
+        add_user(world, &person["username"], &person["password"], role, record);
+    }
+    setup.tls = secure.address().split_once("://").map(|(_, place)| place.to_owned());
+    setup
+}
+
 on_both_databases! {
     fn every_suite_passes_and_nothing_is_skipped(world) {
         load(world);
         let client = world.client("user/*.rs");
         let server = Server::new(&client.base, client.token);
+        let secure = World::new(Database::Sqlite, |config| config.http = false);
+        let setup = people(world, &secure);
         let report = vesta_conformance::report::Report {
             server: server.base.clone(),
             title: String::new(),
             started: jiff::Timestamp::UNIX_EPOCH,
             took: std::time::Duration::ZERO,
-            tested: kit().run(&server, Options { workers: 4, ..Options::default() }),
+            tested: kit().run(&server, Some(&setup), Options { workers: 4, ..Options::default() }),
         };
         let shortcomings = report.shortcomings();
         assert!(report.counts().passed > 4_000 && report.is_good(true), "{} of {}:\n{}", shortcomings.len(),

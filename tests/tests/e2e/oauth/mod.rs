@@ -45,21 +45,21 @@ fn practice(world: &World) -> Practice {
         "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
         "subject": { "reference": format!("Patient/{ann}") }, "period": { "start": "2026-03-01" } }));
     let doctor = client.create(&json!({ "resourceType": "Practitioner", "name": [{ "family": "Okafor" }] }));
-    user(world, "ann", Role::Patient, &format!("Patient/{ann}"));
-    user(world, "bob", Role::Patient, &format!("Patient/{bob}"));
-    user(world, "doctor", Role::Staff, &format!("Practitioner/{doctor}"));
-    user(world, "admin", Role::Administrator, "");
+    add_user(world, "ann", PASSWORD, Role::Patient, &format!("Patient/{ann}"));
+    add_user(world, "bob", PASSWORD, Role::Patient, &format!("Patient/{bob}"));
+    add_user(world, "doctor", PASSWORD, Role::Staff, &format!("Practitioner/{doctor}"));
+    add_user(world, "admin", PASSWORD, Role::Administrator, "");
     Practice { ann, bob, vital_sign, laboratory, encounter }
 }
 
-fn user(world: &World, name: &'static str, role: Role, record: &str) {
-    let record = record.to_owned();
+pub(crate) fn add_user(world: &World, name: &str, password: &str, role: Role, record: &str) {
+    let [name, password, record] = [name, password, record].map(str::to_owned);
     let site = runtime().block_on(world.sites().get("default")).expect("the site opens");
     runtime().block_on(async {
         let engine = site.authorization.engine().await.expect("the authorization server opens");
         let made = with_password(engine, move |engine| async move {
-            let fhir_user = Some(record.as_str());
-            let new = NewUser { name, display_name: name, email: None, role, fhir_user, password: Some(PASSWORD) };
+            let (name, password, fhir_user) = (name.as_str(), Some(password.as_str()), Some(record.as_str()));
+            let new = NewUser { name, display_name: name, email: None, role, fhir_user, password };
             engine.add_user(&new).await
         });
         made.await.expect("a slot").expect("a user");
