@@ -179,6 +179,19 @@ mod tests {
     }
 
     #[test]
+    fn the_table_for_readers_is_that_of_the_data() {
+        let procedure: Procedure = serde_json::from_str(G10).unwrap();
+        let lines = procedure.groups.iter().map(|Group { group, judged }| {
+            let by: Vec<String> = judged.by.iter().map(|by| format!("`{}`", by.trim())).collect();
+            let said = if by.is_empty() { format!("not judged: {}", judged.note) } else { by.join(", ") };
+            format!("| {group} | {said} |\n")
+        });
+        let table = include_str!("../requirements/g10.md");
+        let (_, rows) = table.split_once("|---|---|\n").unwrap();
+        assert_eq!(rows, lines.collect::<String>());
+    }
+
+    #[test]
     fn a_group_has_passed_where_all_its_tests_have() {
         let tested = |id: &str, outcome: Outcome| Tested {
             suite: "smart".to_owned(),

@@ -119,6 +119,9 @@ pub(super) fn prompt(session: &mut Session<'_>, name: &str, does: Prompt) -> Don
             let differently = Differently { change, browser: Some(&mut nobody), ..Differently::default() };
             match session.authorize(&launch, differently)? {
                 Ended::Page(page) => wrong(format!("prompt=none shows a page: {}", redact::url(&page.url))),
+                Ended::Back(back) if back.value("code").is_some() => {
+                    wrong("somebody who was not logged in gets a code: a page was shown")
+                }
                 Ended::Back(back) => match back.value("error") {
                     Some("login_required" | "interaction_required") => Ok(()),
                     _ => wrong(format!("the error is {}, expected login_required", said(&back))),

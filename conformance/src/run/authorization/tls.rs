@@ -59,8 +59,14 @@ pub(super) fn versions(session: &mut Session<'_>, refused: &[String]) -> Done<()
 
 /// The version of the server's answer to a client that knows this one at most; none where it refuses.
 fn answered(place: &str, version: (u8, u8)) -> std::io::Result<Option<(u8, u8)>> {
-    let address = place.to_socket_addrs()?.next().ok_or_else(|| std::io::Error::other("the host has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    let mut connected = Err(std::io::Error::other("the host has no address"));
+    for address in place.to_socket_addrs()? {
+        connected = TcpStream::connect_timeout(&address, LIMIT);
+        if connected.is_ok() {
+            break;
+        }
+    }
+    let mut stream = connected?;
     stream.set_read_timeout(Some(LIMIT))?;
     let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
     stream.write_all(&hello(host, version))?;

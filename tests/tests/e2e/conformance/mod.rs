@@ -1,9 +1,11 @@
 //! The conformance kit against this server: every suite passes on the demo data with nothing skipped, and faults that a
 //! proxy puts into the server's answers are each caught by the test that should.
 
+mod authorization;
 mod changes;
 mod faults;
 mod proxy;
+mod relay;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -58,7 +60,7 @@ fn load(world: &World) {
 }
 
 /// Gives the clinic's people their accounts; `secure` speaks TLS, which the world is asked without.
-fn people(world: &World, secure: &World) -> Setup {
+fn people(world: &World, secure: Option<&World>) -> Setup {
     let mut setup = Setup::clinic().expect("the clinic's people are readable");
     for person in setup.people.values() {
         let role = match person["role"].as_str() {
@@ -69,7 +71,7 @@ fn people(world: &World, secure: &World) -> Setup {
         let record = person.get("record").map_or("", String::as_str);
         add_user(world, &person["username"], &person["password"], role, record);
     }
-    setup.tls = secure.address().split_once("://").map(|(_, place)| place.to_owned());
+    setup.tls = secure.and_then(|secure| Some(secure.address().split_once("://")?.1.to_owned()));
     setup
 }
 
@@ -79,7 +81,7 @@ on_both_databases! {
         let client = world.client("user/*.rs");
         let server = Server::new(&client.base, client.token);
         let secure = World::new(Database::Sqlite, |config| config.http = false);
-        let setup = people(world, &secure);
+        let setup = people(world, Some(&secure));
         let report = vesta_conformance::report::Report {
             server: server.base.clone(),
             title: String::new(),

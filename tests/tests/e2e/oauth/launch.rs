@@ -52,7 +52,7 @@ on_both_databases! {
         let app = app(world, SCOPE);
         let mut browser = Browser::new(world);
         let page = app.log_in(&mut browser, &app.authorize_url(SCOPE, &[]), "ann").page();
-        let vital_signs = page.scopes().into_iter().find(|scope| scope.ends_with("|vital-signs")).expect("a narrower scope");
+        let vital_signs = page.switches("scope").into_iter().find(|scope| scope.ends_with("|vital-signs")).expect("a narrower scope");
         let back = app.consent(&mut browser, &page, Some(&["patient/Patient.rs", &vital_signs]));
         let tokens = app.exchange(value(&back, "code").expect("a code")).expect(200).json();
         assert_eq!(tokens["scope"], format!("launch/patient patient/Patient.rs {vital_signs}"));
@@ -64,7 +64,7 @@ on_both_databases! {
         let mut browser = Browser::new(world);
         let page = app.log_in(&mut browser, &app.authorize_url("launch/patient patient/Patient.rs", &[]), "ann").page();
         let refused = browser.send(&page, &[("decision", "allow"), ("scope", "patient/*.cruds")]).page();
-        assert_eq!(refused.answer.status, 400, "{}", refused.words());
+        assert_eq!(refused.status, 400, "{}", refused.words());
         // Denied, the app is told.
         let denied = browser.send(&page, &[("decision", "deny")]).away();
         assert_eq!(value(&app.back(&denied), "error"), Some("access_denied"));
@@ -174,7 +174,7 @@ on_both_databases! {
         let mut browser = Browser::new(world);
         for (name, wrong) in [("redirect_uri", "https://app.example/callback/../evil"), ("redirect_uri", "https://app.example/callback?x=1"), ("client_id", "nobody")] {
             let page = browser.get(&app.authorize_url(SCOPE, &[(name, wrong)])).page();
-            assert_eq!(page.answer.status, 400, "{name}");
+            assert_eq!(page.status, 400, "{name}");
         }
         for (name, wrong, error) in [
             ("aud", "https://elsewhere.example/fhir", "invalid_request"),
@@ -198,12 +198,15 @@ on_both_databases! {
         let app = app(world, SCOPE);
         let mut browser = Browser::new(world);
         let login = format!("{}/login", app.issuer);
+        let set = app.get(&login, &[]).expect(200);
+        let set = set.header("set-cookie").expect("a session");
+        assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax"), "{set}");
         let refused = browser.post(&login, &[("username", "ann"), ("password", PASSWORD)]).page();
-        assert_eq!(refused.answer.status, 400, "{}", refused.words());
+        assert_eq!(refused.status, 400, "{}", refused.words());
         let mut other = Browser::new(world);
         let page = other.get(&login).page();
         browser.get(&login).page();
         let refused = browser.send(&page, &[("username", "ann"), ("password", PASSWORD)]).page();
-        assert_eq!(refused.answer.status, 400);
+        assert_eq!(refused.status, 400);
     }
 }

@@ -1,9 +1,10 @@
 //! A relying party: it registers, sends people to authorize, and exchanges what comes back.
 
 use serde_json::Value;
+use vesta_conformance::party::page::Page;
 
 use super::PASSWORD;
-use super::browser::{Browser, Landed, Page};
+use super::browser::{Browser, Landed};
 use crate::harness::{Answer, Client, World};
 
 #[derive(Clone)]
@@ -74,7 +75,7 @@ impl Party {
     /// Grants all that is asked for; the parameters that come back.
     pub(super) fn consent(&self, browser: &mut Browser, page: &Page, only: Option<&[&str]>) -> Vec<(String, String)> {
         assert!(page.url.contains("scope-authorize-confirm"), "{} {}", page.url, page.words());
-        let offered = page.scopes();
+        let offered = page.switches("scope");
         let approved: Vec<&str> = match only {
             Some(only) => only.to_vec(),
             None => offered.iter().map(String::as_str).collect(),

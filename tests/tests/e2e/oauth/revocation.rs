@@ -23,7 +23,7 @@ on_both_databases! {
         let mut browser = Browser::new(world);
         let apps = app.log_in(&mut browser, &format!("{}/apps", app.issuer), "ann").page();
         assert!(apps.words().contains("An app"), "{}", apps.words());
-        let revoke = apps.text.split("href=\"").find(|link| link.contains("/apps/")).and_then(|link| link.split('"').next()).expect("a link");
+        let revoke = apps.link_with("/apps/").expect("a link");
         let asked = browser.get(revoke).page();
         // Another person does not reach it.
         let mut other = Browser::new(world);
@@ -90,6 +90,6 @@ on_both_databases! {
         app.refresh(text(&tokens, "refresh_token")).expect(400);
         // An address that was not registered is not gone to.
         let url = format!("{}/logout?client_id={}&post_logout_redirect_uri=https%3A%2F%2Fevil.example%2F", app.issuer, app.id);
-        assert_eq!(browser.get(&url).page().answer.status, 400);
+        assert_eq!(browser.get(&url).page().status, 400);
     }
 }
