@@ -16,6 +16,9 @@ use crate::party::script::{Names, Way};
 use crate::party::{Kind, Setup};
 use crate::run::session::Session;
 
+/// What a launch has come to, for all who look at it.
+type Outcome = Arc<Done<Launched>>;
+
 pub(crate) struct Parties<'a> {
     pub(super) setup: Option<&'a Setup>,
     pub(super) http: Server,
@@ -23,7 +26,7 @@ pub(crate) struct Parties<'a> {
     clients: Mutex<BTreeMap<Kind, Result<Arc<Client>, String>>>,
     /// By person, logged in.
     browsers: Mutex<BTreeMap<String, Browser>>,
-    launches: Mutex<BTreeMap<String, Arc<OnceLock<Arc<Done<Launched>>>>>>,
+    launches: Mutex<BTreeMap<String, Arc<OnceLock<Outcome>>>>,
 }
 
 /// What apps of the kit register for; tests ask for parts of it.
@@ -169,7 +172,7 @@ impl<'a> Parties<'a> {
     }
 
     /// A launch that several checks look at, done once.
-    pub(super) fn launched(&self, name: &str, launch: impl FnOnce() -> Done<Launched>) -> Arc<Done<Launched>> {
+    pub(super) fn launched(&self, name: &str, launch: impl FnOnce() -> Done<Launched>) -> Outcome {
         let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
         let place = launches.entry(name.to_owned()).or_default().clone();
         drop(launches);
