@@ -28,6 +28,7 @@ pub(crate) fn tokens(report: &mut Report) -> Outcome {
                 encounter: None,
                 fhir_user: None,
                 grant: None,
+                roles: &[],
                 now: Timestamp::UNIX_EPOCH,
                 lifetime: SignedDuration::from_hours(1),
                 id: format!("token-{number}"),

@@ -53,6 +53,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             encounter: None,
             fhir_user: None,
             grant: None,
+            roles: &[],
             now: self.now(),
             lifetime,
             id: secret::new_id(&self.random),

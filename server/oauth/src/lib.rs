@@ -59,5 +59,5 @@ pub use secret::{Random, system_random};
 pub use session::{Opened, Session};
 pub use settings::{PasswordGrant, Settings};
 pub use storage::{Clock, Filter, Kind, Memory, Record, Revoked, Storage, StorageError};
-pub use token::{ALGORITHM, Claims, NewToken, TOKEN_TYPE, TokenResponse};
+pub use token::{ADMINISTRATOR, ALGORITHM, Claims, NewToken, TOKEN_TYPE, TokenResponse};
 pub use user::{LoginError, NewUser, Role, SHORTEST_PASSWORD, User, check_strength};

@@ -18,13 +18,16 @@ use crate::keys::{SigningKey, SigningKeyError};
 use crate::scopes;
 use crate::secret;
 use crate::storage::Storage;
-use crate::user::User;
+use crate::user::{Role, User};
 
 /// The `typ` of an access token: RFC 9068, 2.1.
 pub const TOKEN_TYPE: &str = "at+jwt";
 
 /// The only algorithm that access tokens are signed with, and so the only one that is accepted.
 pub const ALGORITHM: Algorithm = Algorithm::ES256;
+
+/// In `roles`: the user is an administrator.
+pub const ADMINISTRATOR: &str = "administrator";
 
 /// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,9 @@ pub struct Claims {
     /// The grant that it belongs to: revoked together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
+    /// What the user is here beside what the scopes say: RFC 9068, 2.2.3.1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
 }
 
 /// What a new token shall say.
@@ -62,6 +68,7 @@ pub struct NewToken<'a> {
     pub encounter: Option<&'a str>,
     pub fhir_user: Option<&'a str>,
     pub grant: Option<&'a str>,
+    pub roles: &'a [&'a str],
     pub now: Timestamp,
     pub lifetime: SignedDuration,
     pub id: String,
@@ -84,6 +91,7 @@ impl SigningKey {
             encounter: token.encounter.map(str::to_owned),
             fhir_user: token.fhir_user.map(str::to_owned),
             grant: token.grant.map(str::to_owned),
+            roles: token.roles.iter().map(|role| (*role).to_owned()).collect(),
         };
         let mut header = Header::new(ALGORITHM);
         header.typ = Some(TOKEN_TYPE.to_owned());
@@ -144,6 +152,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             encounter: grant.context.encounter.as_deref(),
             fhir_user: fhir_user.as_deref(),
             grant: Some(&grant.id),
+            roles: if user.role == Role::Administrator { &[ADMINISTRATOR] } else { &[] },
             now: self.now(),
             lifetime,
             id: secret::new_id(&self.random),

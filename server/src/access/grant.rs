@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use jiff::Timestamp;
 
-use super::{AccessContext, AccessError, Boundary, Level, Part, Permission, Permissions, Scope};
+use super::{AUDIT_EVENT, AccessContext, AccessError, Boundary, Level, Part, Permission, Permissions, Scope};
 use crate::fhir::Handling;
 use crate::search::{Criterion, IssueKind, ParameterTable, Rule, Search, Test};
 
@@ -112,6 +112,9 @@ impl AccessContext {
         resource_type: &str,
         permissions: &[Permission],
     ) -> Result<Boundary, AccessError> {
+        if resource_type == AUDIT_EVENT {
+            return Err(self.no_audit_events(permissions));
+        }
         let (mut by_patient, mut in_parts, mut has_constraints) = (false, false, false);
         for scope in &self.scopes {
             let is_whole = scope.constraint.is_empty();

@@ -1,6 +1,7 @@
 //! Who may do what: a token becomes an [`AccessContext`]; the context answers whether an interaction is granted,
 //! and within which boundary. Nothing here knows HTTP or SQL.
 
+mod audit_log;
 mod grant;
 mod token;
 mod verify;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use crate::search::Criterion;
 
+pub use audit_log::AUDIT_EVENT;
 pub use grant::{Asked, Remembered};
 pub use token::{Claims, NewToken, SigningKey, SigningKeyError, TokenError};
 pub use verify::Verifier;
@@ -26,6 +28,8 @@ pub struct AccessContext {
     pub patient: Option<String>,
     /// The user's own resource, where the token covers reading it: it has `openid fhirUser`, and the claim.
     pub fhir_user: Option<String>,
+    /// The `roles` claim names an administrator of this site.
+    pub is_administrator: bool,
     pub scopes: Vec<Scope>,
     /// What the constraints of these scopes came to. Whoever changes the others starts with a new one.
     pub remembered: Remembered,
@@ -71,6 +75,20 @@ pub enum AccessError {
         scope: String,
         reason: String,
     },
+    #[error(
+        "the audit log is for administrators: a system/AuditEvent.{letter} scope is needed, or user/AuditEvent.{letter} \
+         of a user who is one, without a constraint"
+    )]
+    AuditLog { letter: char },
+    #[error(
+        "AuditEvents are what this server has recorded: they are read and searched, and nobody creates, changes or \
+         deletes one"
+    )]
+    AuditEventsAreRecorded,
+    #[error(
+        "AuditEvents are not among the stored resources: they are found by AuditEvent?… and read by AuditEvent/[id]"
+    )]
+    AuditEventsStandApart,
 }
 
 impl AccessContext {

@@ -166,6 +166,7 @@ impl Verifier {
             fhir_user: claims.fhir_user.filter(|_| asked("openid") && asked("fhirUser")),
             subject: claims.sub,
             client_id: claims.client_id,
+            is_administrator: claims.roles.iter().any(|role| role == vesta_oauth::ADMINISTRATOR),
             patient: claims.patient,
             scopes,
             ..AccessContext::default()

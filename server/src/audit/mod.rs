@@ -1,11 +1,13 @@
 //! What is recorded beside the interactions themselves, which record their own: log-ins, consents, tokens, apps and
-//! people, and what never became an interaction.
+//! people, and what never became an interaction. `show` makes AuditEvents of the log's entries.
 
 mod event;
+mod show;
 
 use jiff::Timestamp;
 
 pub use event::{DicomCode, Event};
+pub use show::{Recorder, audit_event, id_of, place_of};
 
 use crate::site::Site;
 use crate::store::{AuditEntry, AuditOutcome, StoreError};

@@ -92,6 +92,7 @@ pub(super) fn sign(
         encounter: None,
         fhir_user: None,
         grant: None,
+        roles: &[],
         now: clock.now(),
         lifetime: request.lifetime,
         id: ids.next(),

@@ -14,7 +14,7 @@ use super::audit::{Interaction, recorded};
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::page::{Beside, BundleWriter, Response};
 use super::service::{PageSizes, Request, Type, not_found};
-use super::{boundary, query};
+use super::{audit_log, boundary, query};
 use crate::access::{Boundary, Permission};
 use crate::store::{self, HistoryEntry, HistoryQuery, HistoryScope, Visible};
 
@@ -29,6 +29,9 @@ pub async fn instance(
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::HistoryInstance, Some(resource_type), Some(id), async {
+        if audit_log::has(resource_type.name) {
+            return of_audit_event(request, resource_type, id, parameters).await;
+        }
         request.grant(resource_type, Permission::Read)?;
         let scope = HistoryScope::Instance { resource_type: resource_type.number, id: id.to_owned() };
         let path = format!("{}/{id}/_history", resource_type.name);
@@ -51,6 +54,27 @@ pub async fn instance(
         Ok(Answer::ok(page.body))
     })
     .await
+}
+
+/// What was recorded never changes: it has one version.
+async fn of_audit_event(
+    request: &Request<'_>,
+    resource_type: Type,
+    id: &str,
+    parameters: &[(String, String)],
+) -> Result<Answer, Error> {
+    let stored = audit_log::read(request, resource_type, id).await?;
+    let asked = read_parameters(request.service.pages, parameters)?;
+    let is_in_time = asked.since.is_none_or(|since| stored.last_updated >= since)
+        && asked.at.is_none_or(|(_, until)| stored.last_updated.as_microsecond() <= until);
+    let used = query::write(asked.used.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let mark = if used.is_empty() { "" } else { "?" };
+    let url = format!("{}/_history{mark}{used}", request.service.full_url(resource_type.name, id));
+    let mut writer = BundleWriter::new("history", Some(u64::from(is_in_time)), &[("self", url)]);
+    if is_in_time {
+        write_entry(request, &mut writer, resource_type, &HistoryEntry { stored, method: store::Method::Post });
+    }
+    Ok(Answer::ok(writer.finish()))
 }
 
 pub async fn type_level(

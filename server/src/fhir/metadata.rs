@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use vesta_runtime::search::SearchParameterType;
 
 use super::answer::{Answer, Body};
+use super::audit_log;
 use super::operation;
 use super::outcome::{Error, Kind};
 use super::service::Service;
@@ -47,6 +48,11 @@ const LAST_UPDATED: &str = "Detects every change made through this server's APIs
                             the time of the commit that created the current version, whatever part of the resource \
                             changed. A change that a referenced resource undergoes is that resource's own, and a \
                             deletion is found in the history only.";
+
+/// What is said of AuditEvent.
+const RECORDED: &str = "AuditEvents are what this server has recorded, in the shapes of IHE's Basic Audit Log Patterns: \
+                        they are shown from the audit log to administrators, and nobody writes one. `_sort` takes date \
+                        and _lastUpdated; chains are not followed.";
 
 /// What every search takes and no SearchParameter of the packages defines.
 const ALL_TYPES: [(&str, &str, &str); 4] = [
@@ -175,28 +181,39 @@ fn resource(service: &Service, name: &'static str) -> Value {
     if !profiles.is_empty() {
         resource["supportedProfile"] = json!(profiles);
     }
-    let interactions =
-        ["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
+    let is_recorded = audit_log::has(name);
+    let interactions: &[&str] = if is_recorded {
+        resource["documentation"] = json!(RECORDED);
+        &["read", "vread", "history-instance", "search-type"]
+    } else {
+        &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"]
+    };
     resource["interaction"] = interactions.iter().map(|code| json!({ "code": code })).collect();
     resource["versioning"] = json!("versioned");
     resource["readHistory"] = json!(true);
-    resource["updateCreate"] = json!(true);
-    resource["conditionalCreate"] = json!(true);
+    resource["updateCreate"] = json!(!is_recorded);
+    resource["conditionalCreate"] = json!(!is_recorded);
     resource["conditionalRead"] = json!("full-support");
-    resource["conditionalUpdate"] = json!(true);
+    resource["conditionalUpdate"] = json!(!is_recorded);
     let multiple = service.rules.conditional_delete_multiple;
-    resource["conditionalDelete"] = json!(if multiple { "multiple" } else { "single" });
+    resource["conditionalDelete"] = json!(match multiple {
+        _ if is_recorded => "not-supported",
+        true => "multiple",
+        false => "single",
+    });
     resource["referencePolicy"] = json!(["literal", "logical"]);
     let includes: Vec<Value> = references(table, name).map(|code| json!(format!("{name}:{code}"))).collect();
     if !includes.is_empty() {
         resource["searchInclude"] = Value::Array(includes);
     }
     let reverse = reverse_includes(table, name);
-    if !reverse.is_empty() {
+    if !reverse.is_empty() && !is_recorded {
         resource["searchRevInclude"] = Value::Array(reverse);
     }
     resource["searchParam"] = served(table, name).map(search_parameter).collect();
-    resource["operation"] = Value::Array(operation::listed(service, Some(name)));
+    let mut operations = operation::listed(service, Some(name));
+    operations.retain(|operation| !is_recorded || operation["name"] == "validate");
+    resource["operation"] = Value::Array(operations);
     resource
 }
 
@@ -222,7 +239,7 @@ fn references<'t>(table: &'t ParameterTable, name: &'t str) -> impl Iterator<Ite
 /// The references of all types that may point to this one.
 fn reverse_includes(table: &ParameterTable, name: &str) -> Vec<Value> {
     let mut found = Vec::new();
-    for entry in table.entries() {
+    for entry in table.entries().filter(|entry| !audit_log::has(entry.name)) {
         for parameter in served(table, entry.name) {
             let definition = parameter.definition;
             let points_here = definition.targets.is_empty() || definition.targets.contains(&name);
@@ -233,9 +250,6 @@ fn reverse_includes(table: &ParameterTable, name: &str) -> Vec<Value> {
     }
     found
 }
-
-const HIERARCHY: &str = "Takes :above and :below, as every reference to this type does: they follow this parameter as far as \
-                         it leads.";
 
 fn search_parameter(parameter: &Parameter) -> Value {
     let definition = parameter.definition;
@@ -253,11 +267,6 @@ fn search_parameter(parameter: &Parameter) -> Value {
     let mut described = json!({ "name": definition.code, "definition": definition.url, "type": kind });
     if definition.code == "_lastUpdated" {
         described["documentation"] = json!(LAST_UPDATED);
-    }
-    // "Servers indicate that :above/:below is supported on a search parameter by defining them as supported":
-    // <https://hl7.org/fhir/R4/search.html#recursive>
-    if matches!(definition.code, "partof" | "part-of") && definition.targets == [definition.base] {
-        described["documentation"] = json!(HIERARCHY);
     }
     described
 }

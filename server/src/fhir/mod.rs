@@ -32,6 +32,7 @@
 
 mod answer;
 mod audit;
+mod audit_log;
 pub mod binary;
 mod boundary;
 pub mod bundle;
@@ -41,7 +42,6 @@ pub mod create;
 mod cursor;
 pub mod delete;
 mod explain;
-mod hierarchy;
 pub mod history;
 mod integrity;
 pub mod metadata;

@@ -6,7 +6,7 @@ use super::conditions::{ReadConditions, version};
 use super::outcome::{Error, Kind};
 use super::service::{Request, Type, gone, not_found};
 use super::summary::Subset;
-use super::{boundary, query};
+use super::{audit_log, boundary, query};
 use crate::access::Permission;
 use crate::store::Stored;
 
@@ -20,6 +20,10 @@ pub async fn read(
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::Read, Some(resource_type), Some(id), async {
+        if audit_log::has(resource_type.name) {
+            let shown = audit_log::read(request, resource_type, id).await?;
+            return answer(request, &shown, conditions, &subset(resource_type, parameters)?);
+        }
         let granted = request.grant(resource_type, Permission::Read)?;
         let subset = subset(resource_type, parameters)?;
         let stored = request.service.store.read(resource_type.number, id).await?.ok_or_else(not_found)?;
@@ -42,6 +46,11 @@ pub async fn vread(
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::Vread, Some(resource_type), Some(id), async {
+        if audit_log::has(resource_type.name) {
+            let shown = audit_log::read(request, resource_type, id).await?;
+            let shown = Some(shown).filter(|shown| version(version_id) == Some(shown.version)).ok_or_else(not_found)?;
+            return answer(request, &shown, &ReadConditions::default(), &subset(resource_type, parameters)?);
+        }
         let granted = request.grant(resource_type, Permission::Read)?;
         let subset = subset(resource_type, parameters)?;
         let version = version(version_id).ok_or_else(not_found)?;

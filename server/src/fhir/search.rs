@@ -3,12 +3,13 @@
 //! `total` is counted where `_total` asks for it (and where no resource is wanted at all: `_summary=count`,
 //! `_count=0`). Pages are linked by cursors that hold sort keys only: access is applied anew on each page.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
+use super::audit_log::{self, AuditLog};
 use super::explain;
 use super::outcome::{Error, Issue, IssueType, Kind, full_stop, outcome_bytes};
 use super::page::{Beside, BundleWriter};
@@ -17,7 +18,7 @@ use super::reach;
 use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
 use super::terminology::answers;
-use crate::access::{Boundary, Permission};
+use crate::access::{AccessError, Boundary, Permission};
 use crate::search::{
     Access, Answers, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search, SearchError, Test,
     Total, compartment_types,
@@ -33,7 +34,7 @@ pub async fn search(
     let resource_type = request.service.resource_type(resource_type)?;
     let (explained, parameters) = explain::asked(parameters);
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
-        let granted = request.grant(resource_type, Permission::Search)?;
+        let granted = granted(request, resource_type)?;
         let (search, issues) = parse_search(request, resource_type, &parameters).await?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
         let path = format!("{}/{}", request.service.base_url, resource_type.name);
@@ -82,7 +83,7 @@ pub async fn compartment(
         ));
     }
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
-        let granted = request.grant(resource_type, Permission::Search)?;
+        let granted = granted(request, resource_type)?;
         let (mut search, issues) = parse(request, Some(resource_type), parameters).await?;
         search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
         reach::restrict(request, &mut search)?;
@@ -104,6 +105,15 @@ pub async fn system(request: &Request<'_>, parameters: &[(String, String)]) -> R
     .await
 }
 
+/// What the token may search of the type.
+fn granted(request: &Request<'_>, resource_type: Type) -> Result<Boundary, Error> {
+    if audit_log::has(resource_type.name) {
+        request.access.audit_log(Permission::Search)?;
+        return Ok(Boundary::Unrestricted);
+    }
+    request.grant(resource_type, Permission::Search)
+}
+
 /// Over several types, as far as the token covers them.
 async fn across(
     request: &Request<'_>,
@@ -114,6 +124,9 @@ async fn across(
     explained: bool,
 ) -> Result<Answer, Error> {
     let mut issues = told(issues);
+    if !names_types {
+        search.types.retain(|name| !audit_log::has(name));
+    }
     let (mut types, mut grants) = (Vec::new(), Vec::new());
     for name in &search.types {
         match request.granted(name, Permission::Search) {
@@ -218,8 +231,19 @@ impl SearchSet<'_> {
         Access { boundary: &self.granted }
     }
 
+    /// The audit log, where it is what is searched.
+    fn audit_log(&self) -> Result<Option<AuditLog<'_>>, Error> {
+        match self.search.types[..] {
+            [one] if audit_log::has(one) => AuditLog::new(self.request, &self.search).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     async fn answer(mut self) -> Result<Answer, Error> {
         let service = self.request.service;
+        if self.audit_log()?.is_some() && self.explained {
+            return Err(Error::new(Kind::NotSupported, "A search of the audit log is no statement to be explained."));
+        }
         if self.explained {
             explain::allow(self.request, &self.search.types)?;
         }
@@ -251,8 +275,13 @@ impl SearchSet<'_> {
             }
             None => None,
         };
-        let planner = service.planner();
-        let page = planner.find(&self.search, self.access(), count as usize, position, &service.store).await?;
+        let page = match self.audit_log()? {
+            Some(log) => log.find(count as usize, position).await?,
+            None => {
+                let planner = service.planner();
+                planner.find(&self.search, self.access(), count as usize, position, &service.store).await?
+            }
+        };
         let included = self.included(&page).await?;
         Ok(Answer::ok(self.bundle(total, &page, &included)?))
     }
@@ -260,11 +289,14 @@ impl SearchSet<'_> {
     async fn total(&mut self) -> Result<Option<u64>, Error> {
         let service = self.request.service;
         let planner = service.planner();
-        if !self.search.looks_at_bodies() {
-            let statement = planner.count(&self.search, self.access());
-            return Ok(u64::try_from(service.store.count(&statement).await?).ok());
-        }
-        let counted = planner.look_and_count(&self.search, self.access(), &service.store).await?;
+        let counted = match self.audit_log()? {
+            Some(log) => log.count().await?,
+            None if !self.search.looks_at_bodies() => {
+                let statement = planner.count(&self.search, self.access());
+                return Ok(u64::try_from(service.store.count(&statement).await?).ok());
+            }
+            None => planner.look_and_count(&self.search, self.access(), &service.store).await?,
+        };
         if counted.is_none() {
             self.issues.push(Issue::warning(
                 IssueType::TooCostly,
@@ -282,7 +314,7 @@ impl SearchSet<'_> {
         }
         // "A resource is in a search set once": what matches is not included again, nor what is included.
         let mut known: HashSet<i64> = page.found.iter().map(|found| found.stored.key).collect();
-        let mut refused = BTreeSet::new();
+        let mut refused = BTreeMap::new();
         let mut round = Search { includes: self.search.includes.clone(), ..Search::of(Vec::new(), Vec::new()) };
         let mut last = self.include_round(&round, &page.found, &mut refused).await?;
         let mut included: Vec<Stored> = Vec::new();
@@ -296,11 +328,9 @@ impl SearchSet<'_> {
             }
             last = self.include_round(&round, &last, &mut refused).await?;
         }
-        for name in refused {
-            self.issues.push(Issue::warning(
-                IssueType::Suppressed,
-                format!("Resources of type {name} are not included: the token's scopes do not cover them."),
-            ));
+        for (name, why) in refused {
+            let text = format!("Resources of type {name} are not included: {why}.");
+            self.issues.push(Issue::warning(IssueType::Suppressed, text));
         }
         if included.len() > MOST_INCLUDED {
             included.truncate(MOST_INCLUDED);
@@ -317,21 +347,22 @@ impl SearchSet<'_> {
         &self,
         round: &Search,
         from: &[Found],
-        refused: &mut BTreeSet<&'static str>,
+        refused: &mut BTreeMap<&'static str, AccessError>,
     ) -> Result<Vec<Found>, Error> {
         let service = self.request.service;
         let planner = service.planner();
         let includes = Includes::of(&planner, round, from)
             .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
-        let mut boundaries: BTreeMap<&'static str, Option<Boundary>> = BTreeMap::new();
+        let mut boundaries: BTreeMap<&'static str, Boundary> = BTreeMap::new();
         for name in includes.types() {
-            boundaries.entry(name).or_insert_with(|| self.request.reach(name).ok());
+            if !boundaries.contains_key(name) && !refused.contains_key(name) {
+                match self.request.reach(name) {
+                    Ok(boundary) => drop(boundaries.insert(name, boundary)),
+                    Err(why) => drop(refused.insert(name, why)),
+                }
+            }
         }
-        refused.extend(boundaries.iter().filter(|(_, boundary)| boundary.is_none()).map(|(name, _)| name));
-        let statement = includes.statement(&planner, |name| {
-            let boundary = boundaries.get(name)?.as_ref()?;
-            Some(Access { boundary })
-        });
+        let statement = includes.statement(&planner, |name| boundaries.get(name).map(|boundary| Access { boundary }));
         match statement {
             Some(statement) => Ok(service.store.page(&statement, 0).await?),
             None => Ok(Vec::new()),

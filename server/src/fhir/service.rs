@@ -239,8 +239,13 @@ impl From<AccessError> for Error {
             text.replace_range(..1, &first);
         }
         text.push('.');
-        // `http` names the needed scope in a header too: RFC 6750, 3.1.
-        Error::new(Kind::Forbidden, text).caused_by(error)
+        let kind = match error {
+            AccessError::AuditEventsAreRecorded => Kind::MethodNotAllowed,
+            AccessError::AuditEventsStandApart => Kind::NotSupported,
+            // `http` names the needed scope in a header too: RFC 6750, 3.1.
+            _ => Kind::Forbidden,
+        };
+        Error::new(kind, text).caused_by(error)
     }
 }
 

@@ -21,12 +21,17 @@ pub(super) struct Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let mut headers = HeaderMap::new();
-        if let Some(AccessError::InsufficientScope { needed }) =
-            error.cause.as_ref().and_then(|cause| cause.downcast_ref::<AccessError>())
-        {
-            // RFC 6750, 3.1
-            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\"");
-            insert(&mut headers, WWW_AUTHENTICATE, &challenge);
+        match error.cause.as_ref().and_then(|cause| cause.downcast_ref::<AccessError>()) {
+            Some(AccessError::InsufficientScope { needed }) => {
+                // RFC 6750, 3.1
+                let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\"");
+                insert(&mut headers, WWW_AUTHENTICATE, &challenge);
+            }
+            // "The origin server MUST generate an Allow header field in a 405": RFC 9110, 15.5.6.
+            Some(AccessError::AuditEventsAreRecorded) => {
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            _ => {}
         }
         if matches!(error.kind, Kind::Unavailable | Kind::Throttled) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

@@ -11,7 +11,6 @@ mod criteria;
 mod escape;
 mod filter;
 mod generated;
-mod hierarchy;
 mod matching;
 pub mod own;
 mod parse;

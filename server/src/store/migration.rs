@@ -1,7 +1,9 @@
 //! The schema's history, by sea-orm-migration. A migration that has been released is never edited.
 
-use sea_orm::sea_query::{ColumnDef, Index, IndexCreateStatement, IntoIden, Table, TableCreateStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::sea_query::{
+    ColumnDef, Expr, ExprTrait, Index, IndexCreateStatement, IntoIden, Table, TableCreateStatement,
+};
+use sea_orm::{ConditionalStatement, ConnectionTrait, DbBackend, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 use super::index;
@@ -11,7 +13,14 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Tables), Box::new(Identities), Box::new(AuditHeads), Box::new(FullText), Box::new(Texts)]
+        vec![
+            Box::new(Tables),
+            Box::new(Identities),
+            Box::new(AuditHeads),
+            Box::new(FullText),
+            Box::new(Texts),
+            Box::new(AuditTimes),
+        ]
     }
 }
 
@@ -119,6 +128,31 @@ impl MigrationName for Texts {
 impl MigrationTrait for Texts {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(index::text_table(manager.get_database_backend())).await
+    }
+}
+
+/// The ways into the audit log: by time, and by the patient concerned.
+struct AuditTimes;
+
+impl MigrationName for AuditTimes {
+    fn name(&self) -> &str {
+        "m0006_audit_times"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for AuditTimes {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let by = |name: &str| Index::create().name(name).table(Audit::Table).take();
+        let place = [Audit::Time, Audit::Writer, Audit::Sequence];
+        let (mut by_time, mut by_patient) = (by("audit_time"), by("audit_patient"));
+        by_patient.col(Audit::Patient).and_where(Expr::col(Audit::Patient).is_not_null());
+        for column in place {
+            by_time.col(column);
+            by_patient.col(column);
+        }
+        manager.create_index(by_time).await?;
+        manager.create_index(by_patient).await
     }
 }
 

@@ -35,7 +35,9 @@ mod unit;
 mod walk;
 mod write;
 
-pub use audit::{AuditAction, AuditEntry, AuditKey, AuditOutcome, AuditReport, Audited, LoggedHead};
+pub use audit::{
+    AuditAction, AuditEntry, AuditKey, AuditOutcome, AuditPlace, AuditQuery, AuditReport, Audited, LoggedHead,
+};
 pub use authorization::AuthorizationStore;
 pub use body::{Body, instant};
 pub use check::CheckReport;

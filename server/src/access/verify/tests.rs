@@ -42,6 +42,7 @@ impl House {
             encounter: None,
             fhir_user: None,
             grant: None,
+            roles: &[],
             now: Timestamp::from_second(NOW).unwrap(),
             lifetime: SignedDuration::from_mins(5),
             id: "token-1".to_owned(),

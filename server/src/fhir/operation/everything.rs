@@ -17,12 +17,12 @@ use super::Invocation;
 use super::gather::{attached, parse, provenance, read_all, references, write};
 use crate::access::{Boundary, Permission};
 use crate::fhir::answer::Answer;
-use crate::fhir::boundary;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
 use crate::fhir::page::{Beside, BundleWriter};
 use crate::fhir::preferences::Handling;
 use crate::fhir::query;
 use crate::fhir::service::{Request, Type, gone, not_found};
+use crate::fhir::{audit_log, boundary};
 use crate::search::{Access, Record, Rule, Search};
 use crate::store::Stored;
 
@@ -125,7 +125,9 @@ pub(super) async fn of_patient(request: Request<'_>, invocation: Invocation<'_>)
     let dates = dates(invocation.inputs.text("start"), invocation.inputs.text("end"))?;
     let (mut types, mut parts, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for entry in service.parameters.entries() {
-        if entry.boundary.rule == Rule::Nothing && entry.boundary.parameters.is_empty() || !asked.takes(entry.name) {
+        // What was done with a record is in the audit log, and no part of the record.
+        let is_of_no_patient = entry.boundary.rule == Rule::Nothing && entry.boundary.parameters.is_empty();
+        if is_of_no_patient || audit_log::has(entry.name) || !asked.takes(entry.name) {
             continue;
         }
         let Ok(reached) = request.reach(entry.name) else {

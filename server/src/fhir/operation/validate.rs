@@ -14,7 +14,7 @@ use crate::fhir::conditional::Reader;
 use crate::fhir::integrity::{self, Deleted};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind, outcome};
 use crate::fhir::service::{Request, Type, gone, not_found, unusable};
-use crate::fhir::{boundary, update};
+use crate::fhir::{audit_log, boundary, update};
 use crate::validate;
 
 /// <https://hl7.org/fhir/R4/valueset-resource-validation-mode.html>
@@ -92,6 +92,9 @@ fn may(request: &Request<'_>, resource_type: Option<Type>, mode: Mode) -> Result
         let any = !request.access.scopes.is_empty();
         return if any { Ok(()) } else { Err(AccessError::NoPatient.into()) };
     };
+    if audit_log::has(resource_type.name) && matches!(mode, Mode::General | Mode::Profile) {
+        return Ok(request.access.audit_log(Permission::Read)?);
+    }
     let enough: &[Permission] = match mode {
         Mode::Create => &[Permission::Create],
         Mode::Update => &[Permission::Update],

@@ -1,6 +1,7 @@
 //! Each interaction against a real SQLite store.
 
 mod attachments;
+mod audit_events;
 mod audit_log;
 mod binaries;
 mod bundles;
@@ -51,6 +52,7 @@ impl Fixture {
         let table = store.table();
         let ids = Ids::counting("id");
         let service = Service::new(BASE, &SCHEMA, store, table.unwrap(), Clock::system(), ids).await.unwrap();
+        let service = service.with_issuer("https://example.org/oauth2/default");
         let service = service.with_guides(vesta_guides::guides::get("hl7.fhir.us.core", "8.0.0"));
         let access = AccessContext {
             subject: "tester".to_owned(),

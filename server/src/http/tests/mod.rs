@@ -53,6 +53,7 @@ impl House {
             encounter: None,
             fhir_user: None,
             grant: None,
+            roles: &[],
             now: self.sites.clock().now(),
             lifetime: SignedDuration::from_mins(5),
             id: "token".to_owned(),

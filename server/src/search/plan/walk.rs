@@ -11,8 +11,35 @@ const BITE: usize = 250;
 const MOST_LOOKED_AT: usize = 5_000;
 
 impl Position {
-    fn at(found: &Found, forward: bool) -> Position {
+    pub fn at(found: &Found, forward: bool) -> Position {
         Position { values: found.sort.clone(), key: found.stored.key, forward }
+    }
+}
+
+impl Page {
+    /// What a walk from a position kept, in its direction and one more than asked for where there is one; `rest` is where
+    /// it broke off, if not all was looked at.
+    pub fn walked(mut kept: Vec<Found>, rest: Option<Position>, count: usize, position: Option<Position>) -> Page {
+        let forward = position.as_ref().is_none_or(|position| position.forward);
+        let beyond = if kept.len() > count {
+            kept.truncate(count);
+            kept.last().map(|last| Position::at(last, forward))
+        } else {
+            rest
+        };
+        if !forward {
+            kept.reverse();
+        }
+        // Where this page began lies the other direction, if anything is there at all.
+        let back = |found: Option<&Found>| {
+            let from = position.clone()?;
+            Some(found.map_or(Position { forward: !forward, ..from }, |found| Position::at(found, !forward)))
+        };
+        if forward {
+            Page { previous: back(kept.first()), next: beyond, found: kept }
+        } else {
+            Page { next: back(kept.last()), previous: beyond, found: kept }
+        }
     }
 }
 
@@ -34,28 +61,9 @@ impl Planner<'_> {
             let plan = self.page(search, access, count, position);
             return Ok(plan.page(read(store, &plan).await?));
         }
-        let forward = position.as_ref().is_none_or(|position| position.forward);
         // One more than asked for tells whether there is a next page.
-        let (mut kept, rest) = self.look(search, access, count + 1, position.clone(), store).await?;
-        let beyond = if kept.len() > count {
-            kept.truncate(count);
-            kept.last().map(|last| Position::at(last, forward))
-        } else {
-            rest
-        };
-        if !forward {
-            kept.reverse();
-        }
-        // Where this page began lies the other direction, if anything is there at all.
-        let back = |found: Option<&Found>| {
-            let from = position.clone()?;
-            Some(found.map_or(Position { forward: !forward, ..from }, |found| Position::at(found, !forward)))
-        };
-        Ok(if forward {
-            Page { previous: back(kept.first()), next: beyond, found: kept }
-        } else {
-            Page { next: back(kept.last()), previous: beyond, found: kept }
-        })
+        let (kept, rest) = self.look(search, access, count + 1, position.clone(), store).await?;
+        Ok(Page::walked(kept, rest, count, position))
     }
 
     /// How many match; none where more would have to be looked at than is bearable.

@@ -1,7 +1,9 @@
 //! The audit log: one narrow, append-only table. AuditEvents are rendered from it when asked for. `chain` makes each
-//! entry prove those before it, `head` tells outside the chains how far they have come, `verify` looks at all of it.
+//! entry prove those before it, `head` tells outside the chains how far they have come, `verify` looks at all of it, `find`
+//! walks it by time.
 
 mod chain;
+mod find;
 mod head;
 mod key;
 mod verify;
@@ -16,6 +18,9 @@ use super::schema::{Audit, Names};
 #[cfg(test)]
 pub(super) use chain::message;
 pub(super) use chain::{Chain, begin};
+#[cfg(test)]
+pub(super) use find::find;
+pub use find::{AuditPlace, AuditQuery};
 pub(super) use head::Heads;
 pub use head::LoggedHead;
 pub use key::AuditKey;

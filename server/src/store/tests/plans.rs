@@ -21,6 +21,12 @@ async fn no_statement_scans_a_table(fixture: Fixture) {
         Box::new(reindex::next(&names, Some(&[1, 2]), 5, 10, false)),
         Box::new(audit::select(&names, Some((0, 5)), 10)),
     ];
+    let all = AuditQuery { from: Some(0), to: Some(9), after: Some((5, (0, 5))), count: 10, ..AuditQuery::default() };
+    for newest_first in [false, true] {
+        let of_patient = AuditQuery { patients: Some(vec!["p".to_owned()]), newest_first, ..all.clone() };
+        statements.push(Box::new(audit::find(&names, &of_patient)));
+        statements.push(Box::new(audit::find(&names, &AuditQuery { newest_first, ..all.clone() })));
+    }
     let bounds = |key, resource_type| Bounds {
         key,
         resource_type,

@@ -151,6 +151,7 @@ impl World {
             encounter: None,
             fhir_user: token.fhir_user,
             grant: None,
+            roles: &[],
             now: sites.clock().now(),
             lifetime: token.lifetime,
             id: sites.ids().next(),

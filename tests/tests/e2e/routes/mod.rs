@@ -1,5 +1,6 @@
 //! The routes of the FHIR API, one file a kind of interaction. <https://hl7.org/fhir/R4/http.html>
 
+mod audit_events;
 mod binary;
 mod bundle;
 mod conditional;
