@@ -2,6 +2,7 @@
 //! answer is worked out from them by a reading of its own. Nothing here comes from the server's crates, or a mistake
 //! in how those read the standard would be made twice and found never.
 
+pub mod case;
 pub mod client;
 pub mod compare;
 pub mod coverage;

@@ -1,18 +1,20 @@
 //! Suites: what is asked of a server, as data. Those of guides are written by `cargo xtask codegen`, others by hand.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::case::Case;
 use crate::queries;
 use crate::run::authorization::{self, Launch};
 
 /// Where the suites stand that belong to the kit.
 pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/suites");
 
-/// One file.
+/// One file, or several of one name in a folder: each has some of the groups then.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
@@ -20,6 +22,9 @@ pub struct Suite {
     #[serde(default)]
     pub comment: String,
     pub name: String,
+    /// Whether its tests make records, change them and delete them again: their own, and no others.
+    #[serde(default)]
+    pub writes: bool,
     /// The guide whose profiles the tests are about.
     #[serde(default)]
     pub guide: Option<Guide>,
@@ -70,7 +75,47 @@ pub struct Group {
     pub profile: Option<String>,
     /// The page that the requirements stand on, where a test names no other.
     pub link: String,
+    /// Of a section of the specification: how many of its sentences say SHALL, SHOULD or MAY. Ids that end in a number
+    /// are theirs; the others are rules that the section gives without these words.
+    #[serde(default)]
+    pub sentences: Option<usize>,
     pub tests: Vec<Definition>,
+    #[serde(default)]
+    pub accounted: Vec<Accounted>,
+}
+
+/// A sentence that no test of its own judges, and why.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounted {
+    pub id: String,
+    pub expectation: Expectation,
+    pub requirement: String,
+    pub because: Because,
+    /// The id of the test, where another judges it.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// What makes it so.
+    pub note: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Because {
+    /// It says what clients, or those between client and server, do.
+    Client,
+    /// Another test judges it.
+    Elsewhere,
+    /// It is the operator's.
+    Deployment,
+    /// It is for servers that lack what this one has.
+    Condition,
+    /// It is about something that a server may offer and this one does not.
+    NotOffered,
+    /// It cannot be seen from outside.
+    Unobservable,
+    /// This server does not do it: a shortcoming that is known.
+    Shortcoming,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -89,8 +134,18 @@ pub struct Definition {
 #[serde(rename_all = "UPPERCASE")]
 pub enum Expectation {
     Shall,
+    #[serde(rename = "SHALL NOT")]
+    ShallNot,
     Should,
+    #[serde(rename = "SHOULD NOT")]
+    ShouldNot,
     May,
+}
+
+impl Expectation {
+    pub fn is_binding(self) -> bool {
+        matches!(self, Self::Shall | Self::ShallNot)
+    }
 }
 
 /// What is done; the modules of [`crate::run`] say how.
@@ -155,6 +210,10 @@ pub enum Check {
     Subsetted,
     /// What a relying party asks of the authorization server.
     Authorization(authorization::Case),
+    /// Requests and what must come of them, all in the suite's file.
+    Case(Case),
+    /// No two search parameters of a type differ in case only.
+    ParameterNames,
     /// Every search that the hand-written table of `queries` gives for the loaded files.
     Queries {
         #[serde(rename = "type")]
@@ -227,18 +286,35 @@ pub enum SuiteError {
 
 /// All suites of a folder, by name.
 pub fn load(folder: &Path) -> Result<Vec<Suite>, SuiteError> {
-    let read = |source| SuiteError::Read { path: folder.to_path_buf(), source };
-    let files: Result<Vec<_>, _> = std::fs::read_dir(folder).map_err(read)?.collect();
-    let mut suites = Vec::new();
-    for path in files.map_err(read)?.into_iter().map(|file| file.path()) {
-        if path.extension().is_some_and(|extension| extension == "json") {
-            let text = std::fs::read(&path).map_err(|source| SuiteError::Read { path: path.clone(), source })?;
-            let suite: Suite = serde_json::from_slice(&text).map_err(|source| SuiteError::Json { path, source })?;
-            suites.push(suite);
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    // The order of the groups is that of the files.
+    files.sort();
+    let mut suites: BTreeMap<String, Suite> = BTreeMap::new();
+    for path in files {
+        let text = std::fs::read(&path).map_err(|source| SuiteError::Read { path: path.clone(), source })?;
+        let suite: Suite = serde_json::from_slice(&text).map_err(|source| SuiteError::Json { path, source })?;
+        match suites.entry(suite.name.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(suite);
+            }
+            Entry::Occupied(mut known) => known.get_mut().groups.extend(suite.groups),
         }
     }
-    suites.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(suites)
+    Ok(suites.into_values().collect())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), SuiteError> {
+    let read = |source| SuiteError::Read { path: folder.to_path_buf(), source };
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 impl Suite {
@@ -275,6 +351,8 @@ impl Suite {
             "date" => queries::Kind::Date,
             "string" => queries::Kind::Text,
             "quantity" => queries::Kind::Quantity,
+            "number" => queries::Kind::Number,
+            "uri" => queries::Kind::Uri,
             "reference" => {
                 let target = if let [only] = known.target.as_slice() { Some(only.clone().into()) } else { None };
                 queries::Kind::Reference { target }

@@ -55,6 +55,8 @@ fn parameter(resource_type: &str, definition: &SearchParameter) -> Option<Parame
         "date" => Kind::Date,
         "string" => Kind::Text,
         "quantity" => Kind::Quantity,
+        "number" => Kind::Number,
+        "uri" => Kind::Uri,
         "reference" => Kind::Reference { target: None },
         _ => return None,
     };

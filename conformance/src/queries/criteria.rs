@@ -1,15 +1,18 @@
 //! Criteria: a parameter with a value, and which facts meet it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::facts::Fact;
-use super::{Kind, Parameter, spread};
+use super::table::Component;
+use super::{Kind, Parameter, places, spread};
 use crate::time;
 
+#[derive(Clone)]
 pub(crate) struct Criterion {
     /// The parameter's code, by which its facts are found.
     pub(crate) code: String,
@@ -19,10 +22,10 @@ pub(crate) struct Criterion {
     test: Test,
 }
 
-type Test = Box<dyn Fn(&[Fact]) -> bool + Send + Sync>;
+type Test = Arc<dyn Fn(&[Fact]) -> bool + Send + Sync>;
 
 impl Criterion {
-    fn new(parameter: &Parameter, modifier: &str, value: impl Into<String>, test: Test) -> Self {
+    pub(super) fn new(parameter: &Parameter, modifier: &str, value: impl Into<String>, test: Test) -> Self {
         Self { code: parameter.code.clone(), name: format!("{}{modifier}", parameter.code), value: value.into(), test }
     }
 
@@ -32,8 +35,8 @@ impl Criterion {
 }
 
 /// Whether any of the facts meets it.
-fn any(test: impl Fn(&Fact) -> bool + Send + Sync + 'static) -> Test {
-    Box::new(move |facts| facts.iter().any(&test))
+pub(super) fn any(test: impl Fn(&Fact) -> bool + Send + Sync + 'static) -> Test {
+    Arc::new(move |facts| facts.iter().any(&test))
 }
 
 /// The criterion that a resource with these facts meets: its first value as it stands.
@@ -43,7 +46,8 @@ pub(crate) fn of(parameter: &Parameter, facts: &[Fact]) -> Option<Criterion> {
         Fact::Reference(reference) => Some(reference_to(parameter, reference)),
         Fact::Date(_, text) => dates(parameter, "ge", text.get(..10).unwrap_or(text)),
         Fact::Text(text) => Some(begins(parameter, text)),
-        Fact::Quantity { .. } => None,
+        Fact::Uri(uri) => Some(exact_uri(parameter, uri)),
+        Fact::Quantity { .. } | Fact::Number { .. } | Fact::Together(_) | Fact::Place { .. } => None,
     }
 }
 
@@ -59,6 +63,10 @@ pub(crate) fn single(parameter: &Parameter, facts: &[Vec<Fact>], count: usize) -
         }
         Kind::Text => texts(parameter, &all, count),
         Kind::Quantity => quantities(parameter, &all, count),
+        Kind::Number => numbers(parameter, &all, count),
+        Kind::Uri => uris(parameter, &all, count),
+        Kind::Composite(components) => composites(parameter, components, &all, count),
+        Kind::Place => places::near(parameter, &all, count),
     }
 }
 
@@ -82,7 +90,7 @@ pub(crate) fn token(parameter: &Parameter, system: Option<&str>, code: &str) -> 
 /// <https://hl7.org/fhir/R4/search.html#combining>
 pub(crate) fn either(parameter: &Parameter, criteria: Vec<Criterion>) -> Criterion {
     let value = criteria.iter().map(|criterion| criterion.value.clone()).collect::<Vec<_>>().join(",");
-    let test: Test = Box::new(move |facts| criteria.iter().any(|criterion| criterion.is_met(facts)));
+    let test: Test = Arc::new(move |facts| criteria.iter().any(|criterion| criterion.is_met(facts)));
     Criterion::new(parameter, "", value, test)
 }
 
@@ -106,7 +114,7 @@ fn tokens(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criterion> 
     if let Some((system, code)) = chosen.first() {
         let met = token(parameter, *system, code);
         let value = met.value.clone();
-        criteria.push(Criterion::new(parameter, ":not", value, Box::new(move |facts| !met.is_met(facts))));
+        criteria.push(Criterion::new(parameter, ":not", value, Arc::new(move |facts| !met.is_met(facts))));
     }
     criteria
 }
@@ -208,6 +216,96 @@ fn half_of_last_digit(value: Decimal) -> Decimal {
     Decimal::new(5, value.scale() + 1)
 }
 
+/// With a prefix the value is exact; without, it is as exact as it is written.
+/// <https://hl7.org/fhir/R4/search.html#prefix>
+fn compares(prefix: &str, found: Decimal, value: Decimal) -> bool {
+    let half = half_of_last_digit(value);
+    match prefix {
+        "gt" => found > value,
+        "lt" => found < value,
+        "ge" => found >= value,
+        "le" => found <= value,
+        "ne" => !compares("", found, value),
+        _ => value - half <= found && found < value + half,
+    }
+}
+
+fn numbers(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criterion> {
+    let mut criteria = Vec::new();
+    for fact in spread(all, count) {
+        let Fact::Number { value, written } = fact else { continue };
+        for prefix in ["", "ne", "gt", "lt", "ge", "le"] {
+            let value = *value;
+            let test =
+                any(move |fact| matches!(fact, Fact::Number { value: found, .. } if compares(prefix, *found, value)));
+            criteria.push(Criterion::new(parameter, "", format!("{prefix}{written}"), test));
+        }
+    }
+    criteria
+}
+
+fn exact_uri(parameter: &Parameter, uri: &str) -> Criterion {
+    let wanted = Fact::Uri(uri.to_owned());
+    Criterion::new(parameter, "", escaped(uri), any(move |fact| *fact == wanted))
+}
+
+/// Whole, or, of URLs, what begins with the value or what the value begins with.
+/// <https://hl7.org/fhir/R4/search.html#uri>
+fn uris(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criterion> {
+    let found: BTreeSet<&str> =
+        all.iter().filter_map(|fact| if let Fact::Uri(uri) = fact { Some(uri.as_str()) } else { None }).collect();
+    let found: Vec<&str> = found.into_iter().collect();
+    let mut criteria = Vec::new();
+    for uri in spread(&found, count) {
+        criteria.push(exact_uri(parameter, uri));
+        if let Some((above, _)) = uri.rsplit_once('/').filter(|_| uri.starts_with("http")) {
+            let wanted = format!("{above}/");
+            let test = any({
+                let wanted = wanted.clone();
+                move |fact| matches!(fact, Fact::Uri(uri) if uri.starts_with(&wanted))
+            });
+            criteria.push(Criterion::new(parameter, ":below", escaped(&wanted), test));
+            let longer = format!("{uri}/1");
+            let test = any({
+                let longer = longer.clone();
+                move |fact| matches!(fact, Fact::Uri(uri) if longer.starts_with(uri.as_str()))
+            });
+            criteria.push(Criterion::new(parameter, ":above", escaped(&longer), test));
+        }
+    }
+    criteria
+}
+
+/// Each choice of a criterion for each component, met where one place meets them all.
+/// <https://hl7.org/fhir/R4/search.html#composite>
+fn composites(parameter: &Parameter, components: &[Component], all: &[&Fact], count: usize) -> Vec<Criterion> {
+    let mut criteria = Vec::new();
+    for fact in spread(all, count) {
+        let Fact::Together(parts) = fact else { continue };
+        let mut asked: Vec<Vec<Criterion>> = vec![Vec::new()];
+        for (component, part) in components.iter().zip(parts) {
+            let parameter = Parameter { kind: component.kind.clone(), ..parameter.clone() };
+            let choices = match &component.kind {
+                Kind::Token | Kind::Date => of(&parameter, part).into_iter().collect(),
+                _ => single(&parameter, std::slice::from_ref(part), 1),
+            };
+            let longer = asked
+                .iter()
+                .flat_map(|before| choices.iter().map(|next| before.iter().chain([next]).cloned().collect::<Vec<_>>()));
+            asked = longer.collect();
+        }
+        criteria.extend(asked.into_iter().map(|parts| {
+            let value = parts.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join("$");
+            let test = any(move |fact| match fact {
+                Fact::Together(found) => parts.iter().zip(found).all(|(criterion, facts)| criterion.is_met(facts)),
+                _ => false,
+            });
+            Criterion::new(parameter, "", value, test)
+        }));
+    }
+    criteria
+}
+
 fn quantities(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criterion> {
     let mut criteria = Vec::new();
     // A unit that can be converted into another would find that one's values, too: those need UCUM, and are left to
@@ -218,19 +316,11 @@ fn quantities(parameter: &Parameter, all: &[&Fact], count: usize) -> Vec<Criteri
     for fact in spread(&found, count) {
         let Fact::Quantity { value, written, system, code } = fact else { continue };
         let (value, unit) = (*value, (system.clone(), code.clone()));
-        let half = half_of_last_digit(value);
         for prefix in ["", "gt", "lt", "ge", "le"] {
             let unit = unit.clone();
             let test = any(move |fact| {
                 let Fact::Quantity { value: found, system, code, .. } = fact else { return false };
-                (system, code) == (&unit.0, &unit.1)
-                    && match prefix {
-                        "gt" => *found > value,
-                        "lt" => *found < value,
-                        "ge" => *found >= value,
-                        "le" => *found <= value,
-                        _ => value - half <= *found && *found < value + half,
-                    }
+                (system, code) == (&unit.0, &unit.1) && compares(prefix, *found, value)
             });
             let asked = format!("{prefix}{written}|{system}|{code}");
             criteria.push(Criterion::new(parameter, "", asked, test));

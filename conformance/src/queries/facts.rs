@@ -3,7 +3,8 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::{Kind, Parameter};
+use super::table::Component;
+use super::{Kind, Parameter, Path};
 use crate::time::{self, Range};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -23,22 +24,50 @@ pub(crate) enum Fact {
         system: String,
         code: String,
     },
+    Number {
+        value: Decimal,
+        written: String,
+    },
+    Uri(String),
+    /// What the components of a composite find in one place.
+    Together(Vec<Vec<Fact>>),
+    Place {
+        latitude: f64,
+        longitude: f64,
+    },
 }
 
 pub(crate) fn facts(parameter: &Parameter, resource: &Value) -> Vec<Fact> {
+    found(&parameter.kind, &parameter.paths, resource)
+}
+
+fn found(kind: &Kind, paths: &[Path], from: &Value) -> Vec<Fact> {
     let mut found = Vec::new();
-    for path in &parameter.paths {
-        for value in path.values(resource) {
-            match &parameter.kind {
-                Kind::Token => tokens(value, &mut found),
-                Kind::Reference { target } => found.extend(reference(value, target.as_deref())),
-                Kind::Date => found.extend(date(value)),
-                Kind::Text => texts(value, &mut found),
-                Kind::Quantity => found.extend(quantity(value)),
-            }
+    for value in paths.iter().flat_map(|path| path.values(from)) {
+        match kind {
+            Kind::Token => tokens(value, &mut found),
+            Kind::Reference { target } => found.extend(reference(value, target.as_deref())),
+            Kind::Date => found.extend(date(value)),
+            Kind::Text => texts(value, &mut found),
+            Kind::Quantity => found.extend(quantity(value)),
+            Kind::Number => found.extend(number(value)),
+            Kind::Uri => found.extend(value.as_str().map(|uri| Fact::Uri(uri.to_owned()))),
+            Kind::Composite(components) => found.extend(together(components, value)),
+            Kind::Place => found.extend(place(value)),
         }
     }
     found
+}
+
+/// <https://hl7.org/fhir/R4/search.html#composite>
+fn together(components: &[Component], from: &Value) -> Option<Fact> {
+    let parts = components.iter().map(|component| {
+        let paths: Vec<Path> = component.paths.iter().map(|path| Path::members(path)).collect();
+        found(&component.kind, &paths, from)
+    });
+    let parts: Vec<Vec<Fact>> = parts.collect();
+    // Where one of them is missing, nothing stands together.
+    parts.iter().all(|part| !part.is_empty()).then_some(Fact::Together(parts))
 }
 
 /// Whether the element is there at all, with or without what can be searched for.
@@ -103,6 +132,17 @@ fn date(value: &Value) -> Option<Fact> {
         }
         _ => None,
     }
+}
+
+fn number(value: &Value) -> Option<Fact> {
+    let Value::Number(number) = value else { return None };
+    let written = number.to_string();
+    Some(Fact::Number { value: written.parse().ok()?, written })
+}
+
+/// <https://hl7.org/fhir/R4/location.html#search>
+fn place(value: &Value) -> Option<Fact> {
+    Some(Fact::Place { latitude: value["latitude"].as_f64()?, longitude: value["longitude"].as_f64()? })
 }
 
 fn quantity(value: &Value) -> Option<Fact> {

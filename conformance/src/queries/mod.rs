@@ -1,9 +1,11 @@
 //! Searches and what they must find, worked out from the samples: every value asked for comes from the files, and the
 //! answer is the set of ids that a plain reading of <https://hl7.org/fhir/R4/search.html> gives.
 
+mod chains;
 pub(crate) mod criteria;
 pub(crate) mod facts;
 mod path;
+mod places;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,25 +77,25 @@ const LENDERS: usize = 5;
 pub fn queries(samples: &[Sample]) -> Vec<Query> {
     let mut queries = Vec::new();
     let types: BTreeSet<&'static str> = ROWS.iter().map(|row| row.resource_type).collect();
-    for resource_type in types {
-        let reading = read(samples, resource_type);
-        if reading.ids.is_empty() {
-            continue;
-        }
+    let readings = types.into_iter().map(|resource_type| (resource_type, read(samples, resource_type)));
+    let readings: BTreeMap<_, _> = readings.filter(|(_, reading)| !reading.ids.is_empty()).collect();
+    for (resource_type, reading) in &readings {
+        let resource_type = *resource_type;
         let all = reading.ids.iter().map(|id| (*id).to_owned()).collect();
         queries.push(Query { resource_type, parameters: Vec::new(), expected: all });
-        queries.extend(by_id(resource_type, &reading));
+        queries.extend(by_id(resource_type, reading));
         for parameter in parameters(resource_type) {
             let facts = &reading.facts[parameter.code.as_str()];
             for criterion in criteria::single(parameter, facts, VALUES) {
-                queries.push(query(resource_type, &reading, &[criterion]));
+                queries.push(query(resource_type, reading, &[criterion]));
             }
-            queries.extend(missing(resource_type, &reading, parameter));
+            queries.extend(missing(resource_type, reading, parameter));
         }
         for (_, codes) in COMBINATIONS.iter().filter(|(combined, _)| *combined == resource_type) {
-            queries.extend(combined(resource_type, &reading, codes));
+            queries.extend(combined(resource_type, reading, codes));
         }
     }
+    queries.extend(chains::queries(&readings));
     queries
 }
 
@@ -110,9 +112,10 @@ fn read<'a>(samples: &'a [Sample], resource_type: &'static str) -> Reading<'a> {
 }
 
 /// `:missing` asks for the element, which may be there without anything to search for: a reference with a display
-/// alone. Of a quantity only the element's own paths are in the table, and the parameter has more.
+/// alone. Of a quantity only the element's own paths are in the table, and the parameter has more; a composite is made of
+/// such, and `near` takes no modifier.
 fn missing(resource_type: &'static str, reading: &Reading<'_>, parameter: &Parameter) -> Vec<Query> {
-    if parameter.kind == Kind::Quantity {
+    if matches!(parameter.kind, Kind::Quantity | Kind::Composite(_) | Kind::Place) {
         return Vec::new();
     }
     let asked = |is_missing: bool| Query {
@@ -237,5 +240,84 @@ mod tests {
         assert_eq!(expected(&queries, "Patient?family:exact=Müller"), ["a"]);
         assert_eq!(expected(&queries, "Patient?family:contains=ull"), ["a", "b"]);
         assert_eq!(expected(&queries, "Patient?given=ana"), ["a", "b", "c"]);
+    }
+
+    /// What stands together in one place, and not anywhere in the resource.
+    #[test]
+    fn the_parts_of_a_composite_stand_together() {
+        let part = |code: &str, value: u32| {
+            json!({ "code": { "coding": [{ "system": "http://loinc.org", "code": code }] },
+                "valueQuantity": { "value": value, "code": "mm[Hg]", "system": "http://unitsofmeasure.org" } })
+        };
+        let observation = |id: &str, systolic: u32, diastolic: u32| {
+            json!({ "resourceType": "Observation", "id": id, "code": { "coding": [{ "code": "bp" }] },
+                "component": [part("8480-6", systolic), part("8462-4", diastolic)] })
+        };
+        let queries = queries(&samples(&[observation("a", 150, 90), observation("b", 90, 150)]));
+        let asked = |name: &str, value: &str| {
+            expected(
+                &queries,
+                &format!("Observation?{name}=http://loinc.org|8480-6${value}|http://unitsofmeasure.org|mm[Hg]"),
+            )
+        };
+        assert_eq!(asked("component-code-value-quantity", "150"), ["a"]);
+        assert_eq!(asked("component-code-value-quantity", "ge90"), ["a", "b"]);
+        assert_eq!(asked("combo-code-value-quantity", "gt90"), ["a"]);
+    }
+
+    #[test]
+    fn chains_and_their_reverse_go_from_type_to_type() {
+        let patient = |id: &str, gender: &str| json!({ "resourceType": "Patient", "id": id, "gender": gender });
+        let observation = |id: &str, patient: &str, status: &str| json!({ "resourceType": "Observation", "id": id, "status": status, "subject": { "reference": format!("Patient/{patient}") } });
+        let queries = queries(&samples(&[
+            patient("p", "male"),
+            patient("q", "female"),
+            observation("a", "p", "final"),
+            observation("b", "p", "final"),
+            observation("c", "q", "amended"),
+        ]));
+        assert_eq!(expected(&queries, "Observation?patient.gender=female"), ["c"]);
+        assert_eq!(expected(&queries, "Patient?_has:Observation:patient:status=final"), ["p"]);
+    }
+
+    fn singles(kind: Kind, path: &str, resources: &[Value]) -> Vec<(String, String, Vec<usize>)> {
+        let (resource_type, code) = ("Any".to_owned(), "x".to_owned());
+        let parameter = Parameter { resource_type, code, kind, paths: vec![Path::members(path)] };
+        let facts: Vec<Vec<Fact>> = resources.iter().map(|resource| facts::facts(&parameter, resource)).collect();
+        let criteria = criteria::single(&parameter, &facts, VALUES).into_iter();
+        let met = |criterion: &Criterion| (0..facts.len()).filter(|index| criterion.is_met(&facts[*index])).collect();
+        criteria.map(|criterion| (criterion.name.clone(), criterion.value.clone(), met(&criterion))).collect()
+    }
+
+    fn found<'a>(singles: &'a [(String, String, Vec<usize>)], name: &str, value: &str) -> &'a [usize] {
+        let single = singles.iter().find(|(known, asked, _)| known == name && asked == value);
+        &single.unwrap_or_else(|| panic!("{name}={value} is not among {singles:?}")).2
+    }
+
+    #[test]
+    fn numbers_are_as_exact_as_they_are_written() {
+        let number = |text: &str| json!({ "n": serde_json::from_str::<Value>(text).unwrap() });
+        let singles = singles(Kind::Number, "n", &[number("0.5"), number("0.54"), number("0.9")]);
+        assert_eq!(found(&singles, "x", "0.5"), [0, 1]);
+        assert_eq!(found(&singles, "x", "ne0.5"), [2]);
+        assert_eq!(found(&singles, "x", "gt0.5"), [1, 2]);
+        assert_eq!(found(&singles, "x", "0.54"), [1]);
+    }
+
+    #[test]
+    fn uris_are_found_whole_below_and_above() {
+        let uri = |text: &str| json!({ "u": text });
+        let singles = singles(Kind::Uri, "u", &[uri("http://e/a/1"), uri("http://e/a/2"), uri("urn:oid:1.2")]);
+        assert_eq!(found(&singles, "x", "http://e/a/1"), [0]);
+        assert_eq!(found(&singles, "x:below", "http://e/a/"), [0, 1]);
+        assert_eq!(found(&singles, "x:above", "http://e/a/2/1"), [1]);
+        assert_eq!(found(&singles, "x", "urn:oid:1.2"), [2]);
+    }
+
+    #[test]
+    fn places_are_found_by_their_distance() {
+        let place = |latitude: f64| json!({ "p": { "latitude": latitude, "longitude": 0.0 } });
+        let singles = singles(Kind::Place, "p", &[place(0.0), place(1.0), place(40.0)]);
+        assert!(singles.iter().any(|(_, value, met)| value.starts_with("0|0|") && *met == [0, 1]), "{singles:?}");
     }
 }

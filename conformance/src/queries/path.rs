@@ -37,9 +37,10 @@ pub struct ExpressionError {
 }
 
 impl Path {
-    /// Member names with dots: `name.family`.
+    /// Member names with dots: `name.family`; nothing for the resource itself.
     pub(crate) fn members(path: &str) -> Self {
-        Self(path.split('.').map(|name| Step::Member(name.to_owned())).collect())
+        let names = path.split('.').filter(|name| !name.is_empty());
+        Self(names.map(|name| Step::Member(name.to_owned())).collect())
     }
 
     /// The paths of an expression, one an alternative: `Location.name | Location.alias`.

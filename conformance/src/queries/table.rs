@@ -13,6 +13,19 @@ pub enum Kind {
     Date,
     Text,
     Quantity,
+    Number,
+    Uri,
+    /// Values that stand together: the paths of the parameter lead to what has them.
+    Composite(&'static [Component]),
+    /// `near`: by distance.
+    Place,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Component {
+    pub(super) kind: Kind,
+    /// From where the composite stands.
+    pub(super) paths: &'static [&'static str],
 }
 
 #[derive(Debug)]
@@ -28,10 +41,17 @@ const fn row(resource_type: &'static str, code: &'static str, kind: Kind, paths:
     Row { resource_type, code, kind, paths }
 }
 
-use Kind::{Date, Quantity, Text, Token};
+const fn component(kind: Kind, paths: &'static [&'static str]) -> Component {
+    Component { kind, paths }
+}
+
+use Kind::{Composite, Date, Place, Quantity, Text, Token, Uri};
 const ANY: Kind = Kind::Reference { target: None };
 const PATIENT: Kind = Kind::Reference { target: Some(Cow::Borrowed("Patient")) };
 const ENCOUNTER: Kind = Kind::Reference { target: Some(Cow::Borrowed("Encounter")) };
+
+const CODE_AND_QUANTITY: Kind = Composite(&[component(Token, &["code"]), component(Quantity, &["valueQuantity"])]);
+const CODE_AND_CONCEPT: Kind = Composite(&[component(Token, &["code"]), component(Token, &["valueCodeableConcept"])]);
 
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
@@ -43,6 +63,7 @@ pub(super) const ROWS: &[Row] = &[
     row("CarePlan", "category", Token, &["category"]),
     row("CarePlan", "date", Date, &["period"]),
     row("CarePlan", "encounter", ENCOUNTER, &["encounter"]),
+    row("CarePlan", "instantiates-uri", Uri, &["instantiatesUri"]),
     row("CarePlan", "intent", Token, &["intent"]),
     row("CarePlan", "patient", PATIENT, &["subject"]),
     row("CarePlan", "status", Token, &["status"]),
@@ -110,6 +131,7 @@ pub(super) const ROWS: &[Row] = &[
     row("Immunization", "vaccine-code", Token, &["vaccineCode"]),
     row("Location", "address-city", Text, &["address.city"]),
     row("Location", "name", Text, &["name", "alias"]),
+    row("Location", "near", Place, &["position"]),
     row("Location", "status", Token, &["status"]),
     row("Media", "patient", PATIENT, &["subject"]),
     row("Media", "status", Token, &["status"]),
@@ -126,8 +148,14 @@ pub(super) const ROWS: &[Row] = &[
     row("MedicationRequest", "status", Token, &["status"]),
     row("Observation", "category", Token, &["category"]),
     row("Observation", "code", Token, &["code"]),
+    row("Observation", "code-value-concept", CODE_AND_CONCEPT, &[""]),
+    row("Observation", "code-value-quantity", CODE_AND_QUANTITY, &[""]),
+    row("Observation", "combo-code-value-concept", CODE_AND_CONCEPT, &["", "component"]),
+    row("Observation", "combo-code-value-quantity", CODE_AND_QUANTITY, &["", "component"]),
     row("Observation", "combo-code", Token, &["code", "component.code"]),
     row("Observation", "component-code", Token, &["component.code"]),
+    row("Observation", "component-code-value-concept", CODE_AND_CONCEPT, &["component"]),
+    row("Observation", "component-code-value-quantity", CODE_AND_QUANTITY, &["component"]),
     row("Observation", "data-absent-reason", Token, &["dataAbsentReason"]),
     row("Observation", "date", Date, &["effectiveDateTime", "effectivePeriod", "effectiveInstant"]),
     row("Observation", "encounter", ENCOUNTER, &["encounter"]),

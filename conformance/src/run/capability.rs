@@ -89,6 +89,22 @@ pub(crate) fn of_type(session: &mut Session<'_>, check: &Check) -> Judged {
     Ok(())
 }
 
+/// "Servers SHALL NOT define parameters with other meanings whose names differ in case only."
+/// <https://hl7.org/fhir/R4/search.html#Summary>
+pub(crate) fn parameter_names(session: &mut Session<'_>) -> Judged {
+    let Some(statement) = statement_of(session) else { return Ok(()) };
+    let resources = statement["rest"].as_array().into_iter().flatten().flat_map(|rest| rest["resource"].as_array());
+    for resource in resources.flatten() {
+        let mut known = std::collections::BTreeMap::new();
+        for name in texts(&resource["searchParam"], Some("name")) {
+            if let Some(other) = known.insert(name.to_lowercase(), name) {
+                session.problem(format!("metadata: {} has both {other} and {name}", resource["type"]));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// An include may be named without the type of its target, or be covered by `*`.
 fn is_named(named: &[&str], wanted: &str) -> bool {
     let shorter = wanted.rsplit_once(':').map(|(shorter, _)| shorter).filter(|shorter| shorter.contains(':'));

@@ -4,6 +4,7 @@
 pub(crate) mod authorization;
 mod bundle;
 mod capability;
+mod case;
 mod content;
 mod guidance;
 mod include;
@@ -51,11 +52,13 @@ pub struct Options {
     pub tests: Vec<String>,
     /// Requests at the same time.
     pub workers: usize,
+    /// Also suites that write; what they make carries this mark, by which one run's records are told from another's.
+    pub mark: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { suites: Vec::new(), tests: Vec::new(), workers: 8 }
+        Self { suites: Vec::new(), tests: Vec::new(), workers: 8, mark: None }
     }
 }
 
@@ -100,7 +103,8 @@ impl Run<'_> {
     pub fn tests(&self) -> Vec<Test<'_>> {
         let chosen =
             |names: &[String], name: &str| names.is_empty() || names.iter().any(|part| name.contains(part.as_str()));
-        let suites = self.suites.iter().filter(|suite| chosen(&self.options.suites, &suite.name));
+        let may_run = |suite: &&Suite| !suite.writes || self.options.mark.is_some();
+        let suites = self.suites.iter().filter(may_run).filter(|suite| chosen(&self.options.suites, &suite.name));
         suites.flat_map(Suite::tests).filter(|test| chosen(&self.options.tests, &test.id)).collect()
     }
 
@@ -109,11 +113,16 @@ impl Run<'_> {
         let parties = Parties::new(&self.server.base, self.setup);
         let shared = Shared { run: self, returned: Returned::new(), parties };
         let tests = self.tests();
-        // What is said of everything that was returned comes when it has been.
-        let (last, first): (Vec<usize>, Vec<usize>) =
-            (0..tests.len()).partition(|index| matches!(tests[*index].definition.check, Check::Conformance));
+        // What is said of everything that was returned comes when it has been. What is written comes last of all: the
+        // others expect what was loaded, and nothing else.
+        let turn = |test: &Test<'_>| match test.definition.check {
+            _ if test.suite.writes => 2,
+            Check::Conformance => 1,
+            _ => 0,
+        };
+        let turns = [0, 1, 2].map(|at| (0..tests.len()).filter(|index| turn(&tests[*index]) == at).collect::<Vec<_>>());
         let results: Vec<Mutex<Option<Tested>>> = tests.iter().map(|_| Mutex::new(None)).collect();
-        for batch in [first, last] {
+        for batch in turns {
             let next = AtomicUsize::new(0);
             std::thread::scope(|scope| {
                 for _ in 0..self.options.workers.max(1) {
@@ -187,5 +196,7 @@ fn check(session: &mut Session<'_>, check: &Check) -> Judged {
         Check::Total => rest::total(session),
         Check::Subsetted => rest::subsetted(session),
         Check::Authorization(case) => authorization::check(session, case),
+        Check::Case(case) => case::case(session, case),
+        Check::ParameterNames => capability::parameter_names(session),
     }
 }

@@ -39,8 +39,9 @@ impl Returned {
         Self { resources: Mutex::default(), read: Mutex::default(), harvests: Mutex::default() }
     }
 
-    /// Takes note of a resource; returns what is wrong with it by itself.
-    pub(crate) fn add(&self, run: &Run<'_>, resource: &Value) -> Arc<Seen> {
+    /// Takes note of a resource; returns what is wrong with it by itself. `is_loaded`: what the run loaded is all that
+    /// there may be.
+    pub(crate) fn add(&self, run: &Run<'_>, resource: &Value, is_loaded: bool) -> Arc<Seen> {
         let key = key(resource);
         let known = |seen: &HashMap<String, Vec<Arc<Seen>>>| {
             seen.get(&key)?.iter().find(|seen| seen.resource == *resource).cloned()
@@ -52,7 +53,7 @@ impl Returned {
         if let Some(schema) = run.schema {
             problems.extend(schema.problems(resource));
         }
-        if run.data.is_complete() {
+        if is_loaded {
             match run.data.get(&key) {
                 Some(given) => problems.extend(differences(given, resource)),
                 None => problems.push(format!("{key} was never loaded")),

@@ -59,7 +59,7 @@ impl<'r> Session<'r> {
         self.keep(answer)
     }
 
-    fn keep(&mut self, answer: Result<Answer, String>) -> Option<Answer> {
+    pub(crate) fn keep(&mut self, answer: Result<Answer, String>) -> Option<Answer> {
         match answer {
             Ok(answer) => {
                 self.exchanges.push(answer.exchange.clone());
@@ -105,7 +105,8 @@ impl<'r> Session<'r> {
 
     /// Takes note of what was returned, and says what is wrong with it.
     pub(crate) fn returned(&mut self, path: &str, resource: &Value) {
-        let seen = self.shared.returned.add(self.run, resource);
+        let is_loaded = self.run.data.is_complete() && !self.test.suite.writes;
+        let seen = self.shared.returned.add(self.run, resource, is_loaded);
         const SHOWN: usize = 5;
         for problem in seen.problems.iter().take(SHOWN) {
             self.problem(format!("{path}: {}: {problem}", super::returned::key(resource)));

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::outcome::Issue;
 
-/// A done interaction. `http` adds the headers: `ETag` from `version`, `Last-Modified` from `last_updated`,
+/// A done interaction. `http` adds the headers: `ETag` from `version` or `digest`, `Last-Modified` from `last_updated`,
 /// `Location` from `location`.
 #[derive(Debug)]
 pub struct Answer {
@@ -14,6 +14,8 @@ pub struct Answer {
     pub content_type: ContentType,
     /// `meta.versionId`: sent as the weak ETag `W/"n"`.
     pub version: Option<i64>,
+    /// Of what has no version: the ETag that changes with the content.
+    pub digest: Option<String>,
     pub last_updated: Option<Timestamp>,
     /// Absolute and versioned: `https://…/fhir/Patient/1/_history/2`.
     pub location: Option<String>,
@@ -40,6 +42,7 @@ impl Answer {
             body,
             content_type: ContentType::FhirJson,
             version: None,
+            digest: None,
             last_updated: None,
             location: None,
             issues: Vec::new(),
@@ -58,7 +61,8 @@ impl Answer {
 
     /// `W/"n"`, by <https://hl7.org/fhir/R4/http.html#versions>.
     pub fn etag(&self) -> Option<String> {
-        self.version.map(|version| format!("W/\"{version}\""))
+        let digest = || self.digest.as_ref().map(|digest| format!("W/\"{digest}\""));
+        self.version.map(|version| format!("W/\"{version}\"")).or_else(digest)
     }
 }
 

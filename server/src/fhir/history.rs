@@ -129,6 +129,10 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<
     let invalid = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
     let mut read = Parameters { count: pages.default, ..Parameters::default() };
     for (name, value) in parameters {
+        // "Each of these parameters SHALL NOT appear more than once." <https://hl7.org/fhir/R4/http.html#history>
+        if read.used.iter().any(|(known, _)| known == name) {
+            return Err(invalid("Each parameter of a history is given once."));
+        }
         match name.as_str() {
             "_count" => {
                 let count: usize = value.parse().map_err(|_| invalid("`_count` is a whole number, like 20."))?;

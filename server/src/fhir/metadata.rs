@@ -2,7 +2,9 @@
 //! served from memory.
 //! <https://hl7.org/fhir/R4/http.html#capabilities>
 
+use bytes::Bytes;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use vesta_runtime::search::SearchParameterType;
 
 use super::answer::{Answer, Body};
@@ -13,6 +15,22 @@ use super::service::Service;
 use super::summary::Subset;
 use super::terminology_capabilities;
 use crate::search::{Parameter, ParameterTable};
+
+/// A statement as it is served, and its ETag: "the value of the ETag header SHALL change if the returned resource
+/// changes".
+pub(super) struct Statement {
+    bytes: Bytes,
+    digest: String,
+}
+
+impl Statement {
+    fn new(bytes: impl Into<Bytes>) -> Self {
+        const LENGTH: usize = 16;
+        let bytes = bytes.into();
+        let digest = Sha256::digest(&bytes).iter().take(LENGTH).map(|byte| format!("{byte:02x}")).collect();
+        Statement { bytes, digest }
+    }
+}
 
 /// Public: no token is needed. `parameters`: `mode` (full, normative or terminology).
 pub async fn metadata(service: &Service, parameters: &[(String, String)]) -> Result<Answer, Error> {
@@ -27,19 +45,22 @@ pub async fn metadata(service: &Service, parameters: &[(String, String)]) -> Res
             }
         }
     }
-    let made = |statement: Value| statement.to_string().into_bytes().into();
-    let (kind, bytes) = match is_terminology {
+    let made = |statement: Value| Statement::new(statement.to_string().into_bytes());
+    let (kind, whole) = match is_terminology {
         false => ("CapabilityStatement", service.capability_statement.get_or_init(|| made(statement(service)))),
         true => {
             let statement = || made(terminology_capabilities::statement(service));
             ("TerminologyCapabilities", service.terminology_capabilities.get_or_init(statement))
         }
     };
-    let body = match Subset::parse(service.schema.resource(kind), parameters)? {
-        Subset::Whole | Subset::Count => bytes.clone(),
-        subset => subset.bytes(service.schema, bytes)?.into(),
+    let (body, digest) = match Subset::parse(service.schema.resource(kind), parameters)? {
+        Subset::Whole | Subset::Count => (whole.bytes.clone(), whole.digest.clone()),
+        subset => {
+            let part = Statement::new(subset.bytes(service.schema, &whole.bytes)?);
+            (part.bytes, part.digest)
+        }
     };
-    Ok(Answer::ok(Body::Bytes(body)))
+    Ok(Answer { digest: Some(digest), ..Answer::ok(Body::Bytes(body)) })
 }
 
 /// What is said of `_lastUpdated` on each type: US Core wants the changes named that it detects.

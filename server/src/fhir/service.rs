@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 use vesta_runtime::guide::Guide;
 use vesta_runtime::schema::{Schema, TypeDefinition};
 
 use super::cursor::Cursors;
+use super::metadata::Statement;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::preferences::Preferences;
 use crate::access::{AccessContext, AccessError, Asked, Boundary, Permission};
@@ -62,8 +62,8 @@ pub struct Service {
     pub(super) pages: PageSizes,
     pub(super) rules: WriteRules,
     pub(super) cursors: Arc<Cursors>,
-    pub(super) capability_statement: OnceLock<Bytes>,
-    pub(super) terminology_capabilities: OnceLock<Bytes>,
+    pub(super) capability_statement: OnceLock<Statement>,
+    pub(super) terminology_capabilities: OnceLock<Statement>,
 }
 
 impl Service {

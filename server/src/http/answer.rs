@@ -86,6 +86,8 @@ impl Refusal {
 pub(super) struct Form {
     pub(super) pretty: bool,
     pub(super) gzip: bool,
+    /// What FHIR's JSON is called.
+    pub(super) content_type: &'static str,
 }
 
 pub(super) fn into_response(mut answer: Answer, form: Form) -> Response {
@@ -104,7 +106,7 @@ pub(super) fn into_response(mut answer: Answer, form: Form) -> Response {
     if !answer.body.is_empty() {
         match &answer.content_type {
             ContentType::FhirJson => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON_R4));
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type));
                 if form.pretty {
                     answer.body = pretty(answer.body);
                 }

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::{self, Form, Refusal};
 use super::entry::{RequestId, Template};
+use super::negotiate::Wanted;
 use super::route::{Interaction, NoRoute, route};
 use super::{body, forwarded, interact, negotiate};
 use crate::access::{AccessContext, TokenError};
@@ -73,12 +74,13 @@ impl FhirApi {
             }
         }
         let query = Query::read(request.uri().query().unwrap_or_default());
-        let names_fhir = negotiated(&interaction, request.headers(), query.format.as_deref())?;
+        let wanted = negotiated(&interaction, request.headers(), query.format.as_deref())?;
         let access = match interaction.is_public() {
             true => None,
             false => Some(self.authenticate(&site, request, request_id).await?),
         };
-        let form = Form { pretty: query.pretty, gzip: body::takes_gzip(request.headers()) };
+        let gzip = body::takes_gzip(request.headers());
+        let form = Form { pretty: query.pretty, gzip, content_type: wanted.content_type };
         let body = read_body(&interaction, request, config).await?;
         let mut parameters = query.parameters;
         if matches!(interaction, Interaction::SystemSearchForm | Interaction::Search { form: true, .. }) {
@@ -92,7 +94,7 @@ impl FhirApi {
             headers: request.headers(),
             parameters,
             body,
-            names_fhir,
+            names_fhir: wanted.names_fhir,
         };
         let answer = interact::run(&interaction, &call).await?;
         Ok(answer::into_response(answer, form))
@@ -172,15 +174,15 @@ pub(super) fn refuse_site(error: SiteError) -> Refusal {
     }
 }
 
-/// Whether a FHIR type was named, or why the client cannot be served. Binaries have any type.
-fn negotiated(interaction: &Interaction<'_>, headers: &HeaderMap, format: Option<&str>) -> Result<bool, Error> {
+/// How the client is served, or why it cannot be. Binaries have any type.
+fn negotiated(interaction: &Interaction<'_>, headers: &HeaderMap, format: Option<&str>) -> Result<Wanted, Error> {
     match interaction {
         Interaction::Read { resource_type, .. } | Interaction::Vread { resource_type, .. }
             if resource_type == "Binary" =>
         {
-            Ok(negotiate::wants_resource(headers, format))
+            Ok(Wanted::any(negotiate::wants_resource(headers, format)))
         }
-        _ => Ok(negotiate::wanted(headers, format)?.names_fhir),
+        _ => negotiate::wanted(headers, format),
     }
 }
 

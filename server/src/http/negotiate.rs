@@ -59,6 +59,16 @@ pub(super) struct Wanted {
     /// The client named a FHIR type: then a Binary is shown as a resource.
     /// <https://hl7.org/fhir/R4/binary.html#rest>
     pub(super) names_fhir: bool,
+    /// What the answer says it is: "if a client provides a generic mime type in the Accept header, the server SHOULD
+    /// respond with the requested mime type". <https://hl7.org/fhir/R4/http.html#mime-type>
+    pub(super) content_type: &'static str,
+}
+
+impl Wanted {
+    /// Nothing was said of how the answer is to be named.
+    pub(super) fn any(names_fhir: bool) -> Wanted {
+        Wanted { names_fhir, content_type: FHIR_JSON_R4 }
+    }
 }
 
 /// Reads `_format`, which overrides `Accept`, and `Accept`.
@@ -67,13 +77,13 @@ pub(super) fn wanted(headers: &HeaderMap, format: Option<&str>) -> Result<Wanted
         // A `+` that was not escaped has become a space.
         let asked = media_type(&format.replace(' ', "+").replace(";+", ";"));
         return match asked.is_json() && asked.is_r4() {
-            true => Ok(Wanted { names_fhir: true }),
+            true => Ok(Wanted::any(true)),
             false => Err(not_acceptable("_format", asked.is_xml())),
         };
     }
     let mut ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     if ranges.peek().is_none() {
-        return Ok(Wanted { names_fhir: false });
+        return Ok(Wanted::any(false));
     }
     let ranges: Vec<MediaType> = ranges.flat_map(|value| value.split(',')).map(media_type).collect();
     let takes = |range: &&MediaType| {
@@ -81,8 +91,15 @@ pub(super) fn wanted(headers: &HeaderMap, format: Option<&str>) -> Result<Wanted
         range.quality > 0.0 && range.is_r4() && (any || range.is_json())
     };
     let names_fhir = ranges.iter().any(|range| range.is_fhir() && range.quality > 0.0);
-    if ranges.iter().any(|range| takes(&range)) {
-        return Ok(Wanted { names_fhir });
+    // The first of the best.
+    let best = ranges.iter().filter(takes).reduce(|best, one| if one.quality > best.quality { one } else { best });
+    if let Some(best) = best {
+        let content_type = match best.name.as_str() {
+            "application/json" => "application/json",
+            "text/json" => "text/json",
+            _ => FHIR_JSON_R4,
+        };
+        return Ok(Wanted { names_fhir, content_type });
     }
     Err(not_acceptable("Accept", ranges.iter().any(MediaType::is_xml)))
 }
@@ -201,6 +218,21 @@ mod tests {
             &["text/turtle"],
         ] {
             assert_eq!(wanted(&headers(ACCEPT, accept), None).unwrap_err().kind, Kind::NotAcceptable, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_plain_json_gets_it_by_that_name() {
+        for (accept, content_type) in [
+            ("application/json", "application/json"),
+            ("text/json", "text/json"),
+            ("*/*", FHIR_JSON_R4),
+            ("application/json, application/fhir+json", "application/json"),
+            ("application/json;q=0.9, application/fhir+json", FHIR_JSON_R4),
+            ("application/fhir+json, application/json", FHIR_JSON_R4),
+            ("text/html, application/json;q=0.9, */*;q=0.8", "application/json"),
+        ] {
+            assert_eq!(wanted(&headers(ACCEPT, &[accept]), None).unwrap().content_type, content_type, "{accept}");
         }
     }
 

@@ -1,12 +1,13 @@
 //! Criteria that stand on others: `_filter`, `_list`, and membership in a compartment.
 
 use vesta_fhir::compartments::COMPARTMENTS;
-use vesta_runtime::search::{Reference, SearchParameterType as Kind};
+use vesta_runtime::search::{Reference, SearchParameter, SearchParameterType as Kind};
 
 use super::filter::{self, Filter, OPERATORS, Operator, Step};
 use super::parse::Parser;
 use super::query::{Criterion, IssueKind, Prefix, StringMode, Test, ValueTest, joined};
 use super::table::ParameterTable;
+use super::values::Reader;
 
 /// What a type must meet, parameter by parameter, to stand in a list.
 type Members = &'static [(&'static str, &'static [(&'static str, &'static str)])];
@@ -130,6 +131,41 @@ impl Parser<'_> {
         self.search.types = searched;
         // What such a list never holds is not found.
         Some(Criterion { code: "_list", negated: false, test: Test::Typed(parts) })
+    }
+
+    /// Whether the parameter finds canonical resources by their `url`, which may come with a version then.
+    pub(super) fn has_business_version(&self, code: &str) -> bool {
+        code == "url" && self.definition("version").is_some_and(|version| version.kind == Kind::Token)
+    }
+
+    /// "Servers SHOULD support automatically detecting a `|[version]` portion as part of the search parameter, and
+    /// interpreting that portion as a search on the version." <https://hl7.org/fhir/R4/search.html#uri>
+    pub(super) fn of_versions(
+        &mut self,
+        name: &str,
+        url: &'static SearchParameter,
+        values: &[Vec<&str>],
+    ) -> Option<Criterion> {
+        let version = self.known(name, "version")?;
+        let (table, now) = (self.table, self.now);
+        let one = |definition: &'static SearchParameter, text: &str| {
+            let test = Test::Any(vec![Reader { table, definition, modifier: None, now }.read(text)?]);
+            Ok(Criterion { code: definition.code, negated: false, test })
+        };
+        let each = values.iter().map(|parts| match parts.as_slice() {
+            [canonical, wanted] => {
+                let test = Test::All(vec![one(url, canonical)?, one(version, wanted)?]);
+                Ok(Criterion { code: url.code, negated: false, test })
+            }
+            parts => one(url, &parts.join("|")),
+        });
+        match each.collect::<Result<Vec<_>, String>>() {
+            Ok(any) => Some(Criterion { code: url.code, negated: false, test: Test::OneOf(any) }),
+            Err(wrong) => {
+                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
+                None
+            }
+        }
     }
 
     /// <https://hl7.org/fhir/R4/search_filter.html>

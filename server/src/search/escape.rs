@@ -18,7 +18,18 @@ pub(super) fn split(text: &str, separator: char) -> Vec<&str> {
     parts
 }
 
-/// Takes the escapes away. A backslash before any other character stands for itself.
+/// Whether each backslash stands before what it may escape: "the parameter value `xx\xx` is illegal".
+pub(super) fn is_escaped_well(text: &str) -> bool {
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character == '\\' && !matches!(characters.next(), Some(',' | '$' | '|' | '\\')) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Takes the escapes away. A backslash before any other character stands for itself, where such a text is taken.
 pub(super) fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -56,6 +67,7 @@ mod tests {
         assert_eq!(split(r"a,b\,c,", ','), ["a", r"b\,c", ""]);
         assert_eq!(split(r"a\\,b", ','), [r"a\\", "b"]);
         assert_eq!(unescape(r"b\,c\\d\e"), r"b,c\d\e");
+        assert!(is_escaped_well(r"b\,c\\d\$\|") && !is_escaped_well(r"d\e") && !is_escaped_well(r"d\"));
     }
 
     proptest! {

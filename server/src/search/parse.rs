@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
 
 use super::body::{BodyTest, Near};
-use super::escape::{split, unescape};
+use super::escape::{is_escaped_well, split, unescape};
 use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test, joined};
 use super::table::{ParameterTable, is_in_bodies, is_in_tables};
 use super::terminology::{Answers, MODIFIERS, Question};
@@ -214,11 +214,13 @@ impl Parser<'_> {
     /// `text` is the name, or what of it is left at the end of a chain.
     pub(super) fn criterion(&mut self, name: &str, text: &str, value: &str) -> Option<Criterion> {
         if value.is_empty() {
-            self.fail(
-                name,
-                IssueKind::Value,
-                format!("the parameter {name:?} has no value: give one, or leave it out"),
-            );
+            // "Empty parameters are not an error: they are just ignored." Inside of a `_filter` they would be.
+            let message = format!("the parameter {name:?} has no value: give one, or leave it out");
+            if self.in_filter {
+                self.fail(name, IssueKind::Value, message);
+            } else {
+                self.ignore(name, IssueKind::Value, message);
+            }
             return None;
         }
         if let Some(rest) = text.strip_prefix("_has:") {
@@ -244,7 +246,14 @@ impl Parser<'_> {
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;
             }
-            "_query" | "_contained" | "_containedType" | "_score" => {
+            // "Servers SHALL refuse to process a search request if they do not recognize the `_query` parameter value."
+            // <https://hl7.org/fhir/R4/search.html#query>
+            "_query" => {
+                let message = format!("there is no query {value:?}: this server has no named queries");
+                self.fail(name, IssueKind::NotSupported, message);
+                return None;
+            }
+            "_contained" | "_containedType" | "_score" => {
                 let message = format!("the parameter {:?} is not supported", parsed.code);
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;
@@ -314,8 +323,21 @@ impl Parser<'_> {
             self.fail(name, IssueKind::NotSupported, message);
             return None;
         }
+        if !is_escaped_well(value) {
+            let message =
+                format!("{name}: a \\ stands before , | $ or \\ only; as part of the value it is written \\\\");
+            self.fail(name, IssueKind::Value, message);
+            return None;
+        }
+        let values = split(value, ',');
+        if definition.kind == Kind::Uri && modifier.is_none() && self.has_business_version(code) {
+            let versioned: Vec<_> = values.iter().map(|text| split(text, '|')).collect();
+            if versioned.iter().any(|parts| parts.len() == 2) {
+                return self.of_versions(name, definition, &versioned);
+            }
+        }
         let reader = Reader { table: self.table, definition, modifier, now: self.now };
-        let tests: Result<Vec<_>, _> = split(value, ',').into_iter().map(|text| reader.read(text)).collect();
+        let tests: Result<Vec<_>, _> = values.into_iter().map(|text| reader.read(text)).collect();
         match tests {
             Ok(tests) if matches!(modifier, Some("text" | "code-text")) => {
                 self.body(name, code, BodyTest::Values(tests))

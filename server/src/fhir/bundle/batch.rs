@@ -1,9 +1,12 @@
 //! A batch: each entry for itself. "The success or failure of one change SHOULD not alter the success or failure of
 //! another change." <https://hl7.org/fhir/R4/http.html#brules>
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, stream};
 
 use super::entry::{BundleType, Entry, Method, Target, place};
+use super::links::{self, Link};
 use super::respond::{self, Outcome};
 use crate::fhir::answer::{Answer, Body};
 use crate::fhir::audit::{Interaction, recorded};
@@ -18,7 +21,8 @@ use crate::fhir::{create, delete, history, metadata, operation, read, search, up
 /// How many entries are under way at once, so that their writes share commits.
 const AT_ONCE: usize = 16;
 
-pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>>) -> Result<Answer, Error> {
+pub(super) async fn run(request: &Request<'_>, mut entries: Vec<Result<Entry, Error>>) -> Result<Answer, Error> {
+    refuse_dependent(request, &mut entries);
     let inner = within(request);
     let inner = &inner;
     let outcomes = stream::iter(entries.into_iter().enumerate())
@@ -33,6 +37,37 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>
         .collect()
         .await;
     Ok(Answer::ok(respond::bundle(request, BundleType::Batch.response(), outcomes)))
+}
+
+/// "There SHALL be no interdependencies between the different entries": one that refers to what another is to make would
+/// be left with a reference to nothing. <https://hl7.org/fhir/R4/http.html#brules>
+fn refuse_dependent(request: &Request<'_>, entries: &mut [Result<Entry, Error>]) {
+    let made = entries.iter().flatten().filter(|entry| entry.method == Method::Post);
+    let made: HashSet<String> = made.filter_map(|entry| entry.full_url.clone()).collect();
+    if made.is_empty() {
+        return;
+    }
+    for (index, slot) in entries.iter_mut().enumerate() {
+        let Ok(entry) = slot else { continue };
+        let (own, mut other) = (entry.full_url.as_deref(), None);
+        if let Some(resource) = &mut entry.resource {
+            links::visit(request.service.schema, resource, &mut |link| {
+                if let Link::Reference(url) = link
+                    && made.contains(url)
+                    && own != Some(url)
+                {
+                    other = Some(url.clone());
+                }
+            });
+        }
+        if let Some(other) = other {
+            let message = format!(
+                "the entry refers to {other}, which another entry of the batch is to make: send both as a transaction"
+            );
+            let issue = Issue::error(IssueType::Invalid, message);
+            *slot = Err(Error::from_issue(Kind::Invalid, issue).within(&place(index)));
+        }
+    }
 }
 
 /// Without a word from the client, the entries of a Bundle are answered without the resources just sent.

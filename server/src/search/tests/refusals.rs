@@ -29,6 +29,8 @@ fn unknown_and_unsupported_parameters_are_errors_when_strict_and_named_when_leni
         ("_sort=nonsense.name", IssueKind::Unknown, "nonsense"),
         ("_include=Patient:nonsense", IssueKind::Unknown, "general-practitioner"),
         ("_sort=_content,nonsense", IssueKind::NotSupported, "sorting by _content"),
+        ("name=", IssueKind::Value, "has no value"),
+        ("general-practitioner.identifier=", IssueKind::Value, "has no value"),
     ] {
         let error = parse(&table(), Some("Patient"), query).expect_err(query);
         assert_eq!(error.issues[0].kind, kind, "{query}");
@@ -52,7 +54,9 @@ fn a_modifier_or_a_value_that_cannot_be_read_is_an_error_always() {
         ("Patient", "birthdate=xx2024", "prefixes"),
         ("Patient", "birthdate=2024,", "a value was expected"),
         ("Patient", "birthdate:missing=maybe", "true or false"),
-        ("Patient", "name=", "has no value"),
+        ("Patient", r"family=a\b", "stands before"),
+        ("Patient", r"general-practitioner:Practitioner.family=a\", "stands before"),
+        ("Patient", "_query=nonsense", "no named queries"),
         ("Patient", "identifier=a|b|c", "[system]|[code]"),
         ("Patient", "identifier=|", "[system]|[code]"),
         ("Patient", "identifier:of-type=a|b", "[type system]"),

@@ -100,7 +100,7 @@ fn found_url(entry: &Value, resource: &serde_json::Map<String, Value>) -> Value 
 fn ask(upstream: &Upstream, path: &str, parameters: &[(&str, &str)]) -> Value {
     let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let headers = vec![("authorization".to_owned(), upstream.authorization())];
-    let asked = Asked { method: "GET".to_owned(), path: path.to_owned(), parameters, headers };
+    let asked = Asked { method: "GET".to_owned(), path: path.to_owned(), parameters, headers, body: None };
     serde_json::from_slice(&upstream.send(&asked).body).unwrap_or_default()
 }
 

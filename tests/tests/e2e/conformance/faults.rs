@@ -8,7 +8,7 @@ use super::proxy::{Asked, Change, Proxy, Reply, Upstream};
 use super::{kit, load};
 use crate::harness::{Client, World};
 
-struct Fault {
+pub(super) struct Fault {
     name: &'static str,
     /// The suite, and the id of the test.
     caught_by: (&'static str, &'static str),
@@ -19,7 +19,7 @@ struct Fault {
 const REST: &str = "hl7.fhir.r4.rest";
 const US_CORE: &str = "hl7.fhir.us.core-8.0.0";
 
-const fn fault(
+pub(super) const fn fault(
     name: &'static str,
     caught_by: (&'static str, &'static str),
     says: &'static str,
@@ -29,11 +29,11 @@ const fn fault(
 }
 
 /// In the request; the server's self link shows it all the same.
-const fn asked(ask: fn(&mut Asked)) -> Change {
+pub(super) const fn asked(ask: fn(&mut Asked)) -> Change {
     Change { ask, answer: believe }
 }
 
-const fn answered(answer: fn(&Asked, &mut Reply, &Upstream)) -> Change {
+pub(super) const fn answered(answer: fn(&Asked, &mut Reply, &Upstream)) -> Change {
     Change { ask: nothing_asked, answer }
 }
 
@@ -78,7 +78,12 @@ const FAULTS: &[Fault] = &[
 fn through(client: &Client, change: Change, (suite, id): (&str, &str)) -> Tested {
     let proxy = Proxy::start(client, change);
     let server = Server::new(&proxy.base, client.token.clone());
-    let options = Options { suites: vec![suite.to_owned()], tests: vec![id.to_owned()], workers: 2 };
+    let options = Options {
+        suites: vec![suite.to_owned()],
+        tests: vec![id.to_owned()],
+        workers: 2,
+        mark: Some("e2e".to_owned()),
+    };
     let tested = kit().run(&server, None, options);
     tested.into_iter().find(|tested| tested.id == id).unwrap_or_else(|| panic!("{suite} has no test {id}"))
 }
@@ -87,19 +92,22 @@ fn through(client: &Client, change: Change, (suite, id): (&str, &str)) -> Tested
 fn each_fault_is_caught_by_the_test_that_should() {
     let world = World::on_sqlite();
     load(&world);
-    let client = world.client("user/*.rs");
-    assert!(FAULTS.len() >= 20);
+    each_is_caught(&world.client("user/*.rs"), FAULTS);
+}
+
+pub(super) fn each_is_caught(client: &Client, faults: &[Fault]) {
+    assert!(faults.len() >= 20);
     let mut wrong = Vec::new();
-    for Fault { name, caught_by, says, change } in FAULTS {
+    for Fault { name, caught_by, says, change } in faults {
         // Without the fault it passes, through the proxy too: so it is the fault that it fails for.
-        let good = through(&client, Change { ask: nothing_asked, answer: nothing_answered }, *caught_by);
+        let good = through(client, Change { ask: nothing_asked, answer: nothing_answered }, *caught_by);
         if good.outcome != Outcome::Passed {
             wrong.push(format!("{name}: without it, {caught_by:?} is {:?}", good.outcome));
         }
-        match through(&client, *change, *caught_by).outcome {
+        match through(client, *change, *caught_by).outcome {
             Outcome::Failed(problems) if problems.iter().any(|problem| problem.contains(says)) => {}
             other => wrong.push(format!("{name}: {caught_by:?} is {other:?}, expected a failure that says `{says}`")),
         }
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), FAULTS.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), faults.len(), wrong.join("\n"));
 }

@@ -6,6 +6,7 @@ mod changes;
 mod faults;
 mod proxy;
 mod relay;
+mod sentences;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -78,7 +79,7 @@ fn people(world: &World, secure: Option<&World>) -> Setup {
 on_both_databases! {
     fn every_suite_passes_and_nothing_is_skipped(world) {
         load(world);
-        let client = world.client("user/*.rs");
+        let client = world.client("user/*.cruds");
         let server = Server::new(&client.base, client.token);
         let secure = World::new(Database::Sqlite, |config| config.http = false);
         let setup = people(world, Some(&secure));
@@ -87,10 +88,13 @@ on_both_databases! {
             title: String::new(),
             started: jiff::Timestamp::UNIX_EPOCH,
             took: std::time::Duration::ZERO,
-            tested: kit().run(&server, Some(&setup), Options { workers: 4, ..Options::default() }),
+            tested: kit().run(&server, Some(&setup), Options { workers: 4, mark: Some("e2e".to_owned()), ..Options::default() }),
         };
         let shortcomings = report.shortcomings();
         assert!(report.counts().passed > 4_000 && report.is_good(true), "{} of {}:\n{}", shortcomings.len(),
             report.tested.len(), shortcomings[..shortcomings.len().min(40)].join("\n"));
+        // Suites that write have deleted what they made.
+        let left = world.client("user/*.rs").get("?_tag=urn:vesta:conformance|&_summary=count").json();
+        assert_eq!(left["total"], 0);
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Asked {
     /// Of the URL, or of a form.
     pub(super) parameters: Vec<(String, String)>,
     pub(super) headers: Vec<(String, String)>,
+    /// What is no form.
+    pub(super) body: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,12 +96,30 @@ async fn handle(
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let path = head.uri.path().strip_prefix(&upstream.path).unwrap_or_default().trim_start_matches('/').to_owned();
-    let pairs = [head.uri.query().unwrap_or_default().as_bytes(), &body];
-    let parameters = pairs.into_iter().flat_map(|text| form_urlencoded::parse(text).into_owned()).collect();
-    let kept = ["accept", "authorization", "prefer"];
+    let is_form =
+        head.headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form"));
+    let own = |text: String| text.replace(&upstream.proxy, &upstream.address);
+    let (form, body) = match is_form {
+        true => (body, None),
+        false if body.is_empty() => (body, None),
+        false => (Bytes::new(), Some(own(String::from_utf8_lossy(&body).into_owned()))),
+    };
+    let pairs = [head.uri.query().unwrap_or_default().as_bytes(), &form];
+    let parameters = pairs.into_iter().flat_map(|text| form_urlencoded::parse(text).into_owned());
+    let parameters = parameters.map(|(name, value)| (name, own(value))).collect();
+    let kept = [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "content-type",
+        "if-match",
+        "if-none-exist",
+        "if-none-match",
+        "prefer",
+    ];
     let headers =
         kept.into_iter().filter_map(|name| Some((name.to_owned(), head.headers.get(name)?.to_str().ok()?.to_owned())));
-    let asked = Asked { method: head.method.to_string(), path, parameters, headers: headers.collect() };
+    let asked = Asked { method: head.method.to_string(), path, parameters, headers: headers.collect(), body };
     // The harness's client blocks.
     let reply = tokio::task::spawn_blocking(move || {
         let mut changed = asked.clone();
@@ -128,15 +148,18 @@ impl Upstream {
         let mut headers: Vec<(&str, &str)> =
             asked.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let client = Client { base: format!("{}{}", self.address, self.path), token: None };
-        let answer = if asked.method == "POST" {
+        let query = if encoded.is_empty() { String::new() } else { format!("?{encoded}") };
+        let answer = if asked.path.ends_with("_search") && asked.body.is_none() {
+            headers.retain(|(name, _)| *name != "content-type");
             headers.push(("content-type", "application/x-www-form-urlencoded"));
             client.send("POST", &asked.path, &headers, Some(encoded.as_bytes()))
         } else {
-            let query = if encoded.is_empty() { String::new() } else { format!("?{encoded}") };
-            client.send(&asked.method, &format!("{}{query}", asked.path), &headers, None)
+            let body = asked.body.as_ref().map(String::as_bytes);
+            client.send(&asked.method, &format!("{}{query}", asked.path), &headers, body)
         };
-        let kept = ["content-type", "etag", "last-modified", "www-authenticate"];
+        let kept = ["content-type", "etag", "last-modified", "location", "www-authenticate"];
         let kept = kept.into_iter().filter_map(|name| Some((name.to_owned(), answer.header(name)?.to_owned())));
+        let kept = kept.map(|(name, value)| (name, value.replace(&self.address, &self.proxy)));
         let body = match String::from_utf8(answer.body.clone()) {
             Ok(text) => text.replace(&self.address, &self.proxy).into_bytes(),
             Err(bytes) => bytes.into_bytes(),
