@@ -266,7 +266,7 @@ mod tests {
         Page::read("https://example.org/one/two", 200, PAGE.to_owned())
     }
 
-    fn pairs<'a>(filled: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+    fn pairs(filled: &[(String, String)]) -> Vec<(&str, &str)> {
         filled.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
