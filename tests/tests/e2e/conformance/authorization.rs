@@ -138,7 +138,7 @@ fn each_fault_of_the_authorization_server_is_caught_by_the_test_that_should() {
         let server = Server::new(&format!("{}/apis/default/fhir", relayed.address), token.clone());
         let names = |of: fn(&(&str, &str)) -> String| names.iter().map(of).collect();
         let (suites, tests) = (names(|(suite, _)| (*suite).to_owned()), names(|(_, id)| (*id).to_owned()));
-        kit().run(&server, Some(&setup), Options { suites, tests, workers: 2 })
+        kit().run(&server, Some(&setup), Options { suites, tests, workers: 2, mark: None })
     };
     let mut wrong = Vec::new();
     let all: Vec<(&str, &str)> = FAULTS.iter().map(|(_, caught_by, ..)| *caught_by).collect();
