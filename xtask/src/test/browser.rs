@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::programs::{on_path, server_under_test};
 use crate::{Outcome, debian, workspace};
 
 const SOURCES: &str = "tests/browser";
@@ -27,7 +28,7 @@ pub(super) fn run(filter: Option<&str>) -> Outcome<String> {
     }
     install(&npm, &folder)?;
     fhirclient(&npm, &folder)?;
-    let vesta = vesta(&root)?;
+    let vesta = server_under_test()?;
 
     let gallery = folder.join("gallery");
     let write = ["run", "--quiet", "--package", "vesta-pages", "--example", "gallery", "--"];
@@ -57,15 +58,6 @@ fn install(npm: &Path, folder: &Path) -> Outcome {
     workspace::output(command)?;
     fs::write(installed, locked)?;
     Ok(())
-}
-
-/// The server that the end-to-end tests have built, else built now.
-fn vesta(root: &Path) -> Outcome<PathBuf> {
-    let built = root.join("target/debug/vesta-under-test");
-    if !built.is_file() {
-        workspace::run(workspace::cargo(&["build", "--quiet", "--locked", "--package", "vesta-tests", "--bins"]))?;
-    }
-    Ok(built)
 }
 
 /// The one file of the package for browsers. Its registry's word on the content is compared with what was looked at.
@@ -109,9 +101,4 @@ fn programs() -> Outcome<(PathBuf, PathBuf)> {
          the PATH",
     )?;
     Ok(found().ok_or("Chromium and Node.js were installed, but `chromium`, `node` and `npm` are not on the PATH")?)
-}
-
-fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|program| program.is_file())
 }

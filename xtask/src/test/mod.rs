@@ -3,6 +3,8 @@
 mod browser;
 mod cargo_test;
 mod guide;
+mod programs;
+mod schemathesis;
 
 use std::time::{Duration, Instant};
 
@@ -34,6 +36,8 @@ enum Phase {
     Test,
     /// Pages work in a browser, for everyone: axe, phones, keyboard; and the sample app does
     Browser,
+    /// Nothing that the OpenAPI document allows or forbids makes the server fail
+    Schemathesis,
     /// A made-up guide is added to a copy: everything follows from its package, and its removal leaves nothing
     Guide,
     /// Licences, advisories and bans, where cargo-deny is installed
@@ -42,8 +46,17 @@ enum Phase {
 
 impl Phase {
     // The quick ones first: who forgot `cargo fmt` hears of it at once.
-    const ALL: [Self; 8] =
-        [Self::Fmt, Self::Codegen, Self::Tidy, Self::Clippy, Self::Test, Self::Browser, Self::Guide, Self::Deny];
+    const ALL: [Self; 9] = [
+        Self::Fmt,
+        Self::Codegen,
+        Self::Tidy,
+        Self::Clippy,
+        Self::Test,
+        Self::Browser,
+        Self::Schemathesis,
+        Self::Guide,
+        Self::Deny,
+    ];
 
     fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -65,6 +78,7 @@ impl Phase {
                 cargo_test::run(&postgres.url, args.filter.as_deref())
             }
             Self::Browser => browser::run(args.filter.as_deref()),
+            Self::Schemathesis => schemathesis::run().map(|()| String::new()),
             Self::Guide => guide::run(),
             Self::Deny if !workspace::has_cargo_command("deny") => Ok("skipped: cargo-deny is not installed".into()),
             Self::Deny => workspace::run(workspace::cargo(&["deny", "check"])).map(|()| String::new()),
@@ -91,16 +105,16 @@ pub(crate) fn run(args: Args) -> Outcome {
         lines.push(Line { phase: phase.name(), took: began.elapsed(), outcome });
     }
 
-    println!("\n{:<10} {:>9}  result", "phase", "seconds");
+    println!("\n{:<12} {:>9}  result", "phase", "seconds");
     for line in &lines {
         let result = match &line.outcome {
             Ok(note) if note.is_empty() => "ok".to_owned(),
             Ok(note) => format!("ok ({note})"),
             Err(error) => format!("FAILED: {}", error.to_string().lines().next().unwrap_or_default()),
         };
-        println!("{:<10} {:>9.1}  {result}", line.phase, line.took.as_secs_f64());
+        println!("{:<12} {:>9.1}  {result}", line.phase, line.took.as_secs_f64());
     }
-    println!("{:<10} {:>9.1}", "all", started.elapsed().as_secs_f64());
+    println!("{:<12} {:>9.1}", "all", started.elapsed().as_secs_f64());
 
     let failed: Vec<&str> = lines.iter().filter(|line| line.outcome.is_err()).map(|line| line.phase.as_str()).collect();
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
