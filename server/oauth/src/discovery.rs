@@ -54,7 +54,7 @@ type SmartProviderMetadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// What SMART 2.2 names, and works here. `smart-app-state` does not: there is no endpoint for it.
+/// What SMART 2.2 names, and works here. `smart-app-state` is of an endpoint of its own, which the server names beside.
 /// <https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#smart-on-fhir-oauth-authorization-endpoints-and-capabilities>
 const CAPABILITIES: [&str; 19] = [
     "launch-ehr",

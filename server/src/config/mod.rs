@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use vesta_oauth::PasswordGrant;
 
 pub use source::{Flag, Place, Sources};
-pub use values::{DatabaseUrl, Guide, LogFormat, PublicUrl, SearchHandling, SiteName};
+pub use values::{BrandIdentifier, DatabaseUrl, Guide, LogFormat, PublicUrl, SearchHandling, SiteName};
 
 /// Everything that can be set, with its value.
 #[derive(Debug, Clone)]
@@ -55,6 +55,10 @@ pub struct Tls {
 pub struct SiteSettings {
     /// The address under which clients see the server: the only source of issuer, audience, `fullUrl` and links.
     pub public_url: Option<PublicUrl>,
+    /// The file with the user-access brands bundle.
+    pub brands: Option<PathBuf>,
+    /// The brand of it that is the site's own.
+    pub brand: Option<BrandIdentifier>,
 }
 
 /// Which doors are open.

@@ -370,8 +370,10 @@ pub(super) const SETTINGS: &[Setting] = &[
 
 const EXPECTED_BOOLEAN: &str = "expected true or false";
 const EXPECTED_SECONDS: &str = "expected a number of seconds from 1 to 86400";
-const EXPECTED_SITE: &str = "expected sites.<name>.public_url; a site's name has lower-case letters, digits and \
-                             hyphens, a letter first";
+const EXPECTED_SITE: &str = "expected sites.<name>.public_url, sites.<name>.brands or sites.<name>.brand; a site's name \
+                             has lower-case letters, digits and hyphens, a letter first";
+const EXPECTED_BRANDS: &str = "expected the path of a FHIR Bundle in JSON: the user-access brands that apps show";
+const EXPECTED_BRAND: &str = "expected the identifier of the site's own brand, as system|value";
 const EXPECTED_URL: &str = "expected the address that clients use, such as \"https://ehr.example.org\", without query";
 
 /// Sets what was given, or says why not.
@@ -394,12 +396,18 @@ pub(super) fn apply(config: &mut Config, given: Given, problems: &mut Vec<Proble
 }
 
 fn apply_site(config: &mut Config, given: &Given) -> Result<(), (Option<String>, String)> {
-    let Some((site, "public_url")) = given.name["sites.".len()..].rsplit_once('.') else {
-        return Err((None, EXPECTED_SITE.to_owned()));
-    };
-    let site: SiteName = site.parse().map_err(|_| (None, EXPECTED_SITE.to_owned()))?;
-    let url = given.raw.parse().ok_or_else(|| (Some(given.raw.to_string()), EXPECTED_URL.to_owned()))?;
-    config.sites.entry(site).or_default().public_url = Some(url);
+    let unknown = || (None, EXPECTED_SITE.to_owned());
+    let (site, setting) = given.name["sites.".len()..].rsplit_once('.').ok_or_else(unknown)?;
+    let site: SiteName = site.parse().map_err(|_| unknown())?;
+    let wrong = |expected: &str| (Some(given.raw.to_string()), expected.to_owned());
+    let mut settings = config.sites.get(&site).cloned().unwrap_or_default();
+    match setting {
+        "public_url" => settings.public_url = Some(given.raw.parse().ok_or_else(|| wrong(EXPECTED_URL))?),
+        "brands" => settings.brands = Some(given.raw.path().ok_or_else(|| wrong(EXPECTED_BRANDS))?),
+        "brand" => settings.brand = Some(given.raw.parse().ok_or_else(|| wrong(EXPECTED_BRAND))?),
+        _ => return Err(unknown()),
+    }
+    config.sites.insert(site, settings);
     Ok(())
 }
 
@@ -459,6 +467,8 @@ pub(super) fn show(config: &Config) -> String {
     for (site, settings) in &config.sites {
         let value = settings.public_url.as_ref().map_or_else(String::new, quoted);
         line(&format!("sites.{site}.public_url"), value);
+        line(&format!("sites.{site}.brands"), optional_path(settings.brands.as_ref()));
+        line(&format!("sites.{site}.brand"), settings.brand.as_ref().map_or_else(String::new, quoted));
     }
     text
 }

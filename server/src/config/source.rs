@@ -121,8 +121,14 @@ fn variable_setting(variable: &str) -> Option<String> {
     if let Some(setting) = SETTINGS.iter().find(|setting| source_variable(setting.name) == variable) {
         return Some(setting.name.to_owned());
     }
-    if let Some(site) = rest.strip_prefix("SITES_").and_then(|rest| rest.strip_suffix("_PUBLIC_URL")) {
-        return Some(format!("sites.{}.public_url", site.to_ascii_lowercase().replace('_', "-")));
+    if let Some(site) = rest.strip_prefix("SITES_") {
+        let known = ["public_url", "brands", "brand"].into_iter().find_map(|setting| {
+            let site = site.strip_suffix(&setting.to_ascii_uppercase())?.strip_suffix('_')?;
+            Some(format!("sites.{}.{setting}", site.to_ascii_lowercase().replace('_', "-")))
+        });
+        if known.is_some() {
+            return known;
+        }
     }
     Some(rest.to_ascii_lowercase())
 }

@@ -176,3 +176,31 @@ pub enum SearchHandling {
     Strict,
     Lenient,
 }
+
+/// The Identifier of a brand, `system|value` or `value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrandIdentifier {
+    pub system: Option<String>,
+    pub value: String,
+}
+
+impl FromStr for BrandIdentifier {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (system, value) = match text.rsplit_once('|') {
+            Some((system, value)) => (Some(system.to_owned()).filter(|system| !system.is_empty()), value),
+            None => (None, text),
+        };
+        if value.is_empty() { Err(()) } else { Ok(BrandIdentifier { system, value: value.to_owned() }) }
+    }
+}
+
+impl fmt::Display for BrandIdentifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.system {
+            Some(system) => write!(formatter, "{system}|{}", self.value),
+            None => formatter.write_str(&self.value),
+        }
+    }
+}

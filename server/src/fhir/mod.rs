@@ -20,6 +20,7 @@
 //! bundle::bundle(&Request, body: &[u8])
 //! metadata::metadata(&Service, parameters)
 //! operation::run(&Request, operation::find(&Service, name, place), place, parameters, body: Option<&[u8]>)
+//! app_state::create(&Request, body), update(.., id, body, if_match), delete(.., id, if_match), search(.., parameters)
 //! binary::read(&Request, id, accept_fhir: bool, &ReadConditions, parameters)
 //! binary::vread(&Request, id, version_id, accept_fhir: bool, parameters)
 //! binary::create(&Request, content_type: &str, security_context: Option<&str>, content: &[u8])
@@ -31,6 +32,7 @@
 //! one is refused here.
 
 mod answer;
+pub mod app_state;
 mod audit;
 mod audit_log;
 pub mod binary;

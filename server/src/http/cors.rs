@@ -49,9 +49,13 @@ impl<E> Cors<E> {
     }
 }
 
-/// What tells how to connect, and what verifies signatures.
+/// What tells how to connect, what verifies signatures, and the brands: "SHALL support Cross-Origin Resource Sharing
+/// (CORS) for all GET requests to the artifacts".
 fn is_public(path: &str) -> bool {
-    path.contains("/.well-known/") || path.ends_with("/metadata") || path.ends_with("/jwk")
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let is_document =
+        matches!(segments[..], ["apis", _, "fhir", "metadata"] | ["apis", _, "brands"] | ["oauth2", _, "jwk"]);
+    is_document || segments.contains(&".well-known")
 }
 
 impl<E: Endpoint<Output = Response>> Endpoint for Cors<E> {

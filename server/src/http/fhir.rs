@@ -1,4 +1,4 @@
-//! Requests under `/apis/{site}/fhir`: the site, the route, the token, the formats; then the interaction in `fhir`.
+//! Requests under `/apis/{site}/fhir`, and under `/apis/{site}/app-state`, which has a few of the same: the site, the route, the token, the formats; then the interaction in `fhir`.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
@@ -43,6 +43,28 @@ pub(super) struct FhirApi {
     permits: Semaphore,
 }
 
+/// Which base of a site is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Base {
+    Fhir,
+    AppState,
+}
+
+impl Base {
+    fn segment(self) -> &'static str {
+        match self {
+            Base::Fhir => "fhir",
+            Base::AppState => APP_STATE,
+        }
+    }
+}
+
+/// The segment of the base for app state.
+pub(super) const APP_STATE: &str = "app-state";
+
+/// `/apis/{site}/app-state`
+pub(super) struct AppStateApi(pub(super) Arc<FhirApi>);
+
 impl FhirApi {
     pub(super) fn new(sites: Arc<Sites>) -> FhirApi {
         let permits = Semaphore::new(sites.config().limits.concurrent_requests);
@@ -51,8 +73,7 @@ impl FhirApi {
 
     async fn answer(
         &self,
-        site: &str,
-        path: &str,
+        (site, base, path): (&str, Base, &str),
         request: &mut Request,
         request_id: &str,
         template: &mut Template,
@@ -63,6 +84,11 @@ impl FhirApi {
         }
         let interaction = route(request.method(), path).map_err(refuse_route)?;
         template.0 = interaction.template();
+        if base == Base::AppState && !interact::is_of_app_state(&interaction) {
+            return Err(Refusal::not_found(
+                "app state is /Basic, to search and create, and /Basic/{id}, to update and delete",
+            ));
+        }
         let _permit = self.permits.try_acquire().map_err(|_| refuse_crowd(config.limits.concurrent_requests))?;
         let site = self.sites.get(site).await.map_err(refuse_site)?;
         if let Some(found) = interact::operation(&interaction, &site) {
@@ -96,7 +122,10 @@ impl FhirApi {
             body,
             names_fhir: wanted.names_fhir,
         };
-        let answer = interact::run(&interaction, &call).await?;
+        let answer = match base {
+            Base::Fhir => interact::run(&interaction, &call).await?,
+            Base::AppState => interact::run_app_state(&interaction, &call).await?,
+        };
         Ok(answer::into_response(answer, form))
     }
 
@@ -134,18 +163,32 @@ static ANONYMOUS: LazyLock<AccessContext> = LazyLock::new(AccessContext::default
 impl Endpoint for FhirApi {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        Ok(self.respond(Base::Fhir, request).await)
+    }
+}
+
+impl Endpoint for AppStateApi {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        Ok(self.0.respond(Base::AppState, request).await)
+    }
+}
+
+impl FhirApi {
+    async fn respond(&self, base: Base, mut request: Request) -> Response {
         let request_id = request.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
         let full = request.uri().path().to_owned();
-        // The route that led here has made sure of the shape: /apis/{site}/fhir[/…].
+        // The route that led here has made sure of the shape: /apis/{site}/{base}[/…].
         let rest = full.strip_prefix("/apis/").unwrap_or_default();
         let (site, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        let path = rest.strip_prefix("fhir").unwrap_or_default();
+        let path = rest.strip_prefix(base.segment()).unwrap_or_default();
         let mut template = Template("none");
-        let answered = self.answer(site, path, &mut request, &request_id, &mut template).await;
+        let answered = self.answer((site, base, path), &mut request, &request_id, &mut template).await;
         let mut response = answered.unwrap_or_else(|refusal| refusal.into_response(&request_id));
         response.extensions_mut().insert(template);
-        Ok(response)
+        response
     }
 }
 

@@ -1,5 +1,7 @@
 //! From a route to the function in `fhir` that answers it.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 
 use super::fhir::{Call, if_modified_since, text};
@@ -7,8 +9,8 @@ use super::negotiate::{self, is_fhir_body};
 use super::route::Interaction;
 use crate::fhir::patch::PatchTarget;
 use crate::fhir::{
-    Answer, Error, Kind, ReadConditions, Request, binary, bundle, create, delete, history, metadata, operation, patch,
-    read, refuse_on_write, search, update,
+    Answer, Error, Kind, ReadConditions, Request, Service, app_state, binary, bundle, create, delete, history,
+    metadata, operation, patch, read, refuse_on_write, search, update,
 };
 use crate::site::Site;
 
@@ -26,9 +28,39 @@ pub(super) fn place<'a>(interaction: &'a Interaction<'_>) -> operation::Place<'a
     }
 }
 
+/// The interactions of the base for app state.
+pub(super) fn is_of_app_state(interaction: &Interaction<'_>) -> bool {
+    match interaction {
+        Interaction::Create { resource_type }
+        | Interaction::Search { resource_type, .. }
+        | Interaction::Update { resource_type, .. }
+        | Interaction::Delete { resource_type, .. } => resource_type == app_state::BASIC,
+        _ => false,
+    }
+}
+
+pub(super) async fn run_app_state(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {
+    let service = &call.site.service();
+    let request = request(call, service);
+    let if_match = text(call.headers, IF_MATCH.as_str());
+    if !matches!(interaction, Interaction::Search { .. }) {
+        refuse_on_write(&call.parameters).map_err(|issue| Error::from_issue(Kind::Invalid, issue))?;
+    }
+    match interaction {
+        Interaction::Create { .. } => app_state::create(&request, &call.body).await,
+        Interaction::Update { id, .. } => app_state::update(&request, id, &call.body, if_match).await,
+        Interaction::Delete { id, .. } => app_state::delete(&request, id, if_match).await,
+        _ => app_state::search(&request, &call.parameters).await,
+    }
+}
+
+fn request<'a>(call: &'a Call<'_>, service: &'a Arc<Service>) -> Request<'a> {
+    Request { service, access: call.access, request_id: call.request_id, preferences: call.preferences }
+}
+
 pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {
     let service = &call.site.service();
-    let request = Request { service, access: call.access, request_id: call.request_id, preferences: call.preferences };
+    let request = request(call, service);
     let parameters = &call.parameters[..];
     if matches!(
         interaction,

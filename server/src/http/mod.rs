@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod brands;
 mod cors;
 mod documents;
 mod drain;
@@ -137,8 +138,10 @@ fn endpoint_with(sites: Arc<Sites>, demo: Option<Demo>) -> impl Endpoint<Output 
         .at("/openapi/", documents::Document::Page)
         .at("/apis/:site/fhir", Cors::new(fhir.clone(), sites.clone()))
         .at("/apis/:site/fhir/", Cors::new(fhir.clone(), sites.clone()))
+        .at("/apis/:site/app-state/*path", Cors::new(fhir::AppStateApi(fhir.clone()), sites.clone()))
         .at("/apis/:site/fhir/*path", Cors::new(fhir, sites.clone()))
         .at("/apis/:site/fhir/.well-known/smart-configuration", known(Document::Smart))
+        .at("/apis/:site/brands", Cors::new(brands::BrandsBundle(sites.clone()), sites.clone()))
         .at("/oauth2/:site/*path", Cors::new(oauth::OAuthApi::new(sites.clone()), sites.clone()))
         .at("/.well-known/oauth-authorization-server/oauth2/:site", known(Document::AuthorizationServer))
         .at("/.well-known/openid-configuration/oauth2/:site", known(Document::AuthorizationServer))

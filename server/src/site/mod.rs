@@ -2,6 +2,7 @@
 //! worthless at another.
 
 mod authorization;
+mod brands;
 mod folder;
 mod open;
 mod registry;
@@ -9,6 +10,7 @@ mod registry;
 use std::path::PathBuf;
 
 pub use authorization::{Authorization, OAuthEngine, open_authorization, with_password};
+pub use brands::Brands;
 pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
 pub use open::{Databases, open_service};
 pub use registry::{Site, Sites};
@@ -53,6 +55,8 @@ pub enum SiteError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the brands in {} (sites.{site}.brands): {fault}", path.display())]
+    Brands { site: SiteName, path: PathBuf, fault: String },
     #[error("the authorization server: {0}")]
     Stopped(String),
     #[error(transparent)]

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::{
-    Addresses, Authorization, DataFolder, Databases, SiteError, exists, open_service, remember_public_url, signing_key,
+    Addresses, Authorization, Brands, DataFolder, Databases, SiteError, exists, open_service, remember_public_url,
+    signing_key,
 };
 use crate::access::Verifier;
 use crate::clock::{Clock, Ids};
@@ -28,6 +29,8 @@ pub struct Site {
     pub addresses: Addresses,
     pub verifier: Arc<Verifier>,
     pub authorization: Arc<Authorization>,
+    /// Where the operator publishes any.
+    pub brands: Option<Brands>,
     pub services: Arc<Services>,
     /// Re-indexing after a change of the parameters.
     background: JoinHandle<()>,
@@ -141,6 +144,7 @@ impl Sites {
         let addresses = Addresses::new(&name, &public_url);
         let key = signing_key(&self.folder, &name)?;
         remember_public_url(&self.folder, &name, &public_url)?;
+        let brands = self.brands(&name, &addresses)?;
         let verifier = Verifier::new(
             key,
             &addresses.issuer,
@@ -168,7 +172,14 @@ impl Sites {
         let following = tokio::spawn(authorization.clone().follow_always(verifier.clone()));
         let background = tokio::spawn(reindex(name.clone(), services.now().store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");
-        Ok(Site { name, addresses, verifier, authorization, services, background, following, local })
+        Ok(Site { name, addresses, verifier, authorization, brands, services, background, following, local })
+    }
+
+    fn brands(&self, site: &SiteName, addresses: &Addresses) -> Result<Option<Brands>, SiteError> {
+        let Some(settings) = self.config.sites.get(site) else { return Ok(None) };
+        let Some(path) = &settings.brands else { return Ok(None) };
+        let brands = Brands::read(path, settings.brand.as_ref(), &addresses.fhir_base);
+        Ok(Some(brands.map_err(|fault| SiteError::Brands { site: site.clone(), path: path.clone(), fault })?))
     }
 
     /// The sites that are open.

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use poem::{Endpoint, Request, Response};
+use serde_json::json;
 
 use super::super::answer::Refusal;
 use super::super::entry::{RequestId, Template};
-use super::super::fhir::{is_get, refuse_site};
+use super::super::fhir::{APP_STATE, is_get, refuse_site};
 use super::answer::{error, public_json};
 use crate::site::Sites;
 
@@ -44,7 +45,19 @@ impl WellKnown {
                 Err(refused) => error(&refused),
             },
             Document::ProtectedResource => public_json(&engine.protected_resource_metadata(&GRANULAR)),
-            Document::Smart => public_json(&engine.smart_configuration(&GRANULAR)),
+            Document::Smart => {
+                let mut document = engine.smart_configuration(&GRANULAR);
+                let app_state = format!("{}/apis/{}/{APP_STATE}", site.addresses.public_url, site.name);
+                document["associated_endpoints"] = json!([{ "url": app_state, "capabilities": ["smart-app-state"] }]);
+                if let Some(brands) = &site.brands {
+                    let url = format!("{}/apis/{}/brands", site.addresses.public_url, site.name);
+                    document["user_access_brand_bundle"] = url.into();
+                    if let Some(identifier) = &brands.identifier {
+                        document["user_access_brand_identifier"] = identifier.clone();
+                    }
+                }
+                public_json(&document)
+            }
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The HTTP layer over a site of its own: what is sent, and what comes back.
 
+mod app_state;
+mod brands;
 mod connections;
 
 use std::sync::Arc;
