@@ -5,6 +5,7 @@
 //! keep the order of commits visible.
 
 mod audit;
+mod audit_line;
 mod batch;
 mod insert;
 mod order;

@@ -2,6 +2,7 @@
 //! whenever a transaction is made anyway, or after a short while.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +12,7 @@ use super::super::error::StoreError;
 use super::super::options::Limits;
 use super::super::record::Written;
 use super::super::unit::{Action, Operation, Priority, Unit, Work};
+use super::audit_line::AuditLine;
 
 pub(in super::super) struct Pending {
     pub(super) job: Job,
@@ -78,18 +80,18 @@ pub struct Waiting {
 pub(in super::super) struct Queue {
     requests: mpsc::Sender<Pending>,
     bulk: mpsc::Sender<Pending>,
-    audit: mpsc::Sender<AuditEntry>,
+    audit: Arc<AuditLine>,
 }
 
 impl Queue {
     pub(in super::super) fn new(limits: &Limits) -> (Self, Lines) {
         let (requests, requests_out) = mpsc::channel(limits.queue);
         let (bulk, bulk_out) = mpsc::channel(limits.queue.min(limits.batch_operations));
-        let (audit, audit_out) = mpsc::channel(limits.audit_buffer);
+        let audit = Arc::new(AuditLine::new(limits.audit_buffer, AUDIT_BATCH));
         let lines = Lines {
             requests: requests_out,
             bulk: bulk_out,
-            audit: audit_out,
+            audit: audit.clone(),
             next_request: None,
             next_bulk: None,
             last_request: None,
@@ -105,7 +107,7 @@ impl Queue {
             line.max_capacity() - line.capacity()
         }
         let waiting =
-            Waiting { requests: length(&self.requests), bulk: length(&self.bulk), audit: length(&self.audit) };
+            Waiting { requests: length(&self.requests), bulk: length(&self.bulk), audit: self.audit.length() };
         (!self.requests.is_closed()).then_some(waiting)
     }
 
@@ -126,14 +128,14 @@ impl Queue {
 
     /// Waits while the buffer is full: a read whose audit cannot be kept is not answered.
     pub(in super::super) async fn audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
-        self.audit.send(entry).await.map_err(|_| StoreError::Unavailable("the writer has stopped".to_owned()))
+        self.audit.push(entry).await.map_err(|_| StoreError::Unavailable("the writer has stopped".to_owned()))
     }
 }
 
 pub(in super::super) struct Lines {
     requests: mpsc::Receiver<Pending>,
     bulk: mpsc::Receiver<Pending>,
-    audit: mpsc::Receiver<AuditEntry>,
+    audit: Arc<AuditLine>,
     /// Taken from a line, but too large for the batch that was being filled.
     next_request: Option<Pending>,
     next_bulk: Option<Pending>,
@@ -195,11 +197,7 @@ impl Lines {
             bytes += pending.job.bytes();
             batch.push(pending);
         }
-        while audit.len() < AUDIT_BATCH
-            && let Ok(entry) = self.audit.try_recv()
-        {
-            audit.push_back(entry);
-        }
+        self.audit.take(audit, AUDIT_BATCH);
         Some(batch)
     }
 
@@ -220,39 +218,45 @@ impl Lines {
     }
 
     /// Until there is a job, or audit entries have waited long enough.
-    async fn wait(&mut self, audit: &mut VecDeque<AuditEntry>) -> Option<()> {
+    async fn wait(&mut self, kept: &VecDeque<AuditEntry>) -> Option<()> {
         let delay = tokio::time::sleep(self.limits.audit_delay);
         tokio::pin!(delay);
+        let mut some_wait = !kept.is_empty() || self.audit.length() > 0;
         loop {
-            if audit.len() >= AUDIT_BATCH {
+            if kept.len() + self.audit.length() >= AUDIT_BATCH {
                 return Some(());
             }
             tokio::select! {
                 biased;
                 pending = self.requests.recv() => {
                     self.next_request = pending;
-                    if self.next_request.is_some() || !audit.is_empty() {
+                    if self.next_request.is_some() {
                         return Some(());
                     }
                     // All entrances are closed together: what still waits elsewhere comes first.
                     self.next_bulk = self.bulk.recv().await;
-                    if self.next_bulk.is_some() {
-                        return Some(());
-                    }
-                    audit.push_back(self.audit.recv().await?);
+                    let is_something_left =
+                        self.next_bulk.is_some() || !kept.is_empty() || self.audit.length() > 0;
+                    return is_something_left.then_some(());
                 }
                 Some(pending) = self.bulk.recv() => {
                     self.next_bulk = Some(pending);
                     return Some(());
                 }
-                Some(entry) = self.audit.recv() => {
-                    if audit.is_empty() {
+                () = self.audit.arrived() => {
+                    if !some_wait {
+                        some_wait = true;
                         delay.as_mut().reset(tokio::time::Instant::now() + self.limits.audit_delay);
                     }
-                    audit.push_back(entry);
                 }
-                () = &mut delay, if !audit.is_empty() => return Some(()),
+                () = &mut delay, if some_wait => return Some(()),
             }
         }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.audit.close();
     }
 }
