@@ -40,7 +40,7 @@ impl<'a> Name<'a> {
 
 pub(super) struct Parser<'a> {
     pub(super) table: &'a ParameterTable,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     pub(super) search: Search,
     pub(super) issues: Vec<Issue>,
     failed: bool,
