@@ -40,7 +40,12 @@ pub async fn record(
     request_id: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let entry = AuditEntry {
+    site.service().store.audit(entry(event, who, outcome, request_id, now)).await
+}
+
+/// What is recorded of an event.
+pub fn entry(event: Event, who: Who<'_>, outcome: AuditOutcome, request_id: &str, now: Timestamp) -> AuditEntry {
+    AuditEntry {
         time: now,
         actor: who.actor.to_owned(),
         client: who.client.to_owned(),
@@ -51,8 +56,7 @@ pub async fn record(
         resource_type: None,
         resource_id: None,
         request_id: request_id.to_owned(),
-    };
-    site.service().store.audit(entry).await
+    }
 }
 
 /// A token that was not accepted.

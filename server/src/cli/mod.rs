@@ -79,6 +79,8 @@ enum TokenCommand {
 enum AuditCommand {
     /// Find entries that were changed, taken out or cut off. Safe beside a running server.
     Verify(audit::VerifyArgs),
+    /// Write the log as AuditEvents, one a line, oldest first. Safe beside a running server; is itself recorded.
+    Export(audit::ExportArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -226,6 +228,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Reindex(args) => reindex::run(&args).await,
         Command::Check(args) => check::run(&args).await,
         Command::Audit(AuditCommand::Verify(args)) => audit::verify(&args).await,
+        Command::Audit(AuditCommand::Export(args)) => audit::export(&args).await,
         Command::Site(SiteCommand::List(args)) => site::list(&args),
         Command::Site(SiteCommand::Create(args)) => site::create(&args),
         Command::User(UserCommand::List(args)) => user::list(&args).await,
@@ -266,6 +269,8 @@ mod tests {
             "vesta reindex --site default --data d --database postgres://h/d",
             "vesta check --site default --data d --database postgres://h/d",
             "vesta audit verify --site default --data d --database postgres://h/d --head -",
+            "vesta audit export out.ndjson --since 2026-01-01T00:00:00Z --until 2026-02-01T00:00:00Z --codes --data d",
+            "vesta audit export -",
             "vesta site list --data d",
             "vesta site create north --data d",
             "vesta config show --data d",

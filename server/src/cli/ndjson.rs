@@ -15,7 +15,11 @@ pub(super) struct NdjsonFile {
 
 impl NdjsonFile {
     pub(super) fn create(folder: &Path, resource_type: &str) -> Result<NdjsonFile, Failure> {
-        let path = NdjsonFile::path(folder, resource_type);
+        NdjsonFile::at(NdjsonFile::path(folder, resource_type))
+    }
+
+    /// A file of any name.
+    pub(super) fn at(path: PathBuf) -> Result<NdjsonFile, Failure> {
         let partial = path.with_extension("ndjson.part");
         let file = File::create(&partial).map_err(|error| unusable(&partial, &error))?;
         Ok(NdjsonFile { path, partial, file: BufWriter::new(file) })

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::outcome::{Error, Issue, IssueType, Kind};
-use super::service::{Request, Type, not_found};
+use super::service::{Request, Service, Type, not_found};
 use crate::access::{AUDIT_EVENT, Permission};
 use crate::audit::{Recorder, audit_event, place_of};
 use crate::search::{Criterion, DateTest, Page, Position, Prefix, Search, Test, ValueTest};
@@ -30,14 +30,16 @@ pub(super) async fn read(request: &Request<'_>, resource_type: Type, id: &str) -
     let query = AuditQuery { places: Some(vec![place]), count: 1, ..AuditQuery::default() };
     let found = request.service.store.find_audited(&query).await?;
     let audited = found.into_iter().next().ok_or_else(not_found)?;
-    Ok(stored(resource_type.number, &audited, &shown(request, &audited)))
+    Ok(stored(resource_type.number, &audited, &request.service.audit_event(&audited)))
 }
 
-fn shown(request: &Request<'_>, audited: &Audited) -> Value {
-    let service = request.service;
-    let type_name = |number| service.parameters.type_name(number);
-    let recorder = Recorder { base_url: &service.base_url, issuer: &service.issuer, type_name: &type_name };
-    audit_event(audited, &recorder)
+impl Service {
+    /// An entry of the log as this site shows it.
+    pub fn audit_event(&self, audited: &Audited) -> Value {
+        let type_name = |number| self.parameters.type_name(number);
+        let recorder = Recorder { base_url: &self.base_url, issuer: &self.issuer, type_name: &type_name };
+        audit_event(audited, &recorder)
+    }
 }
 
 fn stored(resource_type: u16, audited: &Audited, event: &Value) -> Stored {
@@ -117,7 +119,7 @@ impl<'a> AuditLog<'a> {
                 let time = audited.entry.time.as_microsecond();
                 query.after = Some((time, (audited.writer, audited.sequence)));
                 looked_at += 1;
-                let event = shown(self.request, &audited);
+                let event = service.audit_event(&audited);
                 let matches = self.search.matches(&service.parameters, &event);
                 if matches {
                     let sort = vec![SortValue::Integer(time), SortValue::Integer(audited.writer.into())];

@@ -13,10 +13,10 @@ use vesta_fhir::types::ResourceType;
 
 use crate::access::AccessContext;
 use crate::fhir::{Service, Services};
-use crate::store::{Handler, LoggedHead, ReindexProgress, StoreError};
+use crate::store::{AuditPlace, AuditQuery, Handler, LoggedHead, ReindexProgress, StoreError};
 
 pub use door::Door;
-pub use export::Chunk;
+pub use export::{AuditChunk, Chunk};
 pub use load::{Done, Loaded, Outcome, Refused, Source};
 
 /// A piece of work. Each is short: what takes long is asked for piece by piece, so that requests come between.
@@ -26,6 +26,8 @@ pub enum Task {
     Load { request_id: String, documents: Vec<Source> },
     /// Gives the next resources of a type, beyond a key.
     Export { resource_type: String, after: i64 },
+    /// Gives the next entries of the audit log as AuditEvents, in the order of time; `since` and `until` in microseconds.
+    ExportAudit { since: Option<i64>, until: Option<i64>, after: Option<(i64, AuditPlace)>, with_codes: bool },
     /// Tells how far re-indexing has come.
     ReindexProgress,
     /// Does the next bite of re-indexing.
@@ -42,6 +44,7 @@ pub enum Answer {
     /// What became of each document.
     Loaded(Vec<Outcome>),
     Chunk(Chunk),
+    AuditChunk(AuditChunk),
     Reindexed {
         pending: usize,
         done: i64,
@@ -62,6 +65,10 @@ pub async fn perform(service: &Arc<Service>, task: Task) -> Answer {
             load::load(service, &AccessContext::operator("import"), &request_id, documents).await
         }
         Task::Export { resource_type, after } => export::chunk(service, &resource_type, after).await,
+        Task::ExportAudit { since, until, after, with_codes } => {
+            let asked = AuditQuery { from: since, to: until, after, ..AuditQuery::default() };
+            export::audit_chunk(service, asked, with_codes).await
+        }
         Task::ReindexProgress => reindexed(service.store.reindex_progress().await),
         Task::ReindexBite => reindexed(service.store.reindex_bite(REINDEX_BITE).await),
         Task::Check => check(service).await,

@@ -161,6 +161,40 @@ on_both_databases! {
         }
     }
 
+    /// 45 CFR 170.315(d)(3): the log is given out for a span of time; and that it was is in it.
+    fn audit_export_writes_the_log_as_audit_events(world) {
+        let client = world.client("user/*.cruds");
+        for family in ["One", "Two"] {
+            client.create(&patient("x", family));
+        }
+        let export = |more: &[&str]| {
+            let output = vesta(world.data(), world.database.url(), &[&["audit", "export"], more].concat());
+            succeeded(&output);
+            let lines = String::from_utf8(output.stdout).expect("UTF-8");
+            lines.lines().map(|line| serde_json::from_str(line).expect("an AuditEvent a line")).collect::<Vec<Value>>()
+        };
+        let of = |events: &[Value], code: &str| {
+            events.iter().filter(|event| event["subtype"][0]["code"] == code).cloned().collect::<Vec<_>>()
+        };
+        let all = export(&["-", "--codes"]);
+        assert_eq!(of(&all, "create").len(), 2);
+        assert!(all.iter().all(|event| event["extension"][0]["valueBase64Binary"].is_string()));
+        let [first, second] = &of(&all, "create")[..] else { panic!("{all:?}") };
+        let at = second["recorded"].as_str().expect("an instant");
+        assert_eq!(of(&export(&["-", "--until", at]), "create")[0]["id"], first["id"]);
+        let since = export(&["-", "--since", at]);
+        assert_eq!(of(&since, "create")[0]["id"], second["id"]);
+        assert!(since.iter().all(|event| event.get("extension").is_none()));
+        wait_until("the exports are recorded", Duration::from_secs(20), || {
+            export(&["-"]).iter().any(|event| event["type"]["code"] == "110106")
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("log.ndjson");
+        let output = vesta(world.data(), world.database.url(), &["audit", "export", file.to_str().expect("UTF-8")]);
+        let written = std::fs::read_to_string(&file).expect("the file").lines().count();
+        assert!(succeeded(&output).contains(&format!("{written} AuditEvents")), "{written}");
+    }
+
     /// Other people's scripts take the token from standard output.
     fn token_create_prints_the_token_alone(world) {
         let output = vesta(world.data(), world.database.url(), &["token", "create", "--scope", "user/Patient.rs", "--ttl", "60"]);
