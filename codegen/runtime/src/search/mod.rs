@@ -12,6 +12,8 @@ pub use self::quantity::{UCUM, canonical};
 pub use self::text::fold;
 pub use self::values::values;
 
+use std::fmt;
+
 use rust_decimal::Decimal;
 
 use crate::fhirpath::ast::Expression;
@@ -79,13 +81,19 @@ pub enum Extract {
 pub type Compiled = for<'a> fn(resource: Node<'a>, focus: Node<'a>, found: &mut Vec<Selected<'a>>);
 
 /// An expression that was read while the server runs.
-#[derive(Debug)]
 pub struct Walked {
     pub expression: Expression,
     pub schema: &'static Schema,
     /// The types that the parameter is of: what else the expression selects (an element may have a choice of types) is
     /// passed over.
     pub types: Vec<&'static str>,
+}
+
+/// Without the schema, which goes round in circles.
+impl fmt::Debug for Walked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Walked").field("types", &self.types).finish_non_exhaustive()
+    }
 }
 
 impl Extract {

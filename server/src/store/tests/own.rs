@@ -47,6 +47,7 @@ async fn a_parameter_is_pending_with_its_resource_and_complete_after_reindexing(
     }
     // Derived before anybody knew of it, and written after.
     let late = fixture.content(OBSERVATION, "late", json!({"tokens": [1, 2, 3]}));
+    let latest = fixture.content(OBSERVATION, "latest", json!({"tokens": [5]}));
     let version = fixture.store.parameters_version();
     define(&fixture, "d", "own", 1).await.expect("taken");
     assert!(matches!(known(&fixture.store, "own"), Some((_, false))));
@@ -59,6 +60,9 @@ async fn a_parameter_is_pending_with_its_resource_and_complete_after_reindexing(
     // What was written by the rows of before has those of the new parameter too, whoever looks.
     let late = fixture.update(OBSERVATION, "late", json!({"tokens": [4]})).await;
     assert_eq!((late.version, rows(&fixture.store).await), (2, 42));
+    // Nothing comes after the indexing and mends it: what was derived before is derived again.
+    fixture.store.write(Unit::new(vec![Operation::create(OBSERVATION, "latest", latest)])).await.expect("written");
+    assert_eq!(rows(&fixture.store).await, 44);
 }
 
 async fn what_defines_no_good_parameter_is_refused_alone(fixture: Fixture) {
