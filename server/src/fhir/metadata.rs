@@ -272,6 +272,9 @@ fn reverse_includes(table: &ParameterTable, name: &str) -> Vec<Value> {
     found
 }
 
+const HIERARCHY: &str = "Takes :above and :below, as every reference to this type does: they follow this parameter as far as \
+                         it leads.";
+
 fn search_parameter(parameter: &Parameter) -> Value {
     let definition = parameter.definition;
     let kind = match definition.kind {
@@ -288,6 +291,11 @@ fn search_parameter(parameter: &Parameter) -> Value {
     let mut described = json!({ "name": definition.code, "definition": definition.url, "type": kind });
     if definition.code == "_lastUpdated" {
         described["documentation"] = json!(LAST_UPDATED);
+    }
+    // "Servers indicate that :above/:below is supported on a search parameter by defining them as supported":
+    // <https://hl7.org/fhir/R4/search.html#recursive>
+    if matches!(definition.code, "partof" | "part-of") && definition.targets == [definition.base] {
+        described["documentation"] = json!(HIERARCHY);
     }
     described
 }

@@ -44,6 +44,7 @@ pub mod create;
 mod cursor;
 pub mod delete;
 mod explain;
+mod hierarchy;
 pub mod history;
 mod integrity;
 pub mod metadata;

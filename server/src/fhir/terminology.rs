@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 
 use super::boundary;
+use super::hierarchy::related;
 use super::outcome::{Error, Issue, IssueType, Kind, full_stop};
 use super::service::{Request, Service, gone, not_found};
 use crate::access::{Boundary, Permission};
@@ -86,6 +87,7 @@ pub(super) async fn answers(request: &Request<'_>, questions: Vec<Question>) -> 
 async fn codes(request: &Request<'_>, question: &Question) -> Result<Vec<(String, String)>, Error> {
     let versions = Versions::default();
     let answered = match question {
+        Question::Related { of, part_of, id, below } => related(request, (of, part_of), id, *below).await?,
         Question::In(value_set) => {
             let (root, canonical) = value_set_of(request, value_set).await?;
             let granted = granted(request, Definitions::ValueSet)?;

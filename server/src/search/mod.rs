@@ -11,6 +11,7 @@ mod criteria;
 mod escape;
 mod filter;
 mod generated;
+mod hierarchy;
 mod matching;
 pub mod own;
 mod parse;

@@ -306,6 +306,9 @@ impl Parser<'_> {
         if let Some(modifier) = modifier.filter(|one| definition.kind == Kind::Token && MODIFIERS.contains(one)) {
             return self.by_terminology(name, definition, modifier, value);
         }
+        if let Some(modifier @ ("above" | "below")) = modifier.filter(|_| definition.kind == Kind::Reference) {
+            return self.by_hierarchy(name, definition, modifier, value);
+        }
         let known = modifiers(definition.kind);
         let typed = |modifier: &str| definition.kind == Kind::Reference && self.table.entry(modifier).is_some();
         if let Some(modifier) = modifier

@@ -24,9 +24,11 @@ pub enum Question {
     Above { system: String, code: String },
     /// A code, and what it subsumes.
     Below { system: String, code: String },
+    /// A resource, and what is part of it by this reference, or what it is part of: no terminology, and asked alike.
+    Related { of: &'static str, part_of: &'static str, id: String, below: bool },
 }
 
-/// System and code of each answer.
+/// System and code of each answer, or type and id.
 #[derive(Debug, Clone, Default)]
 pub struct Answers(pub HashMap<Question, Vec<(String, String)>>);
 
@@ -34,7 +36,7 @@ impl Question {
     /// Where a search is read without asking terminology: in conditions of writes.
     pub(super) fn refused(&self) -> Issue {
         let modifiers = MODIFIERS.map(|modifier| format!(":{modifier}")).join(", ");
-        let message = format!("{modifiers} can be used in searches, not in conditions: name the codes");
+        let message = format!("{modifiers} can be used in searches, not in conditions: name the codes or resources");
         Issue { parameter: modifiers, kind: IssueKind::NotSupported, message }
     }
 

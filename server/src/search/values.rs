@@ -20,7 +20,7 @@ pub(super) fn modifiers(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::String => &["exact", "contains"],
         Kind::Token => &["not", "of-type", "text", "code-text"],
-        Kind::Reference => &["identifier", "[type]"],
+        Kind::Reference => &["identifier", "[type]", "above", "below"],
         Kind::Uri => &["below", "above"],
         _ => &[],
     }

@@ -437,3 +437,58 @@ async fn words_distances_and_composites_of_two_ranges_are_found() {
         }
     }
 }
+
+/// "Not only all Procedures that occurred at location 42, but also any procedures that occurred in locations that were part
+/// of location 42": <https://hl7.org/fhir/R4/search.html#recursive>
+#[tokio::test]
+async fn above_and_below_a_resource_lies_what_is_part_of_it() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    // A circle, too: nothing keeps it away.
+    for (id, part_of) in [("site", "ward"), ("house", "site"), ("ward", "house"), ("room", "ward"), ("other", "else")] {
+        let part_of = json!({ "reference": format!("Location/{part_of}") });
+        fixture.put(json!({ "resourceType": "Location", "id": id, "partOf": part_of })).await;
+    }
+    for (id, location) in [("p1", "house"), ("p2", "room"), ("p3", "other"), ("p4", "else")] {
+        fixture
+            .put(json!({ "resourceType": "Procedure", "id": id, "status": "completed", "subject": { "reference": "Patient/p" },
+                "location": { "reference": format!("Location/{location}") } }))
+            .await;
+    }
+    for (of, name, value, expected) in [
+        ("Procedure", "location:below", "house", vec!["p1", "p2"]),
+        ("Procedure", "location:below", "Location/room", vec!["p2"]),
+        ("Procedure", "location:below", "other,room", vec!["p2", "p3"]),
+        ("Procedure", "location:above", "room", vec!["p1", "p2"]),
+        ("Procedure", "location:above", "other", vec!["p3", "p4"]),
+        ("Procedure", "location:below", "nowhere", vec![]),
+        ("Location", "partof:below", "ward", vec!["house", "room", "site", "ward"]),
+        ("Location", "_has:Procedure:location:location:below", "other", vec!["other"]),
+    ] {
+        for count in ["1", "50"] {
+            let mut asked = pairs(&[(name, value), ("_count", count), ("_sort", "_id"), ("_total", "accurate")]);
+            let mut ids = Vec::new();
+            loop {
+                let bundle = body_of(search::search(&fixture.request(), of, &asked).await.unwrap());
+                assert_eq!(bundle["total"].to_string(), expected.len().to_string(), "{name}={value}");
+                ids.extend(entries(&bundle).iter().map(|entry| entry.rsplit('/').next().unwrap().to_owned()));
+                let Some(next) = link(&bundle, "next") else { break };
+                asked = parameters_of(&next);
+            }
+            assert_eq!(ids, expected, "{of}?{name}={value} by {count}");
+        }
+    }
+    for (of, name, value) in [
+        ("Procedure", "subject:below", "Patient/p"),
+        ("Procedure", "location:below", "http://example.org/fhir/Location/1"),
+        ("Procedure", "instantiates-canonical:below", "http://example.org/plan|1"),
+    ] {
+        let refused = search::search(&fixture.request(), of, &pairs(&[(name, value)])).await.unwrap_err();
+        let text = format!("{refused:?}");
+        assert!(refused.kind == Kind::Invalid && text.contains("Encounter, Location, Organization"), "{text}");
+    }
+    // What is found tells of the Locations, so the token must cover them.
+    let access = fixture.with_scopes("user/Procedure.rs");
+    let request = Request { access: &access, ..fixture.request() };
+    let refused = search::search(&request, "Procedure", &pairs(&[("location:below", "house")])).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Forbidden);
+}
