@@ -9,6 +9,8 @@ use ureq::http::Request;
 
 /// How long one answer may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// How long a server may keep it waiting for one answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of a body the report keeps, in bytes.
 const KEPT: usize = 6_000;
 
@@ -95,7 +97,7 @@ impl Server {
             .or_else(|_| self.request(method, path, &headers, sending.form))
     }
 
-    /// Any request, once.
+    /// Any request, once; where the server asks for patience (429 with `Retry-After`: RFC 6585, 4), after that time again.
     pub(crate) fn request(
         &self,
         method: &str,
@@ -104,7 +106,16 @@ impl Server {
         body: Option<&str>,
     ) -> Result<Answer, String> {
         let url = self.url(path);
-        self.try_request(method, &url, headers, body).map_err(|error| format!("{method} {url}: no answer: {error}"))
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.try_request(method, &url, headers, body);
+            let answer = answer.map_err(|error| format!("{method} {url}: no answer: {error}"))?;
+            let wait = answer.header("retry-after").filter(|_| answer.status() == 429);
+            match wait.and_then(|wait| wait.parse().ok()).map(Duration::from_secs) {
+                Some(wait) if Instant::now() + wait < until => std::thread::sleep(wait),
+                _ => return Ok(answer),
+            }
+        }
     }
 
     fn try_request(

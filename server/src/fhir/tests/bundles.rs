@@ -294,7 +294,10 @@ async fn each_entry_needs_its_own_scope() {
     let access = fixture.with_scopes("user/Patient.cruds user/Observation.rs");
     let request = Request { access: &access, ..fixture.request() };
     let send = async |bundle_type: &str| {
-        let entry = [post("urn:uuid:p", patient("a")), post("urn:uuid:o", observation_of("urn:uuid:p"))];
+        // "References within a Bundle.entry.resource to another Bundle.entry.resource that is being created within the
+        // batch are considered to be non-conformant." <https://hl7.org/fhir/R4/http.html#brules>
+        let subject = if bundle_type == "batch" { "Patient/elsewhere" } else { "urn:uuid:p" };
+        let entry = [post("urn:uuid:p", patient("a")), post("urn:uuid:o", observation_of(subject))];
         let bundle = json!({ "resourceType": "Bundle", "type": bundle_type, "entry": entry });
         bundle::bundle(&request, &bytes(&bundle)).await
     };

@@ -16,8 +16,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Method;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode};
 use poem::{Endpoint, Request, Response};
 use vesta_oauth::{Credentials, ErrorCode, OAuthError};
 
@@ -126,7 +126,7 @@ impl Call<'_> {
         self.throttle.check(asked, self.address, name).map_err(|wait: Duration| {
             OAuthError::new(
                 ErrorCode::SlowDown,
-                format!("too many requests: try again in {} seconds", wait.as_secs().max(1)),
+                format!("too many requests: try again in {} seconds", wait.as_secs() + 1),
             )
         })
     }
@@ -146,6 +146,10 @@ impl Endpoint for OAuthApi {
         let answered = self.answer(&mut request, &request_id, &mut template).await;
         let mut response = answered.unwrap_or_else(|refusal| refusal.into_response(&request_id));
         response.extensions_mut().insert(template);
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            // Pages too say it to whoever reads no page.
+            response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+        }
         Ok(response)
     }
 }

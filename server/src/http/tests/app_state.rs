@@ -113,12 +113,35 @@ async fn state_is_for_whom_the_token_covers_it() {
     let scope = "patient/Basic.cuds?code=https://app.example.org|preferences";
     let token = house.token(scope, Some("a"));
     let post = format!("POST {BASE}");
-    assert_eq!(send(&house, &token, &post, None, &state(PATIENT, "preferences", "x")).await.0, 201);
+    let (status, _, created) = send(&house, &token, &post, None, &state(PATIENT, "preferences", "x")).await;
+    assert_eq!(status, 201);
     assert_eq!(send(&house, &token, &post, None, &state(PATIENT, "keys", "x")).await.0, 403);
     assert_eq!(send(&house, &token, &post, None, &state(OTHER, "preferences", "x")).await.0, 403);
     let mut everyones = state(PATIENT, "preferences", "x");
     everyones.as_object_mut().unwrap().remove("subject");
     assert_eq!(send(&house, &token, &post, None, &everyones).await.0, 403);
-    let other = house.token("patient/Observation.cruds", Some("a"));
-    assert_eq!(send(&house, &other, &post, None, &state(PATIENT, "preferences", "x")).await.0, 403);
+    // The ledger of this base: every route, without a token, with one for other types, and with another patient's.
+    let of_other_types = house.token("patient/Observation.cruds", Some("a"));
+    let of_another = house.token("patient/Basic.cruds", Some("b"));
+    let id = created["id"].as_str().unwrap();
+    let mut body = state(PATIENT, "preferences", "y");
+    body["id"] = id.into();
+    for (line, body) in [
+        (format!("GET {BASE}?code=https://app.example.org%7Cpreferences&subject={PATIENT}"), Value::Null),
+        (post, state(PATIENT, "preferences", "y")),
+        (format!("PUT {BASE}/{id}"), body),
+        (format!("DELETE {BASE}/{id}"), Value::Null),
+    ] {
+        let bytes = body.to_string().into_bytes();
+        let sent = Sent { line: &line, headers: &[JSON], body: &bytes };
+        assert_eq!(house.send(None, &sent).await.status(), 401, "{line}");
+        let one = Some("W/\"1\"");
+        assert_eq!(send(&house, &of_other_types, &line, one, &body).await.0, 403, "{line}");
+        let (status, _, told) = send(&house, &of_another, &line, one, &body).await;
+        let is_nothing = status == 200 && told["resourceType"] == "Bundle" && told.get("entry").is_none();
+        assert!(is_nothing || [403, 404].contains(&status), "{line}: {status} {told}");
+    }
+    let query = format!("GET {BASE}?code=https://app.example.org%7Cpreferences&subject={PATIENT}");
+    let (.., kept) = send(&house, &token, &query, None, &Value::Null).await;
+    assert_eq!(kept["entry"][0]["resource"]["extension"][0]["valueString"], "x");
 }

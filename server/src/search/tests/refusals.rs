@@ -55,7 +55,7 @@ fn a_modifier_or_a_value_that_cannot_be_read_is_an_error_always() {
         ("Patient", "birthdate=2024,", "a value was expected"),
         ("Patient", "birthdate:missing=maybe", "true or false"),
         ("Patient", r"family=a\b", "stands before"),
-        ("Patient", r"general-practitioner:Practitioner.family=a\", "stands before"),
+        ("Patient", r"general-practitioner:Practitioner.name=a\", "stands before"),
         ("Patient", "_query=nonsense", "no named queries"),
         ("Patient", "identifier=a|b|c", "[system]|[code]"),
         ("Patient", "identifier=|", "[system]|[code]"),

@@ -38,6 +38,14 @@ fn all_that_discovery_names_works() {
             vesta_oauth::read_scope(scope).unwrap_or_else(|error| panic!("{scope}: {error}"));
         }
     }
+    let smart_document = smart.json();
+    let associated = &smart_document["associated_endpoints"][0];
+    assert_eq!(associated["capabilities"], json!(["smart-app-state"]));
+    let state = format!(
+        "{}/Basic?code=https://app.example%7Ca&subject:missing=true",
+        associated["url"].as_str().expect("a URL")
+    );
+    assert_eq!(app.get(&state, &[]).status, 401);
     // All its scopes but those of services can be registered at once.
     let scopes: Vec<String> = smart.json()["scopes_supported"]
         .as_array()
