@@ -51,18 +51,23 @@ pub(super) fn answer(request: &Request<'_>, resource_type: Type, written: Writte
     }
 }
 
-/// Whether the token may read what is there now, where that is asked for: it may write more than it may read. What
-/// cannot be told is no: the write is done.
+/// Whether the token may see what is there now, by a read or by a search, where that is asked for: it may write more than
+/// it may see. What cannot be told is no: the write is done.
 pub(super) async fn may_read(request: &Request<'_>, resource_type: Type, written: &Written) -> bool {
     if request.preferences.returning.unwrap_or_default() != Return::Representation {
         return false;
     }
-    let Ok(granted) = request.grant(resource_type, Permission::Read) else { return false };
-    if granted == Boundary::Unrestricted {
-        return true;
+    for permission in [Permission::Read, Permission::Search] {
+        let Ok(granted) = request.grant(resource_type, permission) else { continue };
+        if granted == Boundary::Unrestricted {
+            return true;
+        }
+        let Ok(resource) = vesta_runtime::json::parse(&written.body) else { return false };
+        if boundary::is_shown(request, resource_type, &granted, &resource).await.unwrap_or(false) {
+            return true;
+        }
     }
-    let Ok(resource) = vesta_runtime::json::parse(&written.body) else { return false };
-    boundary::is_shown(request, resource_type, &granted, &resource).await.unwrap_or(false)
+    false
 }
 
 /// The answer to a unit of one operation.
