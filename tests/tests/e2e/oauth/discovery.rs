@@ -41,10 +41,9 @@ fn all_that_discovery_names_works() {
     let smart_document = smart.json();
     let associated = &smart_document["associated_endpoints"][0];
     assert_eq!(associated["capabilities"], json!(["smart-app-state"]));
-    let state = format!(
-        "{}/Basic?code=https://app.example%7Ca&subject:missing=true",
-        associated["url"].as_str().expect("a URL")
-    );
+    let base = format!("{}/apis/default/app-state", world.address());
+    assert_eq!(associated["url"], base.as_str());
+    let state = format!("{base}/Basic?code=https://app.example%7Ca&subject:missing=true");
     assert_eq!(app.get(&state, &[]).status, 401);
     // All its scopes but those of services can be registered at once.
     let scopes: Vec<String> = smart.json()["scopes_supported"]
@@ -63,6 +62,7 @@ fn all_that_discovery_names_works() {
             }
             _ => value,
         }),
+        ".associated_endpoints[].url" => "[app state]",
         ".scopes_supported" => "[scopes]"
     });
 }
