@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::outcome::Issue;
 
@@ -33,6 +34,13 @@ pub enum AnswerKind {
     Deleted,
     /// A conditional read whose version the client has.
     NotModified,
+}
+
+/// What stands in the weak ETag of what has no version: "the value of the ETag header SHALL change if the returned
+/// resource changes". <https://hl7.org/fhir/R4/http.html#metadata>
+pub fn digest(bytes: &[u8]) -> String {
+    const LENGTH: usize = 16;
+    Sha256::digest(bytes).iter().take(LENGTH).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Answer {

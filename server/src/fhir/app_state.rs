@@ -29,10 +29,9 @@ pub async fn create(request: &Request<'_>, body: &[u8]) -> Result<Answer, Error>
         if state.get("id").is_some() || state["meta"].get("versionId").is_some() {
             return Err(invalid("Basic.id", "Leave out `id` and `meta.versionId`: new state is given both."));
         }
-        Ok(())
+        create::create_resource(request, basic, state, None).await
     })
-    .await?;
-    create::create(request, BASIC, body, None).await
+    .await
 }
 
 /// "`Basic.subject` and `Basic.code` SHALL NOT change from the previously-persisted values"
@@ -51,10 +50,9 @@ pub async fn update(request: &Request<'_>, id: &str, body: &[u8], if_match: Opti
                 "State keeps its `subject` and its `code`: create another for others.",
             ));
         }
-        Ok(())
+        update::update_resource(request, basic, id, state, if_match).await
     })
-    .await?;
-    update::update(request, BASIC, id, body, if_match).await
+    .await
 }
 
 pub async fn delete(request: &Request<'_>, id: &str, if_match: Option<&str>) -> Result<Answer, Error> {
@@ -70,21 +68,18 @@ pub async fn delete(request: &Request<'_>, id: &str, if_match: Option<&str>) -> 
 /// "An app SHALL query for state by supplying a state type code and optionally a subject": of a subject, or
 /// `subject:missing=true` for what is everyone's.
 pub async fn search(request: &Request<'_>, parameters: &[(String, String)]) -> Result<Answer, Error> {
+    let has = |wanted: &str, is_right: fn(&str) -> bool| {
+        parameters.iter().any(|(name, value)| name == wanted && is_right(value))
+    };
+    let is_code =
+        |value: &str| value.split_once('|').is_some_and(|(system, code)| !system.is_empty() && !code.is_empty());
+    let is_one = |value: &str| !value.is_empty();
+    if has("code", is_code) && (has("subject", is_one) || has("subject:missing", |value| value == "true")) {
+        return search::search(request, BASIC, parameters).await;
+    }
     let basic = request.service.resource_type(BASIC)?;
-    recorded(request, Interaction::SearchType, Some(basic), None, async {
-        let has = |wanted: &str, is_right: fn(&str) -> bool| {
-            parameters.iter().any(|(name, value)| name == wanted && is_right(value))
-        };
-        let is_code =
-            |value: &str| value.split_once('|').is_some_and(|(system, code)| !system.is_empty() && !code.is_empty());
-        let is_one = |value: &str| !value.is_empty();
-        if has("code", is_code) && (has("subject", is_one) || has("subject:missing", |value| value == "true")) {
-            return Ok(());
-        }
-        Err(invalid("Basic", "State is asked for by `code=system|code`, and by `subject` or `subject:missing=true`."))
-    })
-    .await?;
-    search::search(request, BASIC, parameters).await
+    let text = "State is asked for by `code=system|code`, and by `subject` or `subject:missing=true`.";
+    recorded(request, Interaction::SearchType, Some(basic), None, async { Err(invalid("Basic", text)) }).await
 }
 
 /// The state as it stands. "Servers SHALL process any subsequent requests about this `Basic.id` as a failed

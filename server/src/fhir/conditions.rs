@@ -17,7 +17,7 @@ impl ReadConditions<'_> {
     /// Whether the client has this version already.
     pub(super) fn are_met_by(&self, version: i64, last_updated: Timestamp) -> bool {
         match (self.if_none_match, self.if_modified_since) {
-            (Some(tags), _) => tags.trim() == "*" || tags.split(',').any(|tag| version_of(tag) == Some(version)),
+            (Some(tags), _) => is_named(tags, &version.to_string()),
             // HTTP's dates have no fractions of a second.
             (None, Some(since)) => last_updated.as_second() <= since.as_second(),
             (None, None) => false,
@@ -25,11 +25,19 @@ impl ReadConditions<'_> {
     }
 }
 
-/// The version in `W/"3"` or `"3"`; comparison is weak.
-fn version_of(tag: &str) -> Option<i64> {
+/// Whether `If-None-Match` names what has this in its entity tag.
+pub fn is_named(tags: &str, opaque: &str) -> bool {
+    tags.trim() == "*" || tags.split(',').any(|tag| opaque_of(tag) == Some(opaque))
+}
+
+/// What stands in `W/"3"` or `"3"`; comparison is weak.
+fn opaque_of(tag: &str) -> Option<&str> {
     let tag = tag.trim();
-    let quoted = tag.strip_prefix("W/").unwrap_or(tag);
-    version(quoted.strip_prefix('"')?.strip_suffix('"')?)
+    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')
+}
+
+fn version_of(tag: &str) -> Option<i64> {
+    version(opaque_of(tag)?)
 }
 
 /// A version id of Vesta's: a whole number from 1 on, without a sign or leading zeros.

@@ -4,10 +4,9 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use vesta_runtime::search::SearchParameterType;
 
-use super::answer::{Answer, Body};
+use super::answer::{Answer, Body, digest};
 use super::audit_log;
 use super::operation;
 use super::outcome::{Error, Kind};
@@ -16,8 +15,7 @@ use super::summary::Subset;
 use super::terminology_capabilities;
 use crate::search::{Parameter, ParameterTable};
 
-/// A statement as it is served, and its ETag: "the value of the ETag header SHALL change if the returned resource
-/// changes".
+/// A statement as it is served.
 pub(super) struct Statement {
     bytes: Bytes,
     digest: String,
@@ -25,10 +23,8 @@ pub(super) struct Statement {
 
 impl Statement {
     fn new(bytes: impl Into<Bytes>) -> Self {
-        const LENGTH: usize = 16;
         let bytes = bytes.into();
-        let digest = Sha256::digest(&bytes).iter().take(LENGTH).map(|byte| format!("{byte:02x}")).collect();
-        Statement { bytes, digest }
+        Statement { digest: digest(&bytes), bytes }
     }
 }
 

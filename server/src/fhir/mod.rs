@@ -65,8 +65,8 @@ mod terminology_capabilities;
 pub mod update;
 mod write;
 
-pub use answer::{Answer, AnswerKind, Body, ContentType};
-pub use conditions::ReadConditions;
+pub use answer::{Answer, AnswerKind, Body, ContentType, digest};
+pub use conditions::{ReadConditions, is_named};
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
 pub use query::{parse as parse_query, refuse_on_write};

@@ -11,6 +11,7 @@ use super::answer::Refusal;
 use super::entry::{RequestId, Template};
 use super::fhir::{is_get, refuse_site, text};
 use super::negotiate::FHIR_JSON_R4;
+use crate::fhir::is_named;
 use crate::site::Sites;
 
 pub(super) struct BrandsBundle(pub(super) Arc<Sites>);
@@ -26,8 +27,7 @@ impl BrandsBundle {
             return Err(Refusal::not_found("this site publishes no brands: an operator can (sites.….brands)"));
         };
         let known = text(request.headers(), IF_NONE_MATCH.as_str()).unwrap_or_default();
-        let is_known = known.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim() == brands.etag);
-        let mut response = match is_known {
+        let mut response = match is_named(known, &brands.digest) {
             true => Response::builder().status(StatusCode::NOT_MODIFIED).finish(),
             false => Response::builder().body(brands.bundle.clone()),
         };
@@ -35,7 +35,7 @@ impl BrandsBundle {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON_R4));
         // It may be kept, and is asked for again before it is used.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, no-cache"));
-        if let Ok(etag) = HeaderValue::from_str(&brands.etag) {
+        if let Ok(etag) = HeaderValue::from_str(&format!("W/\"{}\"", brands.digest)) {
             headers.insert(ETAG, etag);
         }
         Ok(response)

@@ -161,10 +161,7 @@ impl Parser<'_> {
         });
         match each.collect::<Result<Vec<_>, String>>() {
             Ok(any) => Some(Criterion { code: url.code, negated: false, test: Test::OneOf(any) }),
-            Err(wrong) => {
-                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                None
-            }
+            Err(wrong) => self.wrong(name, &wrong),
         }
     }
 
@@ -177,10 +174,7 @@ impl Parser<'_> {
                 self.in_filter = outer;
                 criterion
             }
-            Err(wrong) => {
-                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                None
-            }
+            Err(wrong) => self.wrong(name, &wrong),
         }
     }
 

@@ -8,7 +8,7 @@ use vesta_runtime::search::{Reference, SearchParameter, SearchParameterType as K
 
 use super::escape::split;
 use super::parse::Parser;
-use super::query::{Criterion, IssueKind, Test, ValueTest};
+use super::query::{Criterion, Test, ValueTest};
 use super::table::ParameterTable;
 use super::terminology::Question;
 use super::values::Reader;
@@ -40,10 +40,7 @@ impl Parser<'_> {
             };
             match read {
                 Ok(found) => references.extend(found),
-                Err(wrong) => {
-                    self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                    return None;
-                }
+                Err(wrong) => return self.wrong(name, &wrong),
             }
         }
         let test = Test::Any(references.into_iter().map(|one| ValueTest::Reference(vec![one])).collect());

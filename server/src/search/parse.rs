@@ -163,6 +163,12 @@ impl Parser<'_> {
         self.issues.push(Issue { parameter: name.to_owned(), kind, message });
     }
 
+    /// The value is none that the parameter takes.
+    pub(super) fn wrong<T>(&mut self, name: &str, wrong: &str) -> Option<T> {
+        self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
+        None
+    }
+
     fn types(&mut self, resource_type: Option<&str>, parameters: &[(String, String)]) {
         let asked: Vec<&str> = match resource_type {
             Some(resource_type) => vec![resource_type],
@@ -327,10 +333,7 @@ impl Parser<'_> {
             return None;
         }
         if !is_escaped_well(value) {
-            let message =
-                format!("{name}: a \\ stands before , | $ or \\ only; as part of the value it is written \\\\");
-            self.fail(name, IssueKind::Value, message);
-            return None;
+            return self.wrong(name, "a \\ stands before , | $ or \\ only; as part of the value it is written \\\\");
         }
         let values = split(value, ',');
         if definition.kind == Kind::Uri && modifier.is_none() && self.has_business_version(code) {
@@ -346,10 +349,7 @@ impl Parser<'_> {
                 self.body(name, code, BodyTest::Values(tests))
             }
             Ok(tests) => Some(Criterion { code, negated: modifier == Some("not"), test: Test::Any(tests) }),
-            Err(wrong) => {
-                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                None
-            }
+            Err(wrong) => self.wrong(name, &wrong),
         }
     }
 
@@ -378,10 +378,7 @@ impl Parser<'_> {
             split(value, ',').into_iter().map(|text| Words::parse(&unescape(text))).collect();
         match values {
             Ok(any) => Some(Criterion { code, negated: false, test: Test::Words(Words::Any(any)) }),
-            Err(wrong) => {
-                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                None
-            }
+            Err(wrong) => self.wrong(name, &wrong),
         }
     }
 
@@ -389,10 +386,7 @@ impl Parser<'_> {
         let missing = match value {
             "true" => true,
             "false" => false,
-            _ => {
-                self.fail(name, IssueKind::Value, format!("{name}: true or false was expected"));
-                return None;
-            }
+            _ => return self.wrong(name, "true or false was expected"),
         };
         Some(Criterion { code, negated: false, test: Test::Missing(missing) })
     }
@@ -429,10 +423,7 @@ impl Parser<'_> {
         };
         match test {
             Ok(test) => self.body(name, code, test),
-            Err(wrong) => {
-                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                None
-            }
+            Err(wrong) => self.wrong(name, &wrong),
         }
     }
 
@@ -468,10 +459,7 @@ impl Parser<'_> {
         let tests: Result<Vec<_>, _> = split(value, ',').into_iter().map(|text| date(text, self.now)).collect();
         match tests {
             Ok(tests) => Some(Criterion { code: "_lastUpdated", negated: false, test: Test::LastUpdated(tests) }),
-            Err(wrong) => {
-                self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                None
-            }
+            Err(wrong) => self.wrong(name, &wrong),
         }
     }
 

@@ -74,10 +74,7 @@ impl Parser<'_> {
         let mut tests = Vec::new();
         for text in split(value, ',') {
             match Question::read(modifier, text) {
-                Err(wrong) => {
-                    self.fail(name, IssueKind::Value, format!("{name}: {wrong}"));
-                    return None;
-                }
+                Err(wrong) => return self.wrong(name, &wrong),
                 Ok(question) => match self.answers.0.get(&question) {
                     Some(codes) => tests.extend(codes.iter().map(|(system, code)| ValueTest::Token {
                         // A member of an expansion that names no system.

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use vesta_fhir::SCHEMA;
 
 use crate::config::BrandIdentifier;
+use crate::fhir::digest;
 use crate::validate::validate;
 
 /// What is published.
 #[derive(Debug)]
 pub struct Brands {
     pub bundle: Bytes,
-    /// A weak entity tag of it.
-    pub etag: String,
+    /// For its entity tag.
+    pub digest: String,
     /// The Identifier of the brand that is this site's own.
     pub identifier: Option<Value>,
 }
@@ -36,9 +36,7 @@ impl Brands {
         if !of_type(&bundle, "Endpoint").any(|endpoint| is_own(&endpoint)) {
             tracing::warn!(path = %path.display(), "no Endpoint of the brands bundle has the address {fhir_base}");
         }
-        let digest = Sha256::digest(&text);
-        let etag = digest[..8].iter().fold(String::from("W/\""), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
-        Ok(Brands { bundle: text.into(), etag, identifier })
+        Ok(Brands { digest: digest(&text), bundle: text.into(), identifier })
     }
 }
 
@@ -187,14 +185,13 @@ mod tests {
     fn a_bundle_is_published_as_it_is_with_its_only_brands_identifier() {
         let brands = read(&bundle(), None).unwrap();
         assert_eq!(brands.bundle, bundle().to_string());
-        assert!(brands.etag.starts_with("W/\"") && brands.etag.len() == 20, "{}", brands.etag);
         let own = json!({ "system": "urn:ietf:rfc:3986", "value": "https://goodhealth.example.org" });
         assert_eq!(brands.identifier, Some(own.clone()));
         let named = read(&bundle(), Some("urn:ietf:rfc:3986|https://goodhealth.example.org")).unwrap();
         assert_eq!(named.identifier, Some(own));
         let mut changed = bundle();
         changed["timestamp"] = "2026-02-01T00:00:00Z".into();
-        assert_ne!(read(&changed, None).unwrap().etag, brands.etag);
+        assert_ne!(read(&changed, None).unwrap().digest, brands.digest);
     }
 
     /// "SHALL populate `user_access_brand_identifier` ... if the `user_access_brand_bundle` refers to a Bundle with

@@ -69,3 +69,36 @@ async fn interactions_are_recorded_with_how_they_ended() {
         ]
     );
 }
+
+/// App state is checked before it is passed on: one line each all the same.
+#[tokio::test]
+async fn what_is_done_with_app_state_is_recorded_once() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    let request = fixture.request();
+    let mut state = json!({ "resourceType": "Basic",
+        "code": { "coding": [{ "system": "https://app.example.org", "code": "a" }] } });
+    app_state::create(&request, &bytes(&state)).await.unwrap();
+    state["id"] = "id-1".into();
+    app_state::create(&request, &bytes(&state)).await.unwrap_err();
+    app_state::update(&request, "id-1", &bytes(&state), Some("W/\"1\"")).await.unwrap();
+    app_state::update(&request, "id-1", &bytes(&state), None).await.unwrap_err();
+    let asked = [("code", "https://app.example.org|a"), ("subject:missing", "true")];
+    let asked = asked.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    app_state::search(&request, &asked).await.unwrap();
+    app_state::search(&request, &asked[..1]).await.unwrap_err();
+    app_state::delete(&request, "id-1", Some("W/\"2\"")).await.unwrap();
+    app_state::delete(&request, "id-1", Some("W/\"2\"")).await.unwrap_err();
+    assert_eq!(
+        recorded(&fixture, 8).await,
+        [
+            "C create 0 Basic/id-1 -",
+            "C create 4 Basic/- -",
+            "D delete 0 Basic/id-1 -",
+            "D delete 4 Basic/id-1 -",
+            "E search-type 0 Basic/- -",
+            "E search-type 4 Basic/- -",
+            "U update 0 Basic/id-1 -",
+            "U update 4 Basic/id-1 -",
+        ]
+    );
+}

@@ -128,12 +128,7 @@ async fn handle(
         (change.answer)(&asked, &mut reply, &upstream);
         reply
     });
-    let Reply { status, headers, body } = reply.await.expect("the change does not panic");
-    let mut response = hyper::Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(name, value);
-    }
-    Ok(response.body(Full::new(body.into())).expect("a response"))
+    Ok(reply.await.expect("the change does not panic").into_response())
 }
 
 impl Upstream {
@@ -184,6 +179,14 @@ impl Asked {
 }
 
 impl Reply {
+    pub(super) fn into_response(self) -> hyper::Response<Full<Bytes>> {
+        let mut response = hyper::Response::builder().status(self.status);
+        for (name, value) in self.headers {
+            response = response.header(name, value);
+        }
+        response.body(Full::new(self.body.into())).expect("a response")
+    }
+
     /// Changes the JSON of the body, if it is that.
     pub(super) fn edit(&mut self, change: impl FnOnce(&mut Value)) {
         if let Ok(mut body) = serde_json::from_slice(&self.body) {

@@ -106,12 +106,7 @@ async fn relay(
         (fault.answer)(&passing, &mut reply);
         reply
     });
-    let Reply { status, headers, body } = reply.await.expect("the fault does not panic");
-    let mut response = hyper::Response::builder().status(status);
-    for (name, value) in headers {
-        response = response.header(name, value);
-    }
-    Ok(response.body(Full::new(body.into())).expect("a response"))
+    Ok(reply.await.expect("the fault does not panic").into_response())
 }
 
 impl Passing {
