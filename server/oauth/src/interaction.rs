@@ -20,8 +20,9 @@ use crate::user::{Role, User};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Interaction {
     pub request: AuthorizationRequest,
-    /// Seconds since 1970.
-    pub begun: i64,
+    /// The key of the session in which it was begun. Who logs in gets another, so this tells a log-in before the request from
+    /// one after it, which seconds cannot.
+    begun_in: String,
     expires: i64,
     /// Chosen by who logged in.
     pub patient: Option<String>,
@@ -84,7 +85,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let id = secret::new_id(&self.random);
         let interaction = Interaction {
             request,
-            begun: self.now().as_second(),
+            begun_in: session.key.clone(),
             expires: self.after(self.settings.interaction_lifetime),
             patient: None,
             encounter: None,
@@ -282,8 +283,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     fn is_recent(&self, interaction: &Interaction, session: &Session) -> bool {
         let request = &interaction.request;
         let again = request.prompt.login || request.prompt.select_account;
-        let in_time = request.max_age.is_none_or(|age| self.now().as_second() - session.authenticated <= age);
-        session.authenticated >= interaction.begun || (in_time && !again)
+        // Nothing is 0 seconds old by the time that it is asked for: max_age=0 is prompt=login in other words.
+        let is_within = |age| age > 0 && self.now().as_second() - session.authenticated <= age;
+        let in_time = request.max_age.is_none_or(is_within);
+        session.key != interaction.begun_in || (in_time && !again)
     }
 
     /// "patient/* ... the patient in context is mandatory".
