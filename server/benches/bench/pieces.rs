@@ -35,7 +35,8 @@ pub(crate) fn tokens(report: &mut Report) -> Outcome {
             })
         })
         .collect::<Result<Vec<String>, _>>()?;
-    let verifier = Verifier::new(key, ISSUER, AUDIENCE, true, Clock::from_fn(|| Timestamp::UNIX_EPOCH));
+    let verifier =
+        Verifier::new(vesta_oauth::KeyRing::of(key), ISSUER, AUDIENCE, true, Clock::from_fn(|| Timestamp::UNIX_EPOCH));
     let all = || -> Outcome<Duration> {
         let began = Instant::now();
         for token in &tokens {

@@ -60,7 +60,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         };
         // "A refresh token SHALL NOT be issued".
         Ok(TokenResponse {
-            access_token: self.keys.access().issue(&token).map_err(server_error)?,
+            access_token: self.keys().access.current(self.now()).issue(&token).map_err(server_error)?,
             token_type: "Bearer",
             expires_in: lifetime.as_secs(),
             scope,

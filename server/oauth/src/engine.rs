@@ -1,12 +1,14 @@
 //! What all endpoints stand on: settings, keys, storage, clock and chance; and typed records on top of the storage.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::KeyFetcher;
 use crate::error::OAuthError;
-use crate::keys::Keys;
+use crate::keys::{Keys, Shared};
 use crate::secret::Random;
 use crate::settings::Settings;
 use crate::storage::{Clock, Filter, Kind, Record, Storage, StorageError};
@@ -14,7 +16,7 @@ use crate::storage::{Clock, Filter, Kind, Record, Storage, StorageError};
 /// The authorization server of one site. Its methods stand in the files of what they do: one a grant or endpoint.
 pub struct Engine<S, F> {
     pub(crate) settings: Settings,
-    pub(crate) keys: Keys,
+    keys: Shared<Keys>,
     pub(crate) storage: S,
     pub(crate) fetcher: F,
     pub(crate) clock: Clock,
@@ -48,15 +50,20 @@ pub(crate) struct Kept<T> {
 
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     pub fn new(settings: Settings, keys: Keys, storage: S, fetcher: F, clock: Clock, random: Random) -> Engine<S, F> {
-        Engine { settings, keys, storage, fetcher, clock, random }
+        Engine { settings, keys: Shared::new(keys), storage, fetcher, clock, random }
     }
 
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    pub fn keys(&self) -> &Keys {
-        &self.keys
+    pub fn keys(&self) -> Arc<Keys> {
+        self.keys.get()
+    }
+
+    /// From now on these: the operator has replaced some.
+    pub fn set_keys(&self, keys: Keys) {
+        self.keys.set(Arc::new(keys));
     }
 
     pub fn storage(&self) -> &S {

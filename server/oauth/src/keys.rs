@@ -1,14 +1,18 @@
-//! A site's own keys: ES256 for access tokens, RS256 for ID tokens, which OpenID Connect and SMART require. A set has the
-//! current key first and behind it those that it replaced, for as long as what they signed is good.
+//! A site's own keys: ES256 for access tokens, RS256 for ID tokens, which OpenID Connect and SMART require. How they follow
+//! one another is `ring`'s.
+
+mod ring;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RsaPublicKeyComponents};
+use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use openidconnect::core::{CoreJsonCurveType, CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm};
 use openidconnect::{JsonWebKeyId, PrivateSigningKey, SigningError};
 
 use crate::secret::{base64url, sha256};
+pub use ring::{Dated, KeyPair, KeyRing, LONGEST_TOKEN, Rotation, Shared, rotate_pem};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the signing key cannot be used: {0}")]
@@ -39,6 +43,10 @@ impl SigningKey {
         Ok(key.serialize_pem())
     }
 
+    pub fn verifying(&self) -> &DecodingKey {
+        &self.verifying
+    }
+
     pub fn from_pem(pem: &str) -> Result<SigningKey, SigningKeyError> {
         let key = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(pem, &rcgen::PKCS_ECDSA_P256_SHA256).map_err(error)?;
         let signing = EncodingKey::from_ec_pem(pem.as_bytes()).map_err(error)?;
@@ -59,9 +67,15 @@ impl SigningKey {
     pub fn id(&self) -> &str {
         &self.id
     }
+}
 
-    pub fn verifying(&self) -> &DecodingKey {
-        &self.verifying
+impl KeyPair for SigningKey {
+    fn from_pem(pem: &str) -> Result<SigningKey, SigningKeyError> {
+        SigningKey::from_pem(pem)
+    }
+
+    fn id(&self) -> &str {
+        &self.id
     }
 }
 
@@ -94,7 +108,18 @@ impl IdentityKey {
         Ok(IdentityKey { signing, verifying, id, public })
     }
 
+    /// The key's thumbprint: RFC 7638.
     pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl KeyPair for IdentityKey {
+    fn from_pem(pem: &str) -> Result<IdentityKey, SigningKeyError> {
+        IdentityKey::from_pem(pem)
+    }
+
+    fn id(&self) -> &str {
         &self.id
     }
 }
@@ -145,88 +170,23 @@ impl PrivateSigningKey for IdentityKey {
     }
 }
 
-/// So many keys of the past go on verifying: nobody is put out unless there are more rotations within the hour that a token
-/// lives.
-const PREVIOUS: usize = 3;
-
-/// What a site's file of keys says after a rotation: the fresh key first, and behind it those before.
-pub fn rotate_pem(kept: &str, fresh: &str) -> String {
-    blocks(fresh).into_iter().take(1).chain(blocks(kept).into_iter().take(PREVIOUS)).collect()
-}
-
-/// The blocks of a PEM file, each with its two lines around it.
-fn blocks(pem: &str) -> Vec<String> {
-    let mut blocks: Vec<String> = Vec::new();
-    let mut open = false;
-    for line in pem.lines().map(str::trim) {
-        if line.starts_with("-----BEGIN ") {
-            blocks.push(String::new());
-            open = true;
-        }
-        if let Some(block) = blocks.last_mut().filter(|_| open) {
-            block.push_str(line);
-            block.push('\n');
-        }
-        open &= !line.starts_with("-----END ");
-    }
-    blocks
-}
-
-/// All keys of a site, the current ones first.
+/// All keys of a site.
 pub struct Keys {
-    access: Vec<SigningKey>,
-    identity: Vec<IdentityKey>,
+    pub access: KeyRing<SigningKey>,
+    pub identity: KeyRing<IdentityKey>,
 }
 
 impl Keys {
-    /// `previous…`: those that were current before and still verify.
-    pub fn new(
-        access: SigningKey,
-        previous_access: Vec<SigningKey>,
-        identity: IdentityKey,
-        previous_identity: Vec<IdentityKey>,
-    ) -> Keys {
-        Keys {
-            access: std::iter::once(access).chain(previous_access).collect(),
-            identity: std::iter::once(identity).chain(previous_identity).collect(),
-        }
-    }
-
-    /// From what a site keeps: a PEM file for each kind, with the current key first and behind it those that it replaced.
+    /// From what a site keeps: a PEM file for each kind.
     pub fn from_pem(access: &str, identity: &str) -> Result<Keys, SigningKeyError> {
-        let no_key = || SigningKeyError("there is no private key in PEM (PKCS #8)".to_owned());
-        let all = |text| blocks(text).into_iter();
-        let mut access = all(access).map(|pem| SigningKey::from_pem(&pem)).collect::<Result<Vec<_>, _>>()?.into_iter();
-        let mut identity =
-            all(identity).map(|pem| IdentityKey::from_pem(&pem)).collect::<Result<Vec<_>, _>>()?.into_iter();
-        let (current, current_identity) = (access.next().ok_or_else(no_key)?, identity.next().ok_or_else(no_key)?);
-        Ok(Keys::new(current, access.collect(), current_identity, identity.collect()))
-    }
-
-    pub fn access(&self) -> &SigningKey {
-        &self.access[0]
-    }
-
-    /// The key that a token names; one that names none is of the current one.
-    pub fn access_by_id(&self, id: Option<&str>) -> Option<&SigningKey> {
-        match id {
-            Some(id) => self.access.iter().find(|key| key.id() == id),
-            None => self.access.first(),
-        }
-    }
-
-    pub(crate) fn identity(&self) -> &IdentityKey {
-        &self.identity[0]
-    }
-
-    pub(crate) fn identity_by_id(&self, id: Option<&str>) -> Option<&IdentityKey> {
-        self.identity.iter().find(|key| Some(key.id()) == id)
+        Ok(Keys { access: KeyRing::from_pem(access)?, identity: KeyRing::from_pem(identity)? })
     }
 
     /// The public halves, for who verifies: "keys published as bare JWKs".
-    pub fn published(&self) -> CoreJsonWebKeySet {
-        let identity = self.identity.iter().map(|key| key.public.clone());
-        CoreJsonWebKeySet::new(identity.chain(self.access.iter().map(|key| key.public.clone())).collect())
+    pub fn published(&self, now: Timestamp) -> CoreJsonWebKeySet {
+        let identity = self.identity.published(now).map(|key| key.public.clone());
+        let access = self.access.published(now).map(|key| key.public.clone());
+        CoreJsonWebKeySet::new(identity.chain(access).collect())
     }
 }
 
@@ -242,8 +202,8 @@ mod tests {
     #[test]
     fn published_keys_have_no_private_part_and_verify_what_the_private_ones_sign() {
         let access = SigningKey::from_pem(&SigningKey::generate_pem().unwrap()).unwrap();
-        let keys = Keys::new(access, Vec::new(), identity(), Vec::new());
-        let published = serde_json::to_value(keys.published()).unwrap();
+        let keys = Keys { access: KeyRing::of(access), identity: KeyRing::of(identity()) };
+        let published = serde_json::to_value(keys.published(Timestamp::UNIX_EPOCH)).unwrap();
         for key in published["keys"].as_array().unwrap() {
             for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
                 assert!(key.get(private).is_none(), "{private}");
@@ -251,9 +211,17 @@ mod tests {
             assert_eq!(key["use"], "sig");
             assert!(key["kid"].as_str().unwrap().len() == 43);
         }
-        let signature = keys.identity().sign(&CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256, b"text").unwrap();
-        let verified =
-            jsonwebtoken::crypto::verify(&base64url(&signature), b"text", &keys.identity().verifying, Algorithm::RS256);
+        let signature = keys
+            .identity
+            .current(Timestamp::UNIX_EPOCH)
+            .sign(&CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256, b"text")
+            .unwrap();
+        let verified = jsonwebtoken::crypto::verify(
+            &base64url(&signature),
+            b"text",
+            &keys.identity.current(Timestamp::UNIX_EPOCH).verifying,
+            Algorithm::RS256,
+        );
         assert!(verified.unwrap());
     }
 }

@@ -46,7 +46,10 @@ pub use engine::Engine;
 pub use error::{ErrorBody, ErrorCode, OAuthError};
 pub use grant::{Access, Grant, LaunchContext};
 pub use interaction::{Consent, Interaction, Step};
-pub use keys::{IdentityKey, Keys, SigningKey, SigningKeyError, rotate_pem};
+pub use keys::{
+    Dated, IdentityKey, KeyPair, KeyRing, Keys, LONGEST_TOKEN, Rotation, Shared, SigningKey, SigningKeyError,
+    rotate_pem,
+};
 pub use logout::Logout;
 pub use parameters::Parameters;
 pub use registration::Registered;

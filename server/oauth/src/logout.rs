@@ -84,7 +84,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         if header.alg != Algorithm::RS256 {
             return Err(wrong());
         }
-        let key = self.keys.identity_by_id(header.kid.as_deref()).ok_or_else(wrong)?;
+        let keys = self.keys();
+        let id = header.kid.ok_or_else(wrong)?;
+        let key = &keys.identity.find(Some(&id), self.now()).ok_or_else(wrong)?.key;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);

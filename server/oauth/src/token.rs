@@ -157,7 +157,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             lifetime,
             id: secret::new_id(&self.random),
         };
-        let signed = self.keys.access().issue(&token).map_err(server_error)?;
+        let signed = self.keys().access.current(self.now()).issue(&token).map_err(server_error)?;
         Ok((signed, lifetime.as_secs()))
     }
 
@@ -192,7 +192,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let access_token = AccessToken::new(access_token.to_owned());
         let token = SmartIdToken::new(
             claims,
-            self.keys.identity(),
+            self.keys().identity.current(now),
             CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
             Some(&access_token),
             None,
@@ -216,7 +216,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         if header.alg != ALGORITHM || header.typ.as_deref() != Some(TOKEN_TYPE) {
             return None;
         }
-        let key = self.keys.access_by_id(header.kid.as_deref())?;
+        let keys = self.keys();
+        let key = &keys.access.find(header.kid.as_deref(), self.now())?.key;
         let mut validation = Validation::new(ALGORITHM);
         validation.set_issuer(&[&self.settings.issuer]);
         validation.set_audience(&[&self.settings.fhir_base]);

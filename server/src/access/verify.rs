@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock};
 
+use jiff::Timestamp;
 use jsonwebtoken::Validation;
 use jsonwebtoken::errors::ErrorKind;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use vesta_oauth::{KeyRing, Shared};
 
 use super::token::{ALGORITHM, Claims, SigningKey, TOKEN_TYPE, TokenError};
 use super::{AccessContext, Level, parse_scopes};
@@ -38,7 +40,7 @@ const OLDEST_NEWS: i64 = 10;
 
 /// Verifies the tokens of one site.
 pub struct Verifier {
-    key: SigningKey,
+    keys: Shared<KeyRing<SigningKey>>,
     validation: Validation,
     system_scopes: bool,
     clock: Clock,
@@ -85,7 +87,7 @@ impl Verified {
 
 impl Verifier {
     /// `issuer` and `audience` are what this site's tokens must say.
-    pub fn new(key: SigningKey, issuer: &str, audience: &str, system_scopes: bool, clock: Clock) -> Verifier {
+    pub fn new(keys: KeyRing<SigningKey>, issuer: &str, audience: &str, system_scopes: bool, clock: Clock) -> Verifier {
         let mut validation = Validation::new(ALGORITHM);
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
@@ -93,7 +95,7 @@ impl Verifier {
         // Expiry is checked here, by the clock that is a parameter.
         validation.validate_exp = false;
         Verifier {
-            key,
+            keys: Shared::new(keys),
             validation,
             system_scopes,
             clock,
@@ -141,10 +143,10 @@ impl Verifier {
         if !token_type.eq_ignore_ascii_case(TOKEN_TYPE) {
             return Err(TokenError::Type);
         }
-        if header.kid.as_deref().is_some_and(|id| id != self.key.id()) {
-            return Err(TokenError::Signature);
-        }
-        let claims = jsonwebtoken::decode::<Claims>(token, self.key.verifying(), &self.validation)
+        let keys = self.keys.get();
+        let at = Timestamp::from_second(now).unwrap_or_default();
+        let key = keys.find(header.kid.as_deref(), at).ok_or(TokenError::Signature)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, key.key.verifying(), &self.validation)
             .map_err(|error| refusal(error.kind()))?
             .claims;
         if claims.exp <= now {
@@ -171,9 +173,17 @@ impl Verifier {
             scopes,
             ..AccessContext::default()
         };
-        let verified =
-            Verified { context: Arc::new(context), token_id: claims.jti, grant: claims.grant, expires: claims.exp };
+        // Not longer than its key is good for, either.
+        let until = key.verifies_until.map_or(i64::MAX, Timestamp::as_second);
+        let expires = claims.exp.min(until);
+        let verified = Verified { context: Arc::new(context), token_id: claims.jti, grant: claims.grant, expires };
         if self.is_revoked(&verified) { Err(TokenError::Revoked) } else { Ok(verified) }
+    }
+
+    /// From now on these keys: what others signed is looked at anew.
+    pub fn set_keys(&self, keys: KeyRing<SigningKey>) {
+        self.keys.set(Arc::new(keys));
+        self.verified.clear();
     }
 
     /// All that was revoked until now is known. Whoever says so once must go on: without news nothing is accepted.

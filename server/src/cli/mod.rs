@@ -8,6 +8,7 @@ mod demo;
 mod door;
 mod export;
 mod import;
+mod keys;
 mod ndjson;
 mod reindex;
 mod serve;
@@ -64,6 +65,9 @@ enum Command {
     /// The apps and services that are let at records.
     #[command(subcommand)]
     Client(ClientCommand),
+    /// The keys that tokens are signed with.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -115,6 +119,14 @@ enum ClientCommand {
     /// Let a client be used no more, and revoke all that it holds.
     Disable(client::OneArgs),
     Delete(client::OneArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Print each key's algorithm, id and state, the newest first.
+    List(SiteArgs),
+    /// Replace both keys: the new ones are published, then sign; those before verify until their last token is over.
+    Rotate(keys::RotateArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -241,6 +253,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Client(ClientCommand::Approve(args)) => client::set_state(&args, ClientState::Enabled).await,
         Command::Client(ClientCommand::Disable(args)) => client::set_state(&args, ClientState::Disabled).await,
         Command::Client(ClientCommand::Delete(args)) => client::delete(&args).await,
+        Command::Keys(KeysCommand::List(args)) => keys::list(&args),
+        Command::Keys(KeysCommand::Rotate(args)) => keys::rotate(&args).await,
         Command::Config(ConfigCommand::Show(args)) => config::show(&args),
     }
 }
@@ -284,6 +298,9 @@ mod tests {
             "vesta client approve abc",
             "vesta client disable abc",
             "vesta client delete abc",
+            "vesta keys list --site default --data d",
+            "vesta keys rotate --publish-for 10m --keep-for 24h --data d",
+            "vesta keys rotate --compromised",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

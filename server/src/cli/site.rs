@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{Context, Failure, SettingsArgs};
 use crate::config::SiteName;
-use crate::site::{Addresses, known_public_url, remember_public_url, signing_key};
+use crate::site::{Addresses, access_keys, known_public_url, remember_public_url};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CreateArgs {
@@ -35,7 +35,7 @@ pub(super) fn create(args: &CreateArgs) -> Result<(), Failure> {
         return Err(Failure::Other(format!("site {name} is there already")));
     }
     let url = known_public_url(&context.config, &context.folder, name)?;
-    signing_key(&context.folder, name)?;
+    access_keys(&context.folder, name)?;
     remember_public_url(&context.folder, name, &url)?;
     eprintln!("made site {name}; a running server serves it from now on");
     println!("{}", Addresses::new(name, &url).fhir_base);

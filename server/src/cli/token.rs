@@ -3,15 +3,13 @@
 
 use clap::Args;
 use jiff::SignedDuration;
+use vesta_oauth::LONGEST_TOKEN;
 
 use super::{Context, Failure, SiteArgs};
 use crate::access::{Level, NewToken, parse_scopes};
 use crate::clock::{Clock, Ids};
 use crate::config::SiteName;
-use crate::site::{Addresses, DataFolder, SiteError, exists, known_public_url, signing_key};
-
-/// The longest that a token may be good for.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24);
+use crate::site::{Addresses, DataFolder, SiteError, exists, issue, known_public_url};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct CreateArgs {
@@ -29,13 +27,20 @@ pub(super) struct CreateArgs {
 }
 
 fn lifetime(text: &str) -> Result<SignedDuration, String> {
+    let within = |time: &SignedDuration| time.as_secs() >= 1 && *time <= LONGEST_TOKEN;
+    let expected = || "expected seconds, or a time such as 15m or 8h, of at most 24h".to_owned();
+    span(text).ok().filter(within).ok_or_else(expected)
+}
+
+/// A time of at most a year.
+pub(super) fn span(text: &str) -> Result<SignedDuration, String> {
     let parsed = match text.parse::<u32>() {
         Ok(seconds) => Some(SignedDuration::from_secs(seconds.into())),
         Err(_) => text.parse().ok(),
     };
     parsed
-        .filter(|time: &SignedDuration| time.as_secs() >= 1 && *time <= LONGEST)
-        .ok_or_else(|| "expected seconds, or a time such as 15m or 8h, of at most 24h".to_owned())
+        .filter(|time: &SignedDuration| !time.is_negative() && *time <= SignedDuration::from_hours(24 * 366))
+        .ok_or_else(|| "expected seconds, or a time such as 15m or 8h".to_owned())
 }
 
 pub(super) fn create(args: &CreateArgs) -> Result<(), Failure> {
@@ -81,8 +86,7 @@ pub(super) fn sign(
     clock: &Clock,
     ids: &Ids,
 ) -> Result<String, Failure> {
-    let key = signing_key(folder, request.site)?;
-    Ok(key.issue(&NewToken {
+    let token = NewToken {
         issuer: &request.addresses.issuer,
         audience: &request.addresses.fhir_base,
         subject: "operator",
@@ -96,7 +100,8 @@ pub(super) fn sign(
         now: clock.now(),
         lifetime: request.lifetime,
         id: ids.next(),
-    })?)
+    };
+    Ok(issue(folder, request.site, &token)?)
 }
 
 #[cfg(test)]
@@ -107,7 +112,7 @@ mod tests {
     fn a_lifetime_is_seconds_or_a_time_with_its_unit() {
         assert_eq!(lifetime("300"), Ok(SignedDuration::from_secs(300)));
         assert_eq!(lifetime("15m"), Ok(SignedDuration::from_mins(15)));
-        assert_eq!(lifetime("24h"), Ok(LONGEST));
+        assert_eq!(lifetime("24h"), Ok(LONGEST_TOKEN));
         for bad in ["0", "", "-5m", "25h", "soon", "100000"] {
             assert!(lifetime(bad).is_err(), "{bad}");
         }

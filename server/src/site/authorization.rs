@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, Semaphore};
-use vesta_oauth::{ClientState, Engine, IdentityKey, Keys, Settings, SigningKey, Storage};
+use vesta_oauth::{ClientState, Engine, Settings, Storage};
 
-use super::{Addresses, DataFolder, Databases, SiteError, exists, known_public_url, load_or_create};
+use super::keys::{Seen, seen};
+use super::{Addresses, DataFolder, Databases, SiteError, access_keys, exists, known_public_url, site_keys};
 use crate::access::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, SiteName};
@@ -36,6 +37,8 @@ pub struct Authorization {
     engine: OnceCell<Arc<OAuthEngine>>,
     origins: RwLock<Origins>,
     epoch: AtomicI64,
+    /// The files of keys that this process goes by, and whether its engine does too.
+    keys: Mutex<Option<(Seen, bool)>>,
 }
 
 /// The origins of the clients' pages.
@@ -78,6 +81,7 @@ impl Authorization {
             engine: OnceCell::new(),
             origins: RwLock::default(),
             epoch: AtomicI64::new(0),
+            keys: Mutex::default(),
         })
     }
 
@@ -111,7 +115,7 @@ impl Authorization {
         let storage = self.storage().await?.clone();
         let (folder, site) = (self.folder.clone(), self.site.clone());
         // To make an RSA key takes a while.
-        let keys = tokio::task::spawn_blocking(move || keys(&folder, &site)).await;
+        let keys = tokio::task::spawn_blocking(move || site_keys(&folder, &site)).await;
         let keys = keys.unwrap_or_else(|error| Err(SiteError::Stopped(error.to_string())))?;
         let clock = self.clock.clone();
         let clock: vesta_oauth::Clock = Arc::new(move || clock.now());
@@ -175,10 +179,36 @@ impl Authorization {
             if let Err(error) = self.follow(&verifier).await {
                 tracing::warn!(site = %self.site, %error, "revocations cannot be read: tokens are refused soon");
             }
+            if let Err(error) = self.follow_keys(&verifier).await {
+                tracing::error!(site = %self.site, %error, "the site's keys are others and cannot be used: those before are used on");
+            }
             if round.is_multiple_of(SWEEP_EVERY) {
                 self.sweep().await;
             }
         }
+    }
+
+    /// Takes the keys anew where the operator has replaced them.
+    async fn follow_keys(&self, verifier: &Verifier) -> Result<(), SiteError> {
+        let (folder, site) = (self.folder.clone(), self.site.clone());
+        let with_engine = self.engine.get().is_some();
+        let seen = tokio::task::spawn_blocking(move || seen(&folder, &site)).await;
+        let seen = (seen.map_err(|error| SiteError::Stopped(error.to_string()))?, with_engine);
+        // Those that cannot be used are not tried, and told of, each second.
+        if self.keys.lock().unwrap_or_else(PoisonError::into_inner).replace(seen) == Some(seen) {
+            return Ok(());
+        }
+        let (folder, site) = (self.folder.clone(), self.site.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let access = access_keys(&folder, &site)?;
+            Ok::<_, SiteError>((access, with_engine.then(|| site_keys(&folder, &site)).transpose()?))
+        });
+        let (access, all) = read.await.unwrap_or_else(|error| Err(SiteError::Stopped(error.to_string())))?;
+        verifier.set_keys(access);
+        if let (Some(engine), Some(keys)) = (self.engine.get(), all) {
+            engine.set_keys(keys);
+        }
+        Ok(())
     }
 
     async fn sweep(&self) {
@@ -231,15 +261,4 @@ where
     let runtime = tokio::runtime::Handle::current();
     let task = tokio::task::spawn_blocking(move || runtime.block_on(work(engine)));
     task.await.map_err(|_| failed())
-}
-
-/// The site's keys, made on first use.
-fn keys(folder: &DataFolder, site: &SiteName) -> Result<Keys, SiteError> {
-    let keys = folder.site(site).join("keys");
-    let read = |name: &str, make: fn() -> Result<String, vesta_oauth::SigningKeyError>| {
-        load_or_create(&keys.join(name), || make().map_err(|error| error.to_string()))
-    };
-    let (access, identity) =
-        (read("signing.pem", SigningKey::generate_pem)?, read("identity.pem", IdentityKey::generate_pem)?);
-    Keys::from_pem(&access, &identity).map_err(|source| SiteError::Key { path: keys, source })
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! data/tls/                       ca.pem, ca.key: the certificate authority of this folder
-//! data/sites/<site>/keys/         signing.pem: the site's ES256 key; audit.key: its audit log's
+//! data/sites/<site>/keys/         signing.pem, identity.pem: the site's ES256 and RS256 keys; audit.key: its audit log's
 //! data/sites/<site>/public_url    under which address the site was last served: tokens name it
 //! data/sites/<site>/…             the site's database on SQLite, and its files
 //! ```
@@ -94,6 +94,13 @@ pub fn load_or_create(path: &Path, make: impl FnOnce() -> Result<String, String>
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read_to_string(path).map_err(unusable),
         Err(error) => Err(unusable(error)),
     }
+}
+
+/// Writes a file anew that only its owner may read; who reads it meanwhile has the old text or the new one.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let aside = path.with_extension(format!("{}.new", std::process::id()));
+    write_secret(&aside, text)?;
+    fs::rename(&aside, path)
 }
 
 fn write_secret(path: &Path, text: &str) -> io::Result<()> {

@@ -4,6 +4,7 @@
 mod authorization;
 mod brands;
 mod folder;
+mod keys;
 mod open;
 mod registry;
 
@@ -12,13 +13,14 @@ use std::path::PathBuf;
 pub use authorization::{Authorization, OAuthEngine, open_authorization, with_password};
 pub use brands::Brands;
 pub use folder::{DataFolder, FolderError, load_or_create, make_folder};
+pub use keys::{access_keys, issue, rotate_keys, site_keys};
 pub use open::{Databases, open_service};
 pub use registry::{Site, Sites};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::access::{SigningKey, SigningKeyError};
+use crate::access::SigningKeyError;
 use crate::config::{Config, PublicUrl, SiteName};
 use crate::store::{AuditKey, StoreError};
 
@@ -91,13 +93,6 @@ impl Addresses {
             public_url: public_url.clone(),
         }
     }
-}
-
-/// Reads the site's signing key, or makes it on first use.
-pub fn signing_key(folder: &DataFolder, site: &SiteName) -> Result<SigningKey, SiteError> {
-    let path = folder.site(site).join("keys").join("signing.pem");
-    let pem = load_or_create(&path, || SigningKey::generate_pem().map_err(|error| error.to_string()))?;
-    SigningKey::from_pem(&pem).map_err(|source| SiteError::Key { path, source })
 }
 
 /// Reads the key of the site's audit log, or makes it on first use. Processes that share a database share it.

@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::{
-    Addresses, Authorization, Brands, DataFolder, Databases, SiteError, exists, open_service, remember_public_url,
-    signing_key,
+    Addresses, Authorization, Brands, DataFolder, Databases, SiteError, access_keys, exists, open_service,
+    remember_public_url,
 };
 use crate::access::Verifier;
 use crate::clock::{Clock, Ids};
@@ -142,11 +142,11 @@ impl Sites {
             .or_else(|| self.config.default_public_url(self.listening))
             .ok_or_else(|| SiteError::NoPublicUrl(name.clone()))?;
         let addresses = Addresses::new(&name, &public_url);
-        let key = signing_key(&self.folder, &name)?;
+        let keys = access_keys(&self.folder, &name)?;
         remember_public_url(&self.folder, &name, &public_url)?;
         let brands = self.brands(&name, &addresses)?;
         let verifier = Verifier::new(
-            key,
+            keys,
             &addresses.issuer,
             &addresses.fhir_base,
             self.config.apis.system_scopes,

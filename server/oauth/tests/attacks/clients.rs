@@ -5,9 +5,7 @@ use std::sync::OnceLock;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use vesta_oauth::{
-    ASSERTION_TYPE, ClientState, Credentials, ErrorCode, IdentityKey, OAuthError, Parameters, TokenResponse,
-};
+use vesta_oauth::{ASSERTION_TYPE, ClientState, Credentials, ErrorCode, OAuthError, Parameters, TokenResponse};
 
 use crate::world::{App, ISSUER, REDIRECT, World, base64url, code_of, rsa_pem};
 
@@ -24,13 +22,8 @@ pub(crate) fn rsa() -> ClientKey {
 }
 
 fn rsa_of(pem: &str, kid: &'static str) -> ClientKey {
-    let public = vesta_oauth::Keys::new(
-        vesta_oauth::SigningKey::from_pem(crate::world::ec_pem()).unwrap(),
-        Vec::new(),
-        IdentityKey::from_pem(pem).unwrap(),
-        Vec::new(),
-    );
-    let published = serde_json::to_value(public.published()).unwrap();
+    let public = vesta_oauth::Keys::from_pem(crate::world::ec_pem(), pem).unwrap();
+    let published = serde_json::to_value(public.published(jiff::Timestamp::UNIX_EPOCH)).unwrap();
     let key = &published["keys"][0];
     let jwks = json!({ "keys": [{ "kty": "RSA", "n": key["n"], "e": key["e"], "kid": kid, "alg": "RS384" }] });
     ClientKey { signing: EncodingKey::from_rsa_pem(pem.as_bytes()).unwrap(), algorithm: Algorithm::RS384, kid, jwks }

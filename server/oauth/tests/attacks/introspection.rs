@@ -172,7 +172,7 @@ async fn id_token_hint_forged() {
     let stranger = EncodingKey::from_rsa_pem(stranger.as_bytes()).unwrap();
     let mut elsewhere = claims.clone();
     elsewhere["iss"] = "https://evil.example.org".into();
-    let public = serde_json::to_string(&world.engine.keys().published()).unwrap();
+    let public = serde_json::to_string(&world.engine.keys().published(world.engine.now())).unwrap();
     let unsigned = format!("{none}.{}.", parts[1]);
     parts[2] = "AAAA";
     for hint in [

@@ -1,5 +1,6 @@
 //! Access tokens and ID tokens: what they say, who believes them, and who must not.
 
+use jiff::SignedDuration;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use openidconnect::core::{
     CoreGenderClaim, CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
@@ -7,7 +8,7 @@ use openidconnect::core::{
 use openidconnect::{AdditionalClaims, ClientId, IdToken, IssuerUrl, Nonce};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vesta_oauth::{ErrorCode, IdentityKey, Keys, Settings, SigningKey, rotate_pem};
+use vesta_oauth::{ErrorCode, IdentityKey, KeyRing, Keys, Rotation, Settings, SigningKey, rotate_pem};
 
 use crate::world::{BASE, ISSUER, World, base64url, ec_pem, keys, query, request, rsa_pem};
 
@@ -28,7 +29,7 @@ async fn access_token_is_of_rfc_9068() {
     let tokens = world.tokens(&app, &user, SCOPE).await;
     let header = part(&tokens.access_token, 0);
     assert_eq!((header["typ"].as_str(), header["alg"].as_str()), (Some("at+jwt"), Some("ES256")));
-    assert_eq!(header["kid"], world.engine.keys().access().id());
+    assert_eq!(header["kid"], world.engine.keys().access.current(world.engine.now()).id());
     let claims = part(&tokens.access_token, 1);
     assert_eq!(claims["iss"], ISSUER);
     assert_eq!(claims["aud"], BASE);
@@ -55,7 +56,8 @@ async fn other_sites_token() {
     let tokens = world.tokens(&app, &user, SCOPE).await;
     assert!(world.is_active(&tokens.access_token).await);
     let fresh = SigningKey::from_pem(&SigningKey::generate_pem().unwrap()).unwrap();
-    let other_keys = Keys::new(fresh, Vec::new(), IdentityKey::from_pem(rsa_pem()).unwrap(), Vec::new());
+    let other_keys =
+        Keys { access: KeyRing::of(fresh), identity: KeyRing::of(IdentityKey::from_pem(rsa_pem()).unwrap()) };
     for (settings, keys) in [
         (Settings::new(ISSUER, BASE), other_keys),
         (Settings::new("https://ehr.example.org/oauth2/other", BASE), keys()),
@@ -106,7 +108,7 @@ async fn forged_access_token() {
         "..".to_owned(),
     ];
     // The public key as an HMAC's secret; another key; another type under the right key.
-    let public = serde_json::to_string(&world.engine.keys().published()).unwrap();
+    let public = serde_json::to_string(&world.engine.keys().published(world.engine.now())).unwrap();
     let signed = |algorithm: Algorithm, typ: &str, kid: Option<&str>, key: &EncodingKey| {
         let mut header = Header::new(algorithm);
         header.typ = Some(typ.to_owned());
@@ -164,7 +166,7 @@ async fn id_token_is_verified_by_a_relying_party() {
     let authenticated = world.now();
     world.tick(30);
     let tokens = world.exchange(&app, &query(&url, "code").unwrap()).await.unwrap();
-    let published = serde_json::to_string(&world.engine.keys().published()).unwrap();
+    let published = serde_json::to_string(&world.engine.keys().published(world.engine.now())).unwrap();
     let published: CoreJsonWebKeySet = serde_json::from_str(&published).unwrap();
     let issuer = IssuerUrl::new(ISSUER.to_owned()).unwrap();
     let now = world.now();
@@ -190,49 +192,48 @@ async fn id_token_is_verified_by_a_relying_party() {
     assert_eq!(part(tokens.id_token.as_deref().unwrap(), 1).get("email"), None, "what was not asked for is not told");
 }
 
-/// "key rotation with overlap": what the former key signed is good until it expires, and the new one signs.
+/// "key rotation with overlap": what the former key signed is good until it expires, the new one signs after it has been
+/// published for a while, and then the former one is gone. The process goes on all the while.
 #[tokio::test]
 async fn keys_that_were_rotated() {
     let world = World::new();
     let app = world.public(SCOPE).await;
     let user = world.patient().await;
     let before = world.tokens(&app, &user, SCOPE).await;
-    let fresh = || SigningKey::from_pem(&SigningKey::generate_pem().unwrap()).unwrap();
-    let old = SigningKey::from_pem(ec_pem()).unwrap();
-    let identity = || IdentityKey::from_pem(rsa_pem()).unwrap();
-    let rotated = world.engine_with(Settings::new(ISSUER, BASE), Keys::new(fresh(), vec![old], identity(), Vec::new()));
-    let published = serde_json::to_value(rotated.keys().published()).unwrap();
-    assert_eq!(published["keys"].as_array().unwrap().len(), 3);
-    assert!(rotated.userinfo(&before.access_token).await.is_ok());
-    assert_ne!(rotated.keys().access().id(), world.engine.keys().access().id());
-    let gone = world.engine_with(Settings::new(ISSUER, BASE), Keys::new(fresh(), Vec::new(), identity(), Vec::new()));
-    assert_eq!(gone.userinfo(&before.access_token).await.unwrap_err().code, ErrorCode::InvalidToken);
-}
-
-/// As a site does it with its two files: thrice in a row nobody is put out, and the fourth ends what the first key signed.
-#[tokio::test]
-async fn keys_that_are_rotated_in_their_files() {
-    let world = World::new();
-    let app = world.public(SCOPE).await;
-    let user = world.patient().await;
-    let tokens = world.tokens(&app, &user, SCOPE).await;
-    let (mut access, identity) = (ec_pem().to_owned(), rsa_pem());
-    let mut current = vec![world.engine.keys().access().id().to_owned()];
-    for rotation in 1..=4 {
-        access = rotate_pem(&access, &SigningKey::generate_pem().unwrap());
-        let keys = Keys::from_pem(&access, identity).unwrap();
-        current.push(keys.access().id().to_owned());
-        let engine = world.engine_with(Settings::new(ISSUER, BASE), keys);
-        assert_eq!(engine.userinfo(&tokens.access_token).await.is_ok(), rotation < 4, "{rotation}");
+    let engine = &world.engine;
+    let published = || {
+        let set = serde_json::to_value(engine.keys().published(engine.now())).unwrap();
+        set["keys"].as_array().unwrap().len()
+    };
+    let kid = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
+    let (old, old_identity) = (kid(&before.access_token), kid(before.id_token.as_deref().unwrap()));
+    let hour = SignedDuration::from_hours(1);
+    let rotation = Rotation::Overlap { publish: SignedDuration::from_mins(10), keep: hour };
+    let access = rotate_pem(ec_pem(), &SigningKey::generate_pem().unwrap(), engine.now(), rotation).unwrap();
+    let identity = rotate_pem(rsa_pem(), &IdentityKey::generate_pem().unwrap(), engine.now(), rotation).unwrap();
+    engine.set_keys(Keys::from_pem(&access, &identity).unwrap());
+    assert_eq!(published(), 4);
+    let meanwhile = world.tokens(&app, &user, SCOPE).await;
+    assert_eq!(kid(&meanwhile.access_token), old, "it is published first");
+    world.tick(600);
+    let after = world.tokens(&app, &user, SCOPE).await;
+    assert_ne!(kid(&after.access_token), old);
+    assert_ne!(kid(after.id_token.as_deref().unwrap()), old_identity);
+    for tokens in [&before, &meanwhile, &after] {
+        assert!(world.is_active(&tokens.access_token).await);
     }
-    current.sort();
-    current.dedup();
-    assert_eq!(current.len(), 5, "each key is another");
-    // With text around the blocks, as tools write it, or cut short.
-    let keys = Keys::from_pem(&format!("of 2026\r\n{access}\ntrailing"), identity).unwrap();
-    assert!(current.contains(&keys.access().id().to_owned()));
-    for broken in ["", "no key", &access[..100], identity] {
-        assert!(Keys::from_pem(broken, identity).is_err(), "{broken}");
+    world.tick(3600);
+    assert_eq!(published(), 2);
+    let last = world.tokens(&app, &user, SCOPE).await;
+    assert!(world.is_active(&last.access_token).await);
+    // What an old key signs after its end is worth nothing.
+    let late = SigningKey::from_pem(ec_pem()).unwrap();
+    engine.set_keys(Keys { access: KeyRing::of(late), identity: KeyRing::from_pem(&identity).unwrap() });
+    let forged = world.tokens(&app, &user, SCOPE).await;
+    engine.set_keys(Keys::from_pem(&access, &identity).unwrap());
+    assert!(!world.is_active(&forged.access_token).await);
+    for broken in ["", "no key", &access[..100], &identity] {
+        assert!(Keys::from_pem(broken, &identity).is_err(), "{broken}");
     }
 }
 

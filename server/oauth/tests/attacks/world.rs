@@ -9,9 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vesta_oauth::{
-    Client, ClientState, Clock, Credentials, Engine, ErrorCode, Filter, IdentityKey, KeyFetcher, Keys, Kind, Memory,
-    NewUser, OAuthError, Parameters, Record, Refusal, Revoked, Role, Session, Settings, SigningKey, Step, Storage,
-    StorageError, TokenResponse, User, system_random,
+    Client, ClientState, Clock, Credentials, Engine, ErrorCode, Filter, IdentityKey, KeyFetcher, KeyRing, Keys, Kind,
+    Memory, NewUser, OAuthError, Parameters, Record, Refusal, Revoked, Role, Session, Settings, SigningKey, Step,
+    Storage, StorageError, TokenResponse, User, system_random,
 };
 
 pub(crate) const ISSUER: &str = "https://ehr.example.org/oauth2/default";
@@ -189,7 +189,7 @@ pub(crate) fn ec_pem() -> &'static str {
 
 pub(crate) fn keys() -> Keys {
     let access = SigningKey::from_pem(ec_pem()).unwrap();
-    Keys::new(access, Vec::new(), IdentityKey::from_pem(rsa_pem()).unwrap(), Vec::new())
+    Keys { access: KeyRing::of(access), identity: KeyRing::of(IdentityKey::from_pem(rsa_pem()).unwrap()) }
 }
 
 impl World {

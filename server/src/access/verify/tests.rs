@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use vesta_oauth::{Rotation, rotate_pem};
 
 use super::*;
 use crate::access::NewToken;
@@ -27,7 +28,7 @@ fn house(system_scopes: bool) -> House {
     let moving = now.clone();
     let clock = Clock::from_fn(move || Timestamp::from_second(moving.load(Ordering::Relaxed)).unwrap());
     let key = SigningKey::from_pem(&pem).unwrap();
-    House { verifier: Verifier::new(key, ISSUER, AUDIENCE, system_scopes, clock), pem, now }
+    House { verifier: Verifier::new(KeyRing::of(key), ISSUER, AUDIENCE, system_scopes, clock), pem, now }
 }
 
 impl House {
@@ -177,4 +178,26 @@ fn what_is_remembered_is_weighed() {
     assert_eq!(usual, MOST_MEMORY / REMEMBERED as u64);
     let long = format!("patient/Observation.rs?code={}", "12345-6,".repeat(500).trim_end_matches(','));
     assert!(weigh(&long) > 10 * usual, "{}", weigh(&long));
+}
+
+/// "key rotation with overlap": tokens of both keys are good, remembered or not, and once a key is over none of its are.
+#[test]
+fn a_key_that_was_replaced_verifies_as_long_as_it_says() {
+    let house = house(true);
+    let token = house.token(|token| token.lifetime = SignedDuration::from_hours(1));
+    house.verifier.verify(&token).unwrap();
+    let now = Timestamp::from_second(NOW).unwrap();
+    let minute = SignedDuration::from_mins(1);
+    let rotation = Rotation::Overlap { publish: SignedDuration::ZERO, keep: minute };
+    let pem = rotate_pem(&house.pem, &SigningKey::generate_pem().unwrap(), now, rotation).unwrap();
+    house.verifier.set_keys(KeyRing::from_pem(&pem).unwrap());
+    house.verifier.verify(&token).unwrap();
+    house.now.store(NOW + 60, Ordering::Relaxed);
+    assert_eq!(house.refused(&token), TokenError::Expired, "it is remembered as long as its key is good");
+    assert_eq!(house.refused(&token), TokenError::Signature);
+    house.now.store(NOW, Ordering::Relaxed);
+    house.verifier.verify(&token).unwrap();
+    let pem = rotate_pem(&pem, &SigningKey::generate_pem().unwrap(), now, Rotation::Compromised).unwrap();
+    house.verifier.set_keys(KeyRing::from_pem(&pem).unwrap());
+    assert_eq!(house.refused(&token), TokenError::Signature, "nothing is remembered of it");
 }

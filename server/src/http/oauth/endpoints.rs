@@ -24,7 +24,7 @@ impl Call<'_> {
             Route::Revoke => self.revoke(request).await,
             Route::UserInfo => self.userinfo(request).await,
             Route::Launch => self.launch(request).await,
-            Route::Keys => Ok(public_json(&self.engine.keys().published())),
+            Route::Keys => Ok(public_json(&self.engine.keys().published(self.engine.now()))),
             Route::Discovery => {
                 let document = self.engine.provider_metadata(&well_known::GRANULAR)?;
                 Ok(public_json(&document))

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::access::NewToken;
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, SiteName};
-use crate::site::{DataFolder, Databases, Sites, signing_key};
+use crate::site::{DataFolder, Databases, Sites, issue};
 
 pub(super) struct House {
     pub(super) sites: Arc<Sites>,
@@ -44,8 +44,8 @@ impl House {
 
     pub(super) fn token(&self, scope: &str, patient: Option<&str>) -> String {
         let site = SiteName::default();
-        let key = signing_key(&DataFolder::open(self.folder.path()).unwrap(), &site).unwrap();
-        key.issue(&NewToken {
+        let folder = DataFolder::open(self.folder.path()).unwrap();
+        let token = NewToken {
             issuer: "https://ehr.example.org/oauth2/default",
             audience: "https://ehr.example.org/apis/default/fhir",
             subject: "tester",
@@ -59,8 +59,8 @@ impl House {
             now: self.sites.clock().now(),
             lifetime: SignedDuration::from_mins(5),
             id: "token".to_owned(),
-        })
-        .unwrap()
+        };
+        issue(&folder, &site, &token).unwrap()
     }
 
     async fn send(&self, token: Option<&str>, sent: &Sent<'_>) -> Response {

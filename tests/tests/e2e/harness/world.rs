@@ -13,7 +13,7 @@ use vesta_server::access::NewToken;
 use vesta_server::clock::{Clock, Ids};
 use vesta_server::config::{Config, SiteName};
 use vesta_server::http::Server;
-use vesta_server::site::{DataFolder, Sites, signing_key};
+use vesta_server::site::{DataFolder, Sites, issue};
 
 use super::client::Client;
 use super::database::{Database, Postgres};
@@ -140,8 +140,7 @@ impl World {
         let sites = self.sites();
         let name: SiteName = token.site.parse().expect("a site's name");
         let site = runtime().block_on(sites.get(token.site)).expect("the site opens");
-        let key = signing_key(sites.folder(), &name).expect("the key is readable");
-        key.issue(&NewToken {
+        let token = NewToken {
             issuer: &site.addresses.issuer,
             audience: &site.addresses.fhir_base,
             subject: "tester",
@@ -155,8 +154,8 @@ impl World {
             now: sites.clock().now(),
             lifetime: token.lifetime,
             id: sites.ids().next(),
-        })
-        .expect("the token is signed")
+        };
+        issue(sites.folder(), &name, &token).expect("the token is signed")
     }
 
     /// A client with this token on a site's FHIR API.

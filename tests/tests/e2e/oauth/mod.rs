@@ -7,6 +7,7 @@ mod discovery;
 mod launch;
 mod party;
 mod revocation;
+mod rotation;
 
 use serde_json::json;
 use vesta_oauth::{NewUser, Role};
