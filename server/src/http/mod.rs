@@ -24,7 +24,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use poem::{Endpoint, Response, Route};
+use poem::{Endpoint, IntoEndpoint, Response, Route};
 
 use crate::clock::{Clock, Ids};
 use crate::config::{Config, PublicUrl, SiteName};
@@ -117,18 +117,49 @@ pub fn endpoint(sites: Arc<Sites>) -> impl Endpoint<Output = Response> + 'static
 
 fn endpoint_with(sites: Arc<Sites>, demo: Option<Demo>) -> impl Endpoint<Output = Response> + 'static {
     telemetry::metrics();
-    let fhir = Arc::new(fhir::FhirApi::new(sites.clone()));
     let config = sites.config();
     let strict_transport =
         !config.http && config.sites.values().any(|site| site.public_url.as_ref().is_some_and(is_remote));
     let (ids, timeout) = (sites.ids().clone(), config.limits.request_timeout);
+    entry::Entry::new(routes(&sites, demo).routes, ids, timeout, strict_transport)
+}
+
+/// The path of all that the authorization server is asked for; `oauth` has its routes.
+const OAUTH: &str = "/oauth2/:site/*path";
+
+/// Routes that know their paths.
+#[derive(Default)]
+struct Routes {
+    routes: Route,
+    paths: Vec<&'static str>,
+}
+
+impl Routes {
+    fn at<E>(mut self, path: &'static str, endpoint: E) -> Routes
+    where
+        E: IntoEndpoint<Endpoint: Endpoint<Output = Response> + 'static>,
+    {
+        self.paths.push(path);
+        Routes { routes: self.routes.at(path, endpoint), ..self }
+    }
+}
+
+/// The paths of all that is served, as the router has them, with the authorization server's own in their place. Each is in a
+/// ledger of access in `tests/`.
+pub fn paths(sites: &Arc<Sites>) -> Vec<&'static str> {
+    let known = routes(sites, None).paths.into_iter().filter(|path| *path != OAUTH);
+    known.chain(oauth::paths()).collect()
+}
+
+fn routes(sites: &Arc<Sites>, demo: Option<Demo>) -> Routes {
+    let fhir = Arc::new(fhir::FhirApi::new(sites.clone()));
     let known = |document| Cors::new(WellKnown::new(sites.clone(), document), sites.clone());
-    let mut routes = Route::new();
+    let mut routes = Routes::default();
     if let Some(demo) = &demo {
         let app = || landing::SampleApp { sites: sites.clone(), demo: demo.clone() };
         routes = routes.at("/sample-app/", app()).at("/sample-app/:file", app());
     }
-    let routes = routes
+    routes
         .at("/", landing::Root { sites: sites.clone(), demo })
         .at("/health/live", health::Health::Live)
         .at("/health/ready", health::Health::Ready(sites.clone()))
@@ -142,11 +173,10 @@ fn endpoint_with(sites: Arc<Sites>, demo: Option<Demo>) -> impl Endpoint<Output 
         .at("/apis/:site/fhir/*path", Cors::new(fhir, sites.clone()))
         .at("/apis/:site/fhir/.well-known/smart-configuration", known(Document::Smart))
         .at("/apis/:site/brands", Cors::new(brands::BrandsBundle(sites.clone()), sites.clone()))
-        .at("/oauth2/:site/*path", Cors::new(oauth::OAuthApi::new(sites.clone()), sites.clone()))
+        .at(OAUTH, Cors::new(oauth::OAuthApi::new(sites.clone()), sites.clone()))
         .at("/.well-known/oauth-authorization-server/oauth2/:site", known(Document::AuthorizationServer))
         .at("/.well-known/openid-configuration/oauth2/:site", known(Document::AuthorizationServer))
-        .at("/.well-known/oauth-protected-resource/apis/:site/fhir", known(Document::ProtectedResource));
-    entry::Entry::new(routes, ids, timeout, strict_transport)
+        .at("/.well-known/oauth-protected-resource/apis/:site/fhir", known(Document::ProtectedResource))
 }
 
 /// The hosts of the configured public addresses: the server's own certificate is for them too.

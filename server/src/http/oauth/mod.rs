@@ -34,6 +34,7 @@ use route::{Route, route};
 use throttle::{Asked, Throttle};
 
 pub(super) use pages::{frame, html};
+pub(super) use route::paths;
 pub(super) use well_known::{Document, WellKnown};
 
 pub(super) struct OAuthApi {
@@ -70,13 +71,13 @@ impl OAuthApi {
         // The route that led here has made sure of the shape: /oauth2/{site}/…
         let rest = full.strip_prefix("/oauth2/").unwrap_or_default();
         let (site, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let route = route(request.method(), path).map_err(|refused| match refused {
+        let (route, known) = route(request.method(), path).map_err(|refused| match refused {
             NoRoute::NotFound => Refusal::not_found(
                 "the authorization server has no such address; /oauth2/{site}/.well-known/openid-configuration names them",
             ),
             NoRoute::Method { allow } => Refusal::method(allow),
         })?;
-        template.0 = route.template();
+        template.0 = known;
         let site = self.sites.get(site).await.map_err(super::fhir::refuse_site)?;
         let engine = site.authorization.engine().await.map_err(super::fhir::refuse_site)?.clone();
         let peer = request.remote_addr().as_socket_addr().map(SocketAddr::ip);

@@ -62,82 +62,65 @@ const POST: &str = "POST";
 const GET_POST: &str = "GET, HEAD, POST";
 const CLIENT: &str = "GET, HEAD, PUT, DELETE";
 
-/// `path` is what follows `/oauth2/{site}`.
-pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, NoRoute> {
-    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let (route, allow) = match segments[..] {
-        ["authorize"] => (Route::Authorize, GET_POST),
-        ["token"] => (Route::Token, POST),
-        ["registration"] => (Route::Register, POST),
-        ["client", id] => (Route::Client { id }, CLIENT),
-        ["introspect"] => (Route::Introspect, POST),
-        ["revoke"] => (Route::Revoke, POST),
-        ["jwk"] => (Route::Keys, GET),
-        ["userinfo"] => (Route::UserInfo, GET_POST),
-        ["logout"] => (Route::Logout, GET_POST),
-        [".well-known", "openid-configuration" | "oauth-authorization-server"] => (Route::Discovery, GET),
-        ["launch"] => (Route::Launch, POST),
-        ["smart", "smart-style"] => (Route::Style, GET),
-        ["login"] | ["provider", "login"] => (Route::Page(Page::Login), GET_POST),
-        ["second-factor"] => (Route::Page(Page::SecondFactor), GET_POST),
-        ["smart", "patient-select"] => (Route::Page(Page::Patient), GET_POST),
-        ["smart", "encounter-select"] => (Route::Page(Page::Encounter), GET_POST),
-        ["scope-authorize-confirm"] => (Route::Page(Page::Consent), GET_POST),
-        ["sign-out"] => (Route::Page(Page::SignOut), GET_POST),
-        ["account"] => (Route::Page(Page::Account), GET_POST),
-        ["apps"] => (Route::Page(Page::Apps), GET),
-        ["apps", id] => (Route::Page(Page::App { id }), GET_POST),
-        ["launcher"] => (Route::Page(Page::Launcher), GET_POST),
-        ["clients"] => (Route::Page(Page::Clients), GET),
-        ["clients", id] => (Route::Page(Page::ClientDetail { id }), GET_POST),
-        ["users"] => (Route::Page(Page::Users), GET_POST),
-        ["users", id] => (Route::Page(Page::User { id }), GET_POST),
-        ["assets", name] => (Route::Asset { name }, GET),
-        _ => return Err(NoRoute::NotFound),
-    };
-    // HEAD is GET without a body: RFC 9110, 9.3.2.
-    if allow.split(", ").any(|allowed| allowed == method.as_str()) { Ok(route) } else { Err(NoRoute::Method { allow }) }
+/// The path as it stands in metrics and logs, where neither site nor id may be; the methods; and what is asked for, made of
+/// the last segment where it is open.
+type Row = (&'static str, &'static str, for<'a> fn(&'a str) -> Route<'a>);
+
+const ROUTES: &[Row] = &[
+    ("/oauth2/authorize", GET_POST, |_| Route::Authorize),
+    ("/oauth2/token", POST, |_| Route::Token),
+    ("/oauth2/registration", POST, |_| Route::Register),
+    ("/oauth2/client/{id}", CLIENT, |id| Route::Client { id }),
+    ("/oauth2/introspect", POST, |_| Route::Introspect),
+    ("/oauth2/revoke", POST, |_| Route::Revoke),
+    ("/oauth2/jwk", GET, |_| Route::Keys),
+    ("/oauth2/userinfo", GET_POST, |_| Route::UserInfo),
+    ("/oauth2/logout", GET_POST, |_| Route::Logout),
+    ("/oauth2/.well-known/openid-configuration", GET, |_| Route::Discovery),
+    ("/oauth2/.well-known/oauth-authorization-server", GET, |_| Route::Discovery),
+    ("/oauth2/launch", POST, |_| Route::Launch),
+    ("/oauth2/smart/smart-style", GET, |_| Route::Style),
+    ("/oauth2/login", GET_POST, |_| Route::Page(Page::Login)),
+    ("/oauth2/provider/login", GET_POST, |_| Route::Page(Page::Login)),
+    ("/oauth2/second-factor", GET_POST, |_| Route::Page(Page::SecondFactor)),
+    ("/oauth2/smart/patient-select", GET_POST, |_| Route::Page(Page::Patient)),
+    ("/oauth2/smart/encounter-select", GET_POST, |_| Route::Page(Page::Encounter)),
+    ("/oauth2/scope-authorize-confirm", GET_POST, |_| Route::Page(Page::Consent)),
+    ("/oauth2/sign-out", GET_POST, |_| Route::Page(Page::SignOut)),
+    ("/oauth2/account", GET_POST, |_| Route::Page(Page::Account)),
+    ("/oauth2/apps", GET, |_| Route::Page(Page::Apps)),
+    ("/oauth2/apps/{id}", GET_POST, |id| Route::Page(Page::App { id })),
+    ("/oauth2/launcher", GET_POST, |_| Route::Page(Page::Launcher)),
+    ("/oauth2/clients", GET, |_| Route::Page(Page::Clients)),
+    ("/oauth2/clients/{id}", GET_POST, |id| Route::Page(Page::ClientDetail { id })),
+    ("/oauth2/users", GET_POST, |_| Route::Page(Page::Users)),
+    ("/oauth2/users/{id}", GET_POST, |id| Route::Page(Page::User { id })),
+    ("/oauth2/assets/{name}", GET, |name| Route::Asset { name }),
+];
+
+/// Every path: each has its line in the ledger of access in `tests/`.
+pub(in super::super) fn paths() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|(path, ..)| *path)
 }
 
-impl Route<'_> {
-    /// The route as it stands in metrics and logs, where no id may be.
-    pub(super) fn template(&self) -> &'static str {
-        match self {
-            Route::Authorize => "/oauth2/authorize",
-            Route::Token => "/oauth2/token",
-            Route::Register => "/oauth2/registration",
-            Route::Client { .. } => "/oauth2/client/{id}",
-            Route::Introspect => "/oauth2/introspect",
-            Route::Revoke => "/oauth2/revoke",
-            Route::Keys => "/oauth2/jwk",
-            Route::UserInfo => "/oauth2/userinfo",
-            Route::Logout => "/oauth2/logout",
-            Route::Discovery => "/oauth2/.well-known",
-            Route::Launch => "/oauth2/launch",
-            Route::Style => "/oauth2/smart/smart-style",
-            Route::Asset { .. } => "/oauth2/assets/{name}",
-            Route::Page(page) => page.template(),
-        }
+/// `path` is what follows `/oauth2/{site}/`. With the route comes its path as it stands in [`ROUTES`].
+pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<(Route<'a>, &'static str), NoRoute> {
+    let path = path.trim_matches('/');
+    let found = ROUTES.iter().find_map(|(known, allow, made)| Some((known, allow, made(matching(known, path)?))));
+    let (known, allow, route) = found.ok_or(NoRoute::NotFound)?;
+    // HEAD is GET without a body: RFC 9110, 9.3.2.
+    if allow.split(", ").any(|allowed| allowed == method.as_str()) {
+        Ok((route, known))
+    } else {
+        Err(NoRoute::Method { allow })
     }
 }
 
-impl Page<'_> {
-    fn template(&self) -> &'static str {
-        match self {
-            Page::Login => "/oauth2/login",
-            Page::SecondFactor => "/oauth2/second-factor",
-            Page::Patient => "/oauth2/smart/patient-select",
-            Page::Encounter => "/oauth2/smart/encounter-select",
-            Page::Consent => "/oauth2/scope-authorize-confirm",
-            Page::SignOut => "/oauth2/sign-out",
-            Page::Account => "/oauth2/account",
-            Page::Apps => "/oauth2/apps",
-            Page::App { .. } => "/oauth2/apps/{id}",
-            Page::Launcher => "/oauth2/launcher",
-            Page::Clients => "/oauth2/clients",
-            Page::ClientDetail { .. } => "/oauth2/clients/{id}",
-            Page::Users => "/oauth2/users",
-            Page::User { .. } => "/oauth2/users/{id}",
-        }
+/// The segment that the known path leaves open, empty where there is none; nothing where the path is another.
+fn matching<'a>(known: &str, path: &'a str) -> Option<&'a str> {
+    let known = known.strip_prefix("/oauth2/")?;
+    match known.split_once('{') {
+        Some((before, _)) => path.strip_prefix(before).filter(|segment| !segment.is_empty() && !segment.contains('/')),
+        None => (path == known).then_some(""),
     }
 }

@@ -5,6 +5,8 @@ mod backend;
 mod browser;
 mod discovery;
 mod launch;
+mod ledger;
+mod ledger_rows;
 mod party;
 mod revocation;
 mod rotation;
@@ -54,8 +56,12 @@ fn practice(world: &World) -> Practice {
 }
 
 pub(crate) fn add_user(world: &World, name: &str, password: &str, role: Role, record: &str) {
+    add_user_at("default", world, name, password, role, record);
+}
+
+fn add_user_at(site: &str, world: &World, name: &str, password: &str, role: Role, record: &str) {
     let [name, password, record] = [name, password, record].map(str::to_owned);
-    let site = runtime().block_on(world.sites().get("default")).expect("the site opens");
+    let site = runtime().block_on(world.sites().get(site)).expect("the site opens");
     runtime().block_on(async {
         let engine = site.authorization.engine().await.expect("the authorization server opens");
         let made = with_password(engine, move |engine| async move {

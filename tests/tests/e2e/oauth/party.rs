@@ -14,6 +14,8 @@ pub(super) struct Party {
     pub(super) fhir: String,
     pub(super) id: String,
     pub(super) secret: Option<String>,
+    /// Reads and changes the registration: RFC 7592.
+    pub(super) registration_token: String,
     pub(super) redirect_uri: String,
 }
 
@@ -35,6 +37,7 @@ impl Party {
         Party {
             id: registration["client_id"].as_str().expect("an id").to_owned(),
             secret: registration["client_secret"].as_str().map(str::to_owned),
+            registration_token: registration["registration_access_token"].as_str().unwrap_or_default().to_owned(),
             redirect_uri: metadata["redirect_uris"][0].as_str().unwrap_or_default().to_owned(),
             fhir: format!("{}/apis/default/fhir", world.address()),
             issuer,
