@@ -1,6 +1,6 @@
-//! What this server asks of others: the keys that a client keeps at its `jwks_uri`. Whoever registers a client names the
-//! address, so it is asked with care: TLS only, no redirect, no address inside the operator's network unless it is
-//! allowed by name, a few seconds and a few KB.
+//! What this server asks of others: the keys that a client keeps at its `jwks_uri`, and the OpenID provider at which staff
+//! log in. Whoever registers a client names the address, and a provider names its endpoints, so they are asked with care:
+//! TLS only, no redirect, no address inside the operator's network unless it is allowed by name, a few seconds and a few KB.
 //! <https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forgery_Prevention_Cheat_Sheet.html>
 
 use std::net::IpAddr;
@@ -17,6 +17,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
+use vesta_oauth::{HttpRequest, HttpResponse};
 
 const TIME: Duration = Duration::from_secs(5);
 const BYTES: u64 = 64 << 10;
@@ -27,9 +28,11 @@ const AT_ONCE: usize = 4;
 pub enum FetchError {
     #[error("it cannot be fetched: {0}")]
     Unreachable(String),
-    #[error("its host is inside a private network (allow it by oauth.jwks_networks)")]
+    #[error(
+        "its host is inside a private network (allow it by oauth.jwks_networks, or by upstream.networks of the site)"
+    )]
     Private,
-    #[error("too many keys are being fetched at once: try again")]
+    #[error("too many are being asked at once: try again")]
     Busy,
 }
 
@@ -79,31 +82,70 @@ impl Fetcher {
     }
 
     pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
+        let url = url.to_owned();
+        self.run(move |agent| fetch(agent, &url)).await
+    }
+
+    /// Any request; the answer, whatever its status.
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+        self.run(move |agent| send(agent, request)).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Agent) -> Result<T, FetchError> + Send + 'static,
+    ) -> Result<T, FetchError> {
         let slot = self.slots.clone().try_acquire_owned().map_err(|_| FetchError::Busy)?;
-        let (agent, url) = (self.agent.clone(), url.to_owned());
+        let agent = self.agent.clone();
         let task = tokio::task::spawn_blocking(move || {
-            let fetched = fetch(&agent, &url);
+            let done = work(&agent);
             drop(slot);
-            fetched
+            done
         });
         task.await.unwrap_or_else(|error| Err(FetchError::Unreachable(error.to_string())))
     }
 }
 
-impl vesta_oauth::KeyFetcher for Fetcher {
+/// Whom a site's authorization server asks: each with the private networks and authorities that are trusted for it.
+#[derive(Clone)]
+pub struct Fetchers {
+    /// At the addresses of clients.
+    pub clients: Fetcher,
+    /// The upstream provider, where there is one.
+    pub provider: Option<Fetcher>,
+}
+
+impl vesta_oauth::KeyFetcher for Fetchers {
     async fn fetch(&self, url: &str) -> Result<(String, Option<Duration>), String> {
-        match self.get(url).await {
+        match self.clients.get(url).await {
             Ok(fetched) => Ok((fetched.body, fetched.max_age)),
             Err(error) => Err(error.to_string()),
         }
     }
 }
 
-fn fetch(agent: &Agent, url: &str) -> Result<Fetched, FetchError> {
-    let failed = |error: Error| match error {
+impl vesta_oauth::ProviderClient for Fetchers {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, String> {
+        let provider = self.provider.as_ref().ok_or("no upstream provider is set")?;
+        provider.send(request).await.map_err(|error| error.to_string())
+    }
+}
+
+fn failed(error: Error) -> FetchError {
+    match error {
         Error::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => FetchError::Private,
         error => FetchError::Unreachable(error.to_string()),
-    };
+    }
+}
+
+fn send(agent: &Agent, request: HttpRequest) -> Result<HttpResponse, FetchError> {
+    let request = agent.configure_request(request).http_status_as_error(false).build();
+    let (head, mut body) = agent.run(request).map_err(failed)?.into_parts();
+    let body = body.with_config().limit(BYTES).read_to_vec().map_err(failed)?;
+    Ok(HttpResponse::from_parts(head, body))
+}
+
+fn fetch(agent: &Agent, url: &str) -> Result<Fetched, FetchError> {
     let mut response = agent.get(url).call().map_err(failed)?;
     let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
     let body = response.body_mut().with_config().limit(BYTES).read_to_string().map_err(failed)?;

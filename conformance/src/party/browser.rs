@@ -46,6 +46,11 @@ impl Browser {
         Browser { http, leaves, cookies: BTreeMap::new(), exchanges: Vec::new() }
     }
 
+    /// In place of the public authorities', it trusts the certificates of this PEM.
+    pub fn trusting(leaves: Leaves, authority: &str) -> Browser {
+        Browser { http: Arc::new(Server::trusting("", Some(authority))), ..Browser::new(leaves) }
+    }
+
     /// Stops at these addresses from now on.
     pub fn leave_at(&mut self, places: Vec<String>) {
         self.leaves = Leaves::At(places);

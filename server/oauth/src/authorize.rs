@@ -45,6 +45,13 @@ pub struct Prompt {
     pub select_account: bool,
 }
 
+impl Prompt {
+    /// Whether the person must show anew who they are: who chooses an account logs in to it.
+    pub(crate) fn is_again(self) -> bool {
+        self.login || self.select_account
+    }
+}
+
 /// Why there is no authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {

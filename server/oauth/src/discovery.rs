@@ -39,8 +39,9 @@ struct Additional {
 
 impl AdditionalProviderMetadata for Additional {}
 
-type SmartProviderMetadata = ProviderMetadata<
-    Additional,
+/// The document of OpenID Connect Discovery with what else stands in it.
+pub(crate) type Metadata<A> = ProviderMetadata<
+    A,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,
@@ -93,7 +94,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     pub fn provider_metadata(&self, granular: &[&str]) -> Result<Value, OAuthError> {
         let settings = &self.settings;
         let url = |name: &str| settings.endpoint(name);
-        let metadata = SmartProviderMetadata::new(
+        let metadata = Metadata::<Additional>::new(
             IssuerUrl::new(settings.issuer.clone()).map_err(server_error)?,
             AuthUrl::new(url("authorize")).map_err(server_error)?,
             JsonWebKeySetUrl::new(url("jwk")).map_err(server_error)?,

@@ -23,6 +23,9 @@ pub struct Interaction {
     /// The key of the session in which it was begun. Who logs in gets another, so this tells a log-in before the request from
     /// one after it, which seconds cannot.
     begun_in: String,
+    /// When. Seconds since 1970.
+    #[serde(default)]
+    begun: i64,
     expires: i64,
     /// Chosen by who logged in.
     pub patient: Option<String>,
@@ -42,6 +45,9 @@ impl Stored for Interaction {
         Some(self.expires)
     }
 }
+
+/// By how much the clock of an upstream provider may differ, in seconds.
+pub(crate) const LEEWAY: i64 = 60;
 
 /// What comes next.
 #[derive(Debug)]
@@ -86,6 +92,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let interaction = Interaction {
             request,
             begun_in: session.key.clone(),
+            begun: self.now().as_second(),
             expires: self.after(self.settings.interaction_lifetime),
             patient: None,
             encounter: None,
@@ -282,11 +289,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Whether the user showed who they are as lately as is asked for.
     fn is_recent(&self, interaction: &Interaction, session: &Session) -> bool {
         let request = &interaction.request;
-        let again = request.prompt.login || request.prompt.select_account;
+        let again = request.prompt.is_again();
         // Nothing is 0 seconds old by the time that it is asked for: max_age=0 is prompt=login in other words.
         let is_within = |age| age > 0 && self.now().as_second() - session.authenticated <= age;
         let in_time = request.max_age.is_none_or(is_within);
-        session.key != interaction.begun_in || (in_time && !again)
+        // At an upstream provider somebody may have logged in long before, and it lets them through unasked.
+        let is_new = session.key != interaction.begun_in && session.authenticated + LEEWAY >= interaction.begun;
+        is_new || (in_time && !again)
     }
 
     /// "patient/* ... the patient in context is mandatory".

@@ -5,6 +5,7 @@
 //! read_authorization → begin → step … choose_patient, choose_encounter → decide | deny      (a browser, with a session)
 //! authenticate → token                                                                       (a client)
 //! introspect, revoke, userinfo, register, read_logout
+//! start_upstream → finish_upstream → log_in_upstream                                        (staff, at another OpenID provider)
 //! ```
 //!
 //! Secrets (codes, refresh tokens, client secrets, sessions, launches) are kept as SHA-256 only, passwords as argon2id. Password
@@ -36,6 +37,7 @@ mod session;
 mod settings;
 mod storage;
 mod token;
+mod upstream;
 mod user;
 mod userinfo;
 
@@ -60,7 +62,8 @@ pub use scope::{
 pub use scopes::{Named, covers, read as read_scope};
 pub use secret::{Random, system_random};
 pub use session::{Opened, Session};
-pub use settings::{PasswordGrant, Settings};
+pub use settings::{Matching, PasswordGrant, Settings, Upstream};
 pub use storage::{Clock, Filter, Kind, Memory, Record, Revoked, Storage, StorageError};
 pub use token::{ADMINISTRATOR, ALGORITHM, Claims, NewToken, TOKEN_TYPE, TokenResponse};
+pub use upstream::{HttpRequest, HttpResponse, ProviderClient, UpstreamError, UpstreamIdentity, UpstreamUser};
 pub use user::{LoginError, NewUser, Role, SHORTEST_PASSWORD, User, check_strength};

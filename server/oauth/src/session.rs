@@ -86,16 +86,16 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         noted.await
     }
 
-    async fn open_session(&self, user: Option<&User>, from: Option<&Session>) -> Result<Opened, OAuthError> {
+    async fn open_session(&self, user: Option<(&User, i64)>, from: Option<&Session>) -> Result<Opened, OAuthError> {
         let secret = secret::new(&self.random);
         let now = self.now().as_second();
         let lifetime =
             if user.is_some() { self.settings.session_absolute } else { self.settings.interaction_lifetime * 2 };
         let session = Session {
             key: secret::hash(&secret),
-            user: user.map(|user| user.id.clone()),
+            user: user.map(|(user, _)| user.id.clone()),
             half: None,
-            authenticated: now,
+            authenticated: user.map_or(now, |(_, authenticated)| authenticated),
             last_used: now,
             expires: self.after(lifetime),
             csrf: secret::new(&self.random),
@@ -107,7 +107,17 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     /// After the password: a new session under a new secret, so that who knew the old one has nothing (session fixation).
     pub async fn log_in(&self, before: &Session, user: &User) -> Result<Opened, OAuthError> {
-        let opened = self.open_session(Some(user), Some(before)).await?;
+        self.log_in_since(before, user, self.now().as_second()).await
+    }
+
+    /// `authenticated`: when the user showed who they are.
+    pub(crate) async fn log_in_since(
+        &self,
+        before: &Session,
+        user: &User,
+        authenticated: i64,
+    ) -> Result<Opened, OAuthError> {
+        let opened = self.open_session(Some((user, authenticated)), Some(before)).await?;
         let now = self.now().as_second();
         let noted = self.change::<User>(&user.id, |user| {
             user.last_login = Some(now);

@@ -13,6 +13,46 @@ pub enum PasswordGrant {
     Both,
 }
 
+/// By which claim a person is known at the first log-in through the upstream provider, before they are linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matching {
+    /// The e-mail address, where the provider says that it is verified.
+    Email,
+    /// The user name.
+    PreferredUsername,
+}
+
+impl Matching {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Matching::Email => "email",
+            Matching::PreferredUsername => "preferred_username",
+        }
+    }
+}
+
+/// The OpenID provider at which staff log in too. <https://openid.net/specs/openid-connect-core-1_0.html>
+#[derive(Clone)]
+pub struct Upstream {
+    /// What stands on the button.
+    pub name: String,
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret: Option<String>,
+    /// Beside `openid`.
+    pub scopes: Vec<String>,
+    /// None: only who was linked is let in.
+    pub matching: Option<Matching>,
+}
+
+/// Without the secret.
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Upstream { name, issuer, client_id, scopes, matching, .. } = self;
+        write!(formatter, "{name} ({issuer}, {client_id}, {scopes:?}, {matching:?})")
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `{public_url}/oauth2/{site}`
@@ -41,6 +81,9 @@ pub struct Settings {
     pub launch_lifetime: SignedDuration,
     pub session_idle: SignedDuration,
     pub session_absolute: SignedDuration,
+    pub upstream: Option<Upstream>,
+    /// Whether staff and administrators may log in by a password of this server.
+    pub staff_passwords: bool,
 }
 
 impl Settings {
@@ -62,6 +105,8 @@ impl Settings {
             launch_lifetime: SignedDuration::from_mins(5),
             session_idle: SignedDuration::from_mins(15),
             session_absolute: SignedDuration::from_hours(12),
+            upstream: None,
+            staff_passwords: true,
         }
     }
 

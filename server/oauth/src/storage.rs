@@ -33,10 +33,16 @@ pub enum Kind {
     ClientKeys = 13,
     /// From a session to a grant that lasts as long as it.
     OnlineGrant = 14,
+    /// What the upstream provider says of itself, with its keys.
+    Provider = 15,
+    /// A log-in that is under way at the upstream provider.
+    UpstreamLogin = 16,
+    /// From an identity at the upstream provider to the user.
+    UpstreamIdentity = 17,
 }
 
 impl Kind {
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 17] = [
         Kind::Client,
         Kind::User,
         Kind::UserName,
@@ -51,6 +57,9 @@ impl Kind {
         Kind::OneTimePassword,
         Kind::ClientKeys,
         Kind::OnlineGrant,
+        Kind::Provider,
+        Kind::UpstreamLogin,
+        Kind::UpstreamIdentity,
     ];
 
     pub fn number(self) -> i16 {

@@ -253,7 +253,7 @@ fn standard_claims(user: &User, scopes: &[String]) -> StandardClaims<CoreGenderC
     claims
 }
 
-fn chrono_time(time: Timestamp) -> Result<chrono::DateTime<chrono::Utc>, OAuthError> {
+pub(crate) fn chrono_time(time: Timestamp) -> Result<chrono::DateTime<chrono::Utc>, OAuthError> {
     chrono::DateTime::from_timestamp(time.as_second(), 0).ok_or_else(|| server_error("a time out of range"))
 }
 

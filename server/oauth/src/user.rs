@@ -12,6 +12,7 @@ use crate::engine::{Engine, Stored};
 use crate::error::{ErrorCode, OAuthError};
 use crate::secret;
 use crate::storage::{Filter, Kind, Storage};
+use crate::upstream::UpstreamIdentity;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +50,12 @@ pub struct User {
     pub created: i64,
     #[serde(default)]
     pub last_login: Option<i64>,
+    /// Who the user is at the upstream provider.
+    #[serde(default)]
+    pub upstream: Vec<UpstreamIdentity>,
+    /// Until when a password is taken from an administrator where staff has none here. Seconds since 1970.
+    #[serde(default)]
+    pub break_glass_until: i64,
 }
 
 impl Stored for User {
@@ -120,6 +127,9 @@ pub enum LoginError {
     Locked(i64),
     #[error("the code is wrong, or was used before")]
     WrongCode,
+    /// The password was right, and staff logs in at the upstream provider.
+    #[error("staff signs in at the upstream provider, not by a password of this server")]
+    Elsewhere,
     #[error(transparent)]
     Failed(#[from] OAuthError),
 }
@@ -232,6 +242,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             recovery_hashes: Vec::new(),
             created: self.now().as_second(),
             last_login: None,
+            upstream: Vec::new(),
+            break_glass_until: 0,
         };
         if !self.add(&compared(name), &UserName { user: user.id.clone() }).await? {
             return Err(OAuthError::invalid_request("this user name is taken"));
@@ -310,6 +322,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let is_right = password.len() <= LONGEST * 4
             && PasswordHash::new(kept).is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok());
         match user.filter(|user| is_right && user.enabled && user.password_hash.is_some()) {
+            // Only who has the password learns of it.
+            Some(user) if !self.may_use_password(&user, now) => Err(LoginError::Elsewhere),
             Some(user) => {
                 // A second factor is still to come where there is one: until then the wrong attempts count on.
                 if attempts.is_some() && !user.has_second_factor() {

@@ -17,11 +17,13 @@ pub enum Reason {
         minutes: u64,
     },
     PasswordChanged,
+    /// The password is right, and staff does not sign in by it.
+    Elsewhere,
 }
 
 impl Reason {
     fn is_error(&self) -> bool {
-        matches!(self, Self::Refused | Self::TooMany { .. })
+        matches!(self, Self::Refused | Self::TooMany { .. } | Self::Elsewhere)
     }
 
     fn text(&self) -> String {
@@ -31,6 +33,7 @@ impl Reason {
             Self::AskedAgain => "The app asks that you sign in again, to be sure that it is you.".to_owned(),
             Self::TooMany { minutes: 0 | 1 } => "There were too many attempts. Try again in a minute.".to_owned(),
             Self::TooMany { minutes } => format!("There were too many attempts. Try again in {minutes} minutes."),
+            Self::Elsewhere => "Staff sign in by the button below, not by a password of this server.".to_owned(),
             Self::PasswordChanged => "Your password is changed. Sign in with the new one.".to_owned(),
         }
     }
@@ -50,6 +53,8 @@ pub struct Login {
     pub mistakes: Vec<Mistake>,
     /// Other ways to sign in: an upstream provider.
     pub elsewhere: Vec<Link>,
+    /// Staff has no other way to sign in than those.
+    pub staff_elsewhere: bool,
     /// Where it goes back to the app without signing in.
     pub cancel: Option<String>,
 }

@@ -7,6 +7,8 @@ use crate::store::AuditAction;
 pub enum Event {
     LogIn,
     LogOut,
+    /// At the upstream provider, whose issuer is the entry's client.
+    UpstreamLogIn,
     /// A second factor was asked for and given.
     SecondFactor,
     /// A user let an app in, or (as a failure) did not.
@@ -36,9 +38,10 @@ const fn dicom(code: &'static str, display: &'static str) -> DicomCode {
 }
 
 impl Event {
-    pub const ALL: [Event; 13] = [
+    pub const ALL: [Event; 14] = [
         Event::LogIn,
         Event::LogOut,
+        Event::UpstreamLogIn,
         Event::SecondFactor,
         Event::Consent,
         Event::TokenIssued,
@@ -57,6 +60,7 @@ impl Event {
         match self {
             Event::LogIn => "login",
             Event::LogOut => "logout",
+            Event::UpstreamLogIn => "upstream-login",
             Event::SecondFactor => "second-factor",
             Event::Consent => "consent",
             Event::TokenIssued => "token-issued",
@@ -90,7 +94,9 @@ impl Event {
     /// `AuditEvent.type`. <https://hl7.org/fhir/R4/valueset-audit-event-type.html>
     pub fn event_type(self) -> DicomCode {
         match self {
-            Event::LogIn | Event::LogOut | Event::SecondFactor => dicom("110114", "User Authentication"),
+            Event::LogIn | Event::LogOut | Event::UpstreamLogIn | Event::SecondFactor => {
+                dicom("110114", "User Authentication")
+            }
             Event::Launch => dicom("110100", "Application Activity"),
             Event::Export => dicom("110106", "Export"),
             _ => dicom("110113", "Security Alert"),
@@ -100,7 +106,7 @@ impl Event {
     /// `AuditEvent.subtype`. <https://hl7.org/fhir/R4/valueset-audit-event-sub-type.html>
     pub fn subtype(self) -> Option<DicomCode> {
         Some(match self {
-            Event::LogIn | Event::SecondFactor => dicom("110122", "Login"),
+            Event::LogIn | Event::UpstreamLogIn | Event::SecondFactor => dicom("110122", "Login"),
             Event::LogOut => dicom("110123", "Logout"),
             Event::Consent | Event::TokenRevoked => dicom("110135", "Object Security Attributes Changed"),
             Event::TokenIssued => dicom("110126", "Node Authentication"),

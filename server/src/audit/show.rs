@@ -178,6 +178,8 @@ fn agents(entry: &AuditEntry, told: Told<'_>, recorder: &Recorder<'_>) -> Vec<Va
 fn named(id: &str, recorder: &Recorder<'_>) -> Value {
     match id {
         UNKNOWN => json!({ "display": UNKNOWN }),
+        // The upstream provider, by its issuer.
+        id if id.starts_with("https://") => json!({ "identifier": { "system": "urn:ietf:rfc:3986", "value": id } }),
         id => json!({ "identifier": { "system": recorder.issuer, "value": id } }),
     }
 }

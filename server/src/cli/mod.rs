@@ -106,6 +106,11 @@ enum UserCommand {
     Enable(user::OneArgs),
     /// A new password, and no second factor, for who cannot get in.
     Reset(user::OneArgs),
+    /// Let a person log in at the upstream provider as this user.
+    Link(user::LinkArgs),
+    Unlink(user::UnlinkArgs),
+    /// A password for an administrator, good for some hours, where staff logs in at the upstream provider only.
+    BreakGlass(user::BreakGlassArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -248,6 +253,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::User(UserCommand::Disable(args)) => user::set_enabled(&args, false).await,
         Command::User(UserCommand::Enable(args)) => user::set_enabled(&args, true).await,
         Command::User(UserCommand::Reset(args)) => user::reset(&args).await,
+        Command::User(UserCommand::Link(args)) => user::link(&args).await,
+        Command::User(UserCommand::Unlink(args)) => user::unlink(&args).await,
+        Command::User(UserCommand::BreakGlass(args)) => user::break_glass(&args).await,
         Command::Client(ClientCommand::List(args)) => client::list(&args).await,
         Command::Client(ClientCommand::Add(args)) => client::add(&args).await,
         Command::Client(ClientCommand::Approve(args)) => client::set_state(&args, ClientState::Enabled).await,
@@ -293,6 +301,9 @@ mod tests {
             "vesta user disable ann",
             "vesta user enable ann",
             "vesta user reset ann",
+            "vesta user link ann --issuer https://login.example.org --subject 24400320",
+            "vesta user unlink ann --issuer https://login.example.org",
+            "vesta user break-glass ann --hours 2",
             "vesta client list --site default --data d",
             "vesta client add client.json --data d",
             "vesta client approve abc",

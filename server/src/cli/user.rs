@@ -1,7 +1,8 @@
 //! `vesta user`: the people of a site. Safe beside a running server: both work on the same records.
 
 use clap::{Args, ValueEnum};
-use vesta_oauth::{NewUser, User};
+use jiff::SignedDuration;
+use vesta_oauth::{NewUser, UpstreamIdentity, User};
 
 use super::{Failure, SiteArgs, authorization};
 use crate::site::Authorization;
@@ -41,6 +42,39 @@ pub(super) struct OneArgs {
     site: SiteArgs,
 }
 
+#[derive(Debug, Clone, Args)]
+pub(super) struct LinkArgs {
+    username: String,
+    /// The provider's issuer [default: that of the site's upstream provider]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// Who the person is there: the claim `sub` of its ID tokens
+    #[arg(long, value_name = "TEXT")]
+    subject: String,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct UnlinkArgs {
+    username: String,
+    /// Only identities of this issuer
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct BreakGlassArgs {
+    username: String,
+    /// For how many hours the password is good
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=24))]
+    hours: i64,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
 pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
     let site = authorization(&args.site).await?;
     let engine = site.engine().await?;
@@ -70,7 +104,9 @@ pub(super) async fn list(args: &SiteArgs) -> Result<(), Failure> {
         let role = format!("{:?}", user.role).to_lowercase();
         let state = if user.enabled { "" } else { "  disabled" };
         let record = user.fhir_user.as_deref().unwrap_or("-");
-        println!("{:<24}{role:<16}{record:<32}{}{state}", user.name, user.display_name);
+        let linked: String =
+            user.upstream.iter().map(|known| format!("  {}={}", known.issuer, known.subject)).collect();
+        println!("{:<24}{role:<16}{record:<32}{}{state}{linked}", user.name, user.display_name);
     }
     Ok(())
 }
@@ -93,6 +129,40 @@ pub(super) async fn reset(args: &OneArgs) -> Result<(), Failure> {
     engine.set_password(&user.id, &password, None).await?;
     engine.reset_second_factor(&user.id).await?;
     told(Some(&password), &format!("reset {}", args.username));
+    Ok(())
+}
+
+pub(super) async fn link(args: &LinkArgs) -> Result<(), Failure> {
+    let site = authorization(&args.site).await?;
+    let engine = site.engine().await?;
+    let user = find(&site, &args.username).await?;
+    let configured = engine.settings().upstream.as_ref().map(|upstream| upstream.issuer.clone());
+    let issuer = args.issuer.clone().or(configured).ok_or_else(|| {
+        Failure::Other("the site has no upstream provider (upstream.issuer): name the issuer by --issuer".to_owned())
+    })?;
+    let identity = UpstreamIdentity { issuer, subject: args.subject.clone() };
+    engine.link_user(&user.id, &identity).await?;
+    eprintln!("{} is {} at {}", args.username, identity.subject, identity.issuer);
+    Ok(())
+}
+
+pub(super) async fn unlink(args: &UnlinkArgs) -> Result<(), Failure> {
+    let site = authorization(&args.site).await?;
+    let user = find(&site, &args.username).await?;
+    let gone = site.engine().await?.unlink_user(&user.id, args.issuer.as_deref()).await?;
+    eprintln!("took {gone} identities from {}, and signed them out", args.username);
+    Ok(())
+}
+
+/// When the upstream provider is not to be had and staff has no passwords here.
+pub(super) async fn break_glass(args: &BreakGlassArgs) -> Result<(), Failure> {
+    let site = authorization(&args.site).await?;
+    let engine = site.engine().await?;
+    let user = find(&site, &args.username).await?;
+    let password = engine.new_password();
+    engine.break_glass(&user.id, &password, SignedDuration::from_hours(args.hours)).await?;
+    eprintln!("{} may sign in for {} h with this password, which is told this once:", args.username, args.hours);
+    println!("{password}");
     Ok(())
 }
 

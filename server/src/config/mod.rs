@@ -3,6 +3,7 @@
 //! from, what they may be, and how they are shown.
 
 mod settings;
+mod sites;
 mod source;
 mod values;
 
@@ -13,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use vesta_oauth::PasswordGrant;
+use vesta_oauth::{Matching, PasswordGrant};
 
 pub use source::{Flag, Place, Sources};
-pub use values::{BrandIdentifier, DatabaseUrl, Guide, LogFormat, PublicUrl, SearchHandling, SiteName};
+pub use values::{
+    BrandIdentifier, DatabaseUrl, Guide, IssuerUrl, LogFormat, PublicUrl, SearchHandling, Secret, SiteName,
+};
 
 /// Everything that can be set, with its value.
 #[derive(Debug, Clone)]
@@ -59,6 +62,28 @@ pub struct SiteSettings {
     pub brands: Option<PathBuf>,
     /// The brand of it that is the site's own.
     pub brand: Option<BrandIdentifier>,
+    pub upstream: Upstream,
+    /// Staff logs in at the upstream provider only.
+    pub no_staff_passwords: bool,
+}
+
+/// The OpenID provider at which staff log in: there is one where `issuer` is set.
+#[derive(Debug, Clone, Default)]
+pub struct Upstream {
+    /// What stands on the button; the issuer's host where none is set.
+    pub name: Option<String>,
+    pub issuer: Option<IssuerUrl>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret>,
+    /// A file that holds it.
+    pub client_secret_file: Option<PathBuf>,
+    /// Beside `openid`; `profile` and `email` where none are set.
+    pub scopes: Option<Vec<String>>,
+    pub matching: Option<Matching>,
+    /// Private networks in which the provider is asked.
+    pub networks: Vec<IpNet>,
+    /// Certificates in PEM that are trusted for it, in place of the public authorities'.
+    pub authority: Option<PathBuf>,
 }
 
 /// Which doors are open.
@@ -249,6 +274,9 @@ impl Config {
                 None => ("tls.key", "tls.certificate"),
             };
             refuse(given, "…".to_owned(), &format!("{missing} belongs to it: set both or neither"));
+        }
+        for (site, settings) in &self.sites {
+            sites::check(site, settings, &mut refuse);
         }
         if self.limits.page_default > self.limits.page_max {
             let (default, max) = (self.limits.page_default, self.limits.page_max);

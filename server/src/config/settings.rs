@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use vesta_oauth::PasswordGrant;
 
 use super::source::{Given, Raw};
-use super::{Config, Guide, LogFormat, Place, Problem, SearchHandling, SiteName};
+use super::{Config, Guide, LogFormat, Place, Problem, SearchHandling, sites};
 
 pub(super) struct Setting {
     pub(super) name: &'static str,
@@ -22,10 +22,11 @@ pub(super) struct Setting {
     show: fn(&Config) -> String,
 }
 
-const EXPECTED_NETWORKS: &str = "expected a list of addresses or networks, such as [\"10.0.0.5\", \"192.168.0.0/16\"]";
+pub(super) const EXPECTED_NETWORKS: &str =
+    "expected a list of addresses or networks, such as [\"10.0.0.5\", \"192.168.0.0/16\"]";
 
 /// An address is a network of one.
-fn networks(raw: &Raw) -> Option<Vec<IpNet>> {
+pub(super) fn networks(raw: &Raw) -> Option<Vec<IpNet>> {
     let network = |text: &str| text.parse().ok().or_else(|| Some(text.parse::<std::net::IpAddr>().ok()?.into()));
     raw.list()?.iter().map(|text| network(text)).collect()
 }
@@ -368,14 +369,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
 ];
 
-const EXPECTED_BOOLEAN: &str = "expected true or false";
+pub(super) const EXPECTED_BOOLEAN: &str = "expected true or false";
 const EXPECTED_SECONDS: &str = "expected a number of seconds from 1 to 86400";
-const EXPECTED_SITE: &str = "expected sites.<name>.public_url, sites.<name>.brands or sites.<name>.brand; a site's name \
-                             has lower-case letters, digits and hyphens, a letter first";
-const EXPECTED_BRANDS: &str = "expected the path of a FHIR Bundle in JSON: the user-access brands that apps show";
-const EXPECTED_BRAND: &str = "expected the identifier of the site's own brand, as system|value";
-const EXPECTED_URL: &str = "expected the address that clients use, such as \"https://ehr.example.org\", without query";
-
 /// Sets what was given, or says why not.
 pub(super) fn apply(config: &mut Config, given: Given, problems: &mut Vec<Problem>) {
     let set = match SETTINGS.iter().find(|setting| setting.name == given.name) {
@@ -384,7 +379,7 @@ pub(super) fn apply(config: &mut Config, given: Given, problems: &mut Vec<Proble
             None if setting.secret => Err((None, setting.expected.to_owned())),
             None => Err((Some(given.raw.to_string()), setting.expected.to_owned())),
         },
-        None if given.name.starts_with("sites.") => apply_site(config, &given),
+        None if given.name.starts_with("sites.") => sites::apply(config, &given),
         None => Err((None, unknown(&given.name, &given.place))),
     };
     match set {
@@ -393,22 +388,6 @@ pub(super) fn apply(config: &mut Config, given: Given, problems: &mut Vec<Proble
         }
         Err((value, expected)) => problems.push(Problem { name: given.name, place: given.place, value, expected }),
     }
-}
-
-fn apply_site(config: &mut Config, given: &Given) -> Result<(), (Option<String>, String)> {
-    let unknown = || (None, EXPECTED_SITE.to_owned());
-    let (site, setting) = given.name["sites.".len()..].rsplit_once('.').ok_or_else(unknown)?;
-    let site: SiteName = site.parse().map_err(|_| unknown())?;
-    let wrong = |expected: &str| (Some(given.raw.to_string()), expected.to_owned());
-    let mut settings = config.sites.get(&site).cloned().unwrap_or_default();
-    match setting {
-        "public_url" => settings.public_url = Some(given.raw.parse().ok_or_else(|| wrong(EXPECTED_URL))?),
-        "brands" => settings.brands = Some(given.raw.path().ok_or_else(|| wrong(EXPECTED_BRANDS))?),
-        "brand" => settings.brand = Some(given.raw.parse().ok_or_else(|| wrong(EXPECTED_BRAND))?),
-        _ => return Err(unknown()),
-    }
-    config.sites.insert(site, settings);
-    Ok(())
 }
 
 fn unknown(name: &str, place: &Place) -> String {
@@ -465,43 +444,40 @@ pub(super) fn show(config: &Config) -> String {
         line(setting.name, (setting.show)(config));
     }
     for (site, settings) in &config.sites {
-        let value = settings.public_url.as_ref().map_or_else(String::new, quoted);
-        line(&format!("sites.{site}.public_url"), value);
-        line(&format!("sites.{site}.brands"), optional_path(settings.brands.as_ref()));
-        line(&format!("sites.{site}.brand"), settings.brand.as_ref().map_or_else(String::new, quoted));
+        sites::show(site, settings, &mut line);
     }
     text
 }
 
-fn quoted(value: impl std::fmt::Display) -> String {
+pub(super) fn quoted(value: impl std::fmt::Display) -> String {
     format!("{:?}", value.to_string())
 }
 
-fn optional_path(path: Option<&PathBuf>) -> String {
+pub(super) fn optional_path(path: Option<&PathBuf>) -> String {
     path.map_or_else(String::new, |path| quoted(path.display()))
 }
 
-fn list<T: std::fmt::Display>(values: &[T]) -> String {
+pub(super) fn list<T: std::fmt::Display>(values: &[T]) -> String {
     format!("[{}]", values.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
 impl Raw {
-    fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match self {
             Raw::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    fn parse<T: FromStr>(&self) -> Option<T> {
+    pub(super) fn parse<T: FromStr>(&self) -> Option<T> {
         self.text()?.parse().ok()
     }
 
-    fn path(&self) -> Option<PathBuf> {
+    pub(super) fn path(&self) -> Option<PathBuf> {
         self.text().filter(|text| !text.is_empty()).map(PathBuf::from)
     }
 
-    fn boolean(&self) -> Option<bool> {
+    pub(super) fn boolean(&self) -> Option<bool> {
         match self {
             Raw::Boolean(value) => Some(*value),
             Raw::Text(text) => text.parse().ok(),
@@ -522,7 +498,7 @@ impl Raw {
     }
 
     /// In a variable or a flag, a list is written with commas.
-    fn list(&self) -> Option<Vec<String>> {
+    pub(super) fn list(&self) -> Option<Vec<String>> {
         match self {
             Raw::List(values) => Some(values.clone()),
             Raw::Text(text) if text.is_empty() => Some(Vec::new()),

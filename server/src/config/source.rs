@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::settings::{SETTINGS, source_variable};
+use super::sites::{SITE_SETTINGS, SiteSetting};
 use super::{ConfigError, Problem};
 
 /// The file that is read where none is named, if it is there.
@@ -122,9 +123,9 @@ fn variable_setting(variable: &str) -> Option<String> {
         return Some(setting.name.to_owned());
     }
     if let Some(site) = rest.strip_prefix("SITES_") {
-        let known = ["public_url", "brands", "brand"].into_iter().find_map(|setting| {
-            let site = site.strip_suffix(&setting.to_ascii_uppercase())?.strip_suffix('_')?;
-            Some(format!("sites.{}.{setting}", site.to_ascii_lowercase().replace('_', "-")))
+        let known = SITE_SETTINGS.iter().find_map(|SiteSetting { name, .. }| {
+            let site = site.strip_suffix(&name.replace('.', "_").to_ascii_uppercase())?.strip_suffix('_')?;
+            Some(format!("sites.{}.{name}", site.to_ascii_lowercase().replace('_', "-")))
         });
         if known.is_some() {
             return known;

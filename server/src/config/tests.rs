@@ -59,6 +59,41 @@ fn what_no_setting_can_say_alone_is_checked() {
     ));
 }
 
+/// A provider is whole or not there, and staff has a way in.
+#[test]
+fn what_an_upstream_provider_lacks_is_named_and_its_secret_is_not_repeated() {
+    insta::assert_snapshot!(refusal(
+        "[sites.one.upstream]\nissuer = \"https://login.example.org\"\nclient_secret = \"hunter2\"\nclient_secret_file = \"secret\"\n\
+         [sites.two.upstream]\nclient_id = \"vesta\"\n[sites.three]\nstaff_passwords = false\n",
+        &[],
+        &[],
+    ));
+    let refused = refusal(
+        "[sites.one.upstream]\nissuer = \"http://login.example.org\"\nmatch = \"name\"\nclient_secret = [\"hunter2\"]\n",
+        &[("VESTA_SITES_ONE_UPSTREAM_SCOPES", "profile, e mail")],
+        &[],
+    );
+    assert!(!refused.contains("hunter2"), "{refused}");
+    insta::assert_snapshot!(refused);
+}
+
+#[test]
+fn an_upstream_provider_is_set_by_variables_too_and_its_secret_is_masked() {
+    let (_folder, sources) = sources(
+        "[sites.north-clinic.upstream]\nissuer = \"https://login.example.org\"\nclient_id = \"vesta\"\n",
+        &[
+            ("VESTA_SITES_NORTH_CLINIC_UPSTREAM_CLIENT_SECRET", "hunter2"),
+            ("VESTA_SITES_NORTH_CLINIC_STAFF_PASSWORDS", "false"),
+        ],
+        &[],
+    );
+    let config = Config::load(&sources).unwrap();
+    let site = &config.sites[&"north-clinic".parse::<SiteName>().unwrap()];
+    assert_eq!(site.upstream.client_secret.as_ref().map(Secret::reveal), Some("hunter2"));
+    assert!(site.no_staff_passwords);
+    assert!(!config.show().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
+}
+
 #[test]
 fn a_file_that_is_not_toml_is_refused_with_the_line() {
     insta::assert_snapshot!(refusal("listen = \"127.0.0.1:1\"\ndata = /var/lib\n", &[], &[]));

@@ -204,3 +204,66 @@ impl fmt::Display for BrandIdentifier {
         }
     }
 }
+
+/// An OpenID provider's issuer: `https://login.example.org/realm`, letter by letter as it calls itself.
+/// <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata>
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerUrl(String);
+
+impl IssuerUrl {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn host(&self) -> String {
+        let url = url::Url::parse(&self.0).ok();
+        url.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| self.0.clone())
+    }
+}
+
+impl FromStr for IssuerUrl {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let url = url::Url::parse(text).map_err(drop)?;
+        let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if url.scheme() == "https" && is_plain { Ok(IssuerUrl(text.to_owned())) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for IssuerUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Secret {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = text.trim();
+        if text.is_empty() { Err(()) } else { Ok(Secret(text.to_owned())) }
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}

@@ -1,22 +1,24 @@
 //! A site's authorization server: its keys, what it remembers, and the feed by which this process learns what was revoked by any.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::{OnceCell, Semaphore};
-use vesta_oauth::{ClientState, Engine, Settings, Storage};
+use vesta_oauth::{ClientState, Engine, Settings, Storage, Upstream};
 
 use super::keys::{Seen, seen};
 use super::{Addresses, DataFolder, Databases, SiteError, access_keys, exists, known_public_url, site_keys};
 use crate::access::Verifier;
 use crate::clock::Clock;
-use crate::config::{Config, SiteName};
-use crate::fetch::Fetcher;
+use crate::config::{self, Config, SiteName};
+use crate::fetch::{Fetcher, Fetchers};
 use crate::store::{AuthorizationStore, Database};
 
-pub type OAuthEngine = Engine<Arc<AuthorizationStore>, Fetcher>;
+pub type OAuthEngine = Engine<Arc<AuthorizationStore>, Fetchers>;
 
 /// How often the feed of revocations is read.
 const FOLLOW: Duration = Duration::from_secs(1);
@@ -30,7 +32,7 @@ pub struct Authorization {
     folder: DataFolder,
     database: Database,
     settings: Settings,
-    fetcher: Fetcher,
+    fetchers: Fetchers,
     clock: Clock,
     storage: OnceCell<Arc<AuthorizationStore>>,
     /// Made when it is first asked for, since its keys take a while: many sites are served to tokens of commands only.
@@ -67,15 +69,29 @@ impl Authorization {
         settings.password_grant = config.oauth.password_grant;
         // The style is of the release.
         settings.style_version = Some(env!("CARGO_PKG_VERSION").to_owned());
-        let authority = config.oauth.jwks_authority.as_deref();
-        let fetcher = Fetcher::new(config.oauth.jwks_networks.clone(), authority)
-            .map_err(|source| SiteError::Authority { path: authority.unwrap_or(folder.path()).to_owned(), source })?;
+        let fetcher = |setting, networks: &[IpNet], authority: Option<&Path>| {
+            let unreadable =
+                |source| SiteError::File { setting, path: authority.unwrap_or(folder.path()).to_owned(), source };
+            Fetcher::new(networks.to_vec(), authority).map_err(unreadable)
+        };
+        let oauth = &config.oauth;
+        let clients = fetcher("oauth.jwks_authority", &oauth.jwks_networks, oauth.jwks_authority.as_deref())?;
+        let mut provider = None;
+        if let Some(of_site) = config.sites.get(&site) {
+            settings.staff_passwords = !of_site.no_staff_passwords;
+            settings.upstream = upstream(&of_site.upstream)?;
+            if settings.upstream.is_some() {
+                let (networks, authority) = (&of_site.upstream.networks, of_site.upstream.authority.as_deref());
+                provider = Some(fetcher("upstream.authority", networks, authority)?);
+            }
+        }
+        let fetchers = Fetchers { clients, provider };
         Ok(Authorization {
             site,
             folder,
             database,
             settings,
-            fetcher,
+            fetchers,
             clock,
             storage: OnceCell::new(),
             engine: OnceCell::new(),
@@ -119,8 +135,8 @@ impl Authorization {
         let keys = keys.unwrap_or_else(|error| Err(SiteError::Stopped(error.to_string())))?;
         let clock = self.clock.clone();
         let clock: vesta_oauth::Clock = Arc::new(move || clock.now());
-        let (settings, fetcher) = (self.settings.clone(), self.fetcher.clone());
-        Ok(Arc::new(Engine::new(settings, keys, storage, fetcher, clock, vesta_oauth::system_random())))
+        let (settings, fetchers) = (self.settings.clone(), self.fetchers.clone());
+        Ok(Arc::new(Engine::new(settings, keys, storage, fetchers, clock, vesta_oauth::system_random())))
     }
 
     /// Whether a page of this origin belongs to a client that may be used.
@@ -230,6 +246,29 @@ impl Authorization {
             storage.close().await;
         }
     }
+}
+
+/// The provider at which staff log in, where one is set.
+fn upstream(set: &config::Upstream) -> Result<Option<Upstream>, SiteError> {
+    let (Some(issuer), Some(client_id)) = (&set.issuer, &set.client_id) else { return Ok(None) };
+    let client_secret = match (&set.client_secret, &set.client_secret_file) {
+        (Some(secret), _) => Some(secret.reveal().to_owned()),
+        (None, Some(path)) => {
+            let (setting, path) = ("upstream.client_secret_file", path.clone());
+            let text = std::fs::read_to_string(&path);
+            Some(text.map_err(|source| SiteError::File { setting, path, source })?.trim().to_owned())
+        }
+        (None, None) => None,
+    };
+    let usual = || vec!["profile".to_owned(), "email".to_owned()];
+    Ok(Some(Upstream {
+        name: set.name.clone().unwrap_or_else(|| issuer.host()),
+        issuer: issuer.as_str().to_owned(),
+        client_id: client_id.clone(),
+        client_secret,
+        scopes: set.scopes.clone().unwrap_or_else(usual),
+        matching: set.matching,
+    }))
 }
 
 /// A site's authorization server for a command: safe beside a running server.

@@ -51,8 +51,9 @@ pub enum SiteError {
         #[source]
         source: StoreError,
     },
-    #[error("the certificates in {} (oauth.jwks_authority) cannot be read: {source}", path.display())]
-    Authority {
+    #[error("{} ({setting}) cannot be read: {source}", path.display())]
+    File {
+        setting: &'static str,
         path: PathBuf,
         #[source]
         source: std::io::Error,

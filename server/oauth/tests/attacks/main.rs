@@ -13,4 +13,5 @@ mod properties;
 mod refresh;
 mod registration;
 mod tokens;
+mod upstream;
 mod world;

@@ -1,5 +1,6 @@
 //! Log-in: passwords, second factors, lockout, sessions. NIST SP 800-63B.
 
+use jiff::SignedDuration;
 use vesta_oauth::{ErrorCode, Kind, LoginError, NewUser, PasswordGrant, Role, check_strength};
 
 use crate::world::{World, code_of};
@@ -236,4 +237,28 @@ async fn password_grant() {
     let tokens = ask(&world, &app, "ann", "patient", "openid patient/*.rs offline_access").await.unwrap();
     assert_eq!(tokens.context["patient"], "1");
     assert_eq!(tokens.refresh_token, None, "patients are not refreshed, as with OpenEMR");
+}
+
+/// Where staff has no passwords here, a right one opens nothing, by the page or by the password grant, until an operator
+/// breaks the glass for an administrator.
+#[tokio::test]
+async fn staff_password_where_there_is_none() {
+    let world = World::with(|settings| settings.staff_passwords = false);
+    let engine = &world.engine;
+    let staff = with_password(&world, "doctor", Role::Staff, "Practitioner/1").await;
+    let administrator = with_password(&world, "admin", Role::Administrator, "").await;
+    with_password(&world, "ann", Role::Patient, "Patient/1").await;
+    engine.check_password("ann", PASSWORD).await.unwrap();
+    for name in ["doctor", "admin"] {
+        assert_eq!(engine.check_password(name, PASSWORD).await, Err(LoginError::Elsewhere));
+        assert_eq!(engine.check_password(name, "wrong").await, Err(LoginError::Wrong), "it is told to no one else");
+    }
+    let hour = SignedDuration::from_hours(1);
+    let broken = "quite another pass phrase";
+    assert!(engine.break_glass(&staff.id, broken, hour).await.is_err());
+    assert!(engine.break_glass(&administrator.id, broken, hour).await.unwrap());
+    assert_eq!(engine.check_password("admin", PASSWORD).await, Err(LoginError::Wrong));
+    engine.check_password("admin", broken).await.unwrap();
+    world.tick(3600);
+    assert_eq!(engine.check_password("admin", broken).await, Err(LoginError::Elsewhere));
 }

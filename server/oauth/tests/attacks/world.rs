@@ -9,9 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vesta_oauth::{
-    Client, ClientState, Clock, Credentials, Engine, ErrorCode, Filter, IdentityKey, KeyFetcher, KeyRing, Keys, Kind,
-    Memory, NewUser, OAuthError, Parameters, Record, Refusal, Revoked, Role, Session, Settings, SigningKey, Step,
-    Storage, StorageError, TokenResponse, User, system_random,
+    Client, ClientState, Clock, Credentials, Engine, ErrorCode, Filter, HttpRequest, HttpResponse, IdentityKey,
+    KeyFetcher, KeyRing, Keys, Kind, Memory, NewUser, OAuthError, Parameters, ProviderClient, Record, Refusal, Revoked,
+    Role, Session, Settings, SigningKey, Step, Storage, StorageError, TokenResponse, User, system_random,
 };
 
 pub(crate) const ISSUER: &str = "https://ehr.example.org/oauth2/default";
@@ -86,6 +86,8 @@ struct Page {
     text: String,
     lifetime: Option<Duration>,
     fetched: usize,
+    /// The body of the last request.
+    sent: String,
 }
 
 impl Web {
@@ -94,6 +96,10 @@ impl Web {
         let page = pages.entry(url.to_owned()).or_default();
         page.text = text.to_string();
         page.lifetime = lifetime.map(Duration::from_secs);
+    }
+
+    pub(crate) fn sent(&self, url: &str) -> String {
+        self.0.lock().unwrap()[url].sent.clone()
     }
 
     pub(crate) fn fetched(&self, url: &str) -> usize {
@@ -107,6 +113,20 @@ impl KeyFetcher for Web {
         let page = pages.get_mut(url).ok_or("nothing is there")?;
         page.fetched += 1;
         Ok((page.text.clone(), page.lifetime))
+    }
+}
+
+/// What is published is the answer, however it is asked for.
+impl ProviderClient for Web {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, String> {
+        tokio::task::yield_now().await;
+        let mut pages = self.0.lock().unwrap();
+        let page = pages.get_mut(&request.uri().to_string()).ok_or("nothing is there")?;
+        page.fetched += 1;
+        page.sent = String::from_utf8(request.into_body()).unwrap();
+        let mut response = HttpResponse::new(page.text.clone().into_bytes());
+        response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        Ok(response)
     }
 }
 

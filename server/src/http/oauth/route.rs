@@ -36,6 +36,9 @@ pub(super) enum Page<'a> {
     /// Log in, on the way to an app or not.
     Login,
     SecondFactor,
+    /// To the upstream provider, and back from it.
+    Upstream,
+    UpstreamCallback,
     Patient,
     Encounter,
     Consent,
@@ -83,6 +86,8 @@ const ROUTES: &[Row] = &[
     ("/oauth2/login", GET_POST, |_| Route::Page(Page::Login)),
     ("/oauth2/provider/login", GET_POST, |_| Route::Page(Page::Login)),
     ("/oauth2/second-factor", GET_POST, |_| Route::Page(Page::SecondFactor)),
+    ("/oauth2/upstream", GET, |_| Route::Page(Page::Upstream)),
+    ("/oauth2/upstream/callback", GET, |_| Route::Page(Page::UpstreamCallback)),
     ("/oauth2/smart/patient-select", GET_POST, |_| Route::Page(Page::Patient)),
     ("/oauth2/smart/encounter-select", GET_POST, |_| Route::Page(Page::Encounter)),
     ("/oauth2/scope-authorize-confirm", GET_POST, |_| Route::Page(Page::Consent)),

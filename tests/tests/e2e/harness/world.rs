@@ -94,11 +94,12 @@ impl World {
         config.sites = BTreeMap::from([site("default"), site("other")]);
         change(&mut config);
         let folder = DataFolder::open(&config.data).expect("the data folder opens");
+        let scheme = if config.http { "http" } else { "https" };
         let server = runtime()
             .block_on(Server::start(Arc::new(config), folder, Clock::system(), Ids::system()))
             .unwrap_or_else(|error| panic!("the server does not start: {error}"));
         // As the server calls itself in its links.
-        let base = format!("http://localhost:{}", server.address().port());
+        let base = format!("{scheme}://localhost:{}", server.address().port());
         let sites = server.sites().clone();
         let (stop, stopped) = oneshot::channel();
         let task = runtime().spawn(server.run(async move {

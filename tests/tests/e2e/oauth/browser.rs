@@ -16,6 +16,11 @@ impl Browser {
         Browser(browser::Browser::new(Leaves::Server(world.address())))
     }
 
+    /// It goes to any server, to those over TLS by this authority's certificates, and stops at the app.
+    pub(super) fn of_the_web(authority: &str, app: &str) -> Browser {
+        Browser(browser::Browser::trusting(Leaves::At(vec![app.to_owned()]), authority))
+    }
+
     #[track_caller]
     pub(super) fn get(&mut self, url: &str) -> Landed {
         Landed(self.0.open(url).expect("an answer"))

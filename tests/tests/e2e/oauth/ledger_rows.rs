@@ -76,6 +76,9 @@ pub(super) const ROWS: &[Row] = &[
     row("POST", "/oauth2/provider/login", Own::Ann, &[("username", "ann"), ("password", "not hers")]),
     get("/oauth2/second-factor", Own::Ann),
     row("POST", "/oauth2/second-factor", Own::Ann, &[("code", "123456")]),
+    // To a provider at which staff log in, and back: here there is none, and its own tests have one.
+    get("/oauth2/upstream", Own::Anyone),
+    row("GET", "/oauth2/upstream/callback", Own::Anyone, &[("code", "a code"), ("state", "a state")]),
     // What clients ask with their own credentials.
     row("POST", "/oauth2/token", Own::Client, &[("grant_type", "refresh_token"), ("refresh_token", "{refresh}")]),
     row("POST", "/oauth2/introspect", Own::Client, &[("token", "{access}")]),

@@ -10,6 +10,7 @@ mod ledger_rows;
 mod party;
 mod revocation;
 mod rotation;
+mod upstream;
 
 use serde_json::json;
 use vesta_oauth::{NewUser, Role};

@@ -1,7 +1,7 @@
 //! Log in: user name and password, then the second factor where there is one.
 
 use vesta_oauth::{LoginError, OAuthError, Opened, Role, Step, User};
-use vesta_pages::{Form, Login, Mistake, Reason, SecondFactor};
+use vesta_pages::{Form, Link, Login, Mistake, Reason, SecondFactor};
 
 use super::super::throttle::Asked;
 use super::view::LeadsTo;
@@ -25,8 +25,14 @@ async fn show(visit: &Visit<'_>, reason: Option<Reason>, mistakes: Vec<Mistake>)
         reason,
         mistakes,
         elsewhere: Vec::new(),
+        staff_elsewhere: false,
         cancel: None,
     };
+    let settings = visit.call.engine.settings();
+    if let Some(upstream) = &settings.upstream {
+        page.elsewhere.push(Link::new(&upstream.name, address(visit, "upstream")));
+    }
+    page.staff_elsewhere = !settings.staff_passwords;
     let mut leads_to = None;
     if let Some(id) = visit.interaction() {
         let engine = visit.call.engine;
@@ -94,6 +100,7 @@ async fn refused(visit: &Visit<'_>, error: LoginError) -> Shown {
     let reason = match error {
         LoginError::Locked(seconds) => Reason::TooMany { minutes: seconds.unsigned_abs().div_ceil(60) },
         LoginError::Failed(error) => return Err(error),
+        LoginError::Elsewhere => Reason::Elsewhere,
         LoginError::Wrong | LoginError::WrongCode => Reason::Refused,
     };
     show(visit, Some(reason), Vec::new()).await
@@ -103,6 +110,11 @@ async fn logged_in(visit: &Visit<'_>, user: User) -> Shown {
     let event = if user.has_second_factor() { Event::SecondFactor } else { Event::LogIn };
     visit.record(event, &user.id, PAGES, user.patient()).await?;
     let opened = visit.call.engine.log_in(&visit.opened.session, &user).await?;
+    go_on(visit, opened, user).await
+}
+
+/// In the session that a user who has just logged in has from now on.
+pub(super) async fn go_on(visit: &Visit<'_>, opened: Opened, user: User) -> Shown {
     tracing::info!(request_id = visit.call.request_id, user = user.id, "somebody logged in");
     let visit = with(visit, opened, Some(user));
     match visit.interaction() {
@@ -148,7 +160,7 @@ pub(super) async fn second_factor(visit: &Visit<'_>) -> Shown {
             page.reason = Some(Reason::TooMany { minutes: seconds.unsigned_abs().div_ceil(60) });
             Ok(visit.show(&page))
         }
-        Err(LoginError::Wrong | LoginError::WrongCode) => {
+        Err(LoginError::Wrong | LoginError::WrongCode | LoginError::Elsewhere) => {
             visit.call.record(Event::SecondFactor, Who { actor: half, client: PAGES, patient: None }, false).await?;
             page.mistakes
                 .push(Mistake::new("code", "The code is not right, or was used before. Wait for the next one"));
@@ -158,7 +170,7 @@ pub(super) async fn second_factor(visit: &Visit<'_>) -> Shown {
 }
 
 /// The same visit, in the session that it has from now on.
-fn with<'a>(visit: &Visit<'a>, opened: Opened, user: Option<User>) -> Visit<'a> {
+pub(super) fn with<'a>(visit: &Visit<'a>, opened: Opened, user: Option<User>) -> Visit<'a> {
     Visit { call: visit.call, opened, user, query: visit.query.clone(), form: visit.form.clone() }
 }
 

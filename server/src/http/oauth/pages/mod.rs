@@ -8,6 +8,7 @@ mod interaction;
 mod launcher;
 mod login;
 mod sign_out;
+mod upstream;
 mod view;
 
 use poem::{Request, Response};
@@ -57,6 +58,8 @@ pub(super) async fn answer(call: &Call<'_>, page: Page<'_>, request: &mut Reques
     let shown = match page {
         Page::Login => login::login(&visit).await,
         Page::SecondFactor => login::second_factor(&visit).await,
+        Page::Upstream => upstream::start(&visit).await,
+        Page::UpstreamCallback => upstream::back(&visit).await,
         Page::Patient => interaction::patient(&visit).await,
         Page::Encounter => interaction::encounter(&visit).await,
         Page::Consent => interaction::consent(&visit).await,
@@ -81,6 +84,11 @@ async fn open_session(call: &Call<'_>, request: &Request) -> Result<Opened, OAut
     }
     call.throttle(Asked::Token, None)?;
     call.engine.session(None).await
+}
+
+/// A page that one returns to: one of ours by its name, never an address.
+fn page_named(name: &str) -> Option<&'static str> {
+    ["apps", "launcher", "clients", "users", "account"].into_iter().find(|page| *page == name)
 }
 
 impl<'a> Visit<'a> {
@@ -125,11 +133,10 @@ impl<'a> Visit<'a> {
         self.form.as_deref().and_then(|form| form::value(form, name)).unwrap_or_default()
     }
 
-    /// What the request has of a page that one returns to: one of ours by its name, never an address.
+    /// What the request has of a page that one returns to.
     fn next(&self) -> Option<&'static str> {
         let of_form = self.form.as_deref().and_then(|form| form::value(form, "next"));
-        let named = of_form.or(form::value(&self.query, "next"))?;
-        ["apps", "launcher", "clients", "users", "account"].into_iter().find(|page| *page == named)
+        page_named(of_form.or(form::value(&self.query, "next"))?)
     }
 
     /// The user, if one is logged in; else the address at which to log in and come back.
