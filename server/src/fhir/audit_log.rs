@@ -8,7 +8,7 @@ use super::outcome::{Error, Issue, IssueType, Kind};
 use super::service::{Request, Service, Type, not_found};
 use crate::access::{AUDIT_EVENT, Permission};
 use crate::audit::{Recorder, audit_event, place_of};
-use crate::search::{Criterion, DateTest, Page, Position, Prefix, Search, Test, ValueTest};
+use crate::search::{Contained, Criterion, DateTest, Page, Position, Prefix, Search, Test, ValueTest};
 use crate::store::{AuditPlace, AuditQuery, Audited, Found, SortValue, Stored};
 
 /// As many entries are read at once.
@@ -76,6 +76,9 @@ impl<'a> AuditLog<'a> {
         if search.includes.iter().any(|include| include.reverse) {
             return refuse("Nothing refers to an AuditEvent: _revinclude brings none, _include what one refers to.");
         }
+        if search.contained != Contained::False {
+            return refuse("Nothing contains an AuditEvent: leave _contained out.");
+        }
         let newest_first = match search.sort.as_slice() {
             [] => true,
             [only] if matches!(only.code, "date" | "_lastUpdated") => only.descending,
@@ -123,7 +126,7 @@ impl<'a> AuditLog<'a> {
                 let matches = self.search.matches(&service.parameters, &event);
                 if matches {
                     let sort = vec![SortValue::Integer(time), SortValue::Integer(audited.writer.into())];
-                    kept.push(Found { stored: stored(number, &audited, &event), sort });
+                    kept.push(Found::of(stored(number, &audited, &event), sort));
                 }
                 if kept.len() == most {
                     return Ok((kept, None));

@@ -80,8 +80,18 @@ impl Condition {
                 "A condition has at least one search parameter, like identifier=http://example.org/mrn|1.",
             ));
         }
-        const OF_RESULTS: [&str; 8] =
-            ["_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_cursor"];
+        const OF_RESULTS: [&str; 10] = [
+            "_sort",
+            "_count",
+            "_include",
+            "_revinclude",
+            "_total",
+            "_summary",
+            "_elements",
+            "_cursor",
+            "_contained",
+            "_containedType",
+        ];
         let code = |name: &str| name.split([':', '.']).next().unwrap_or_default().to_owned();
         if let Some((name, _)) = parameters.iter().find(|(name, _)| OF_RESULTS.contains(&code(name).as_str())) {
             let text =

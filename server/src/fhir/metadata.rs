@@ -72,7 +72,7 @@ const RECORDED: &str = "AuditEvents are what this server has recorded, in the sh
                         and _lastUpdated; chains are not followed.";
 
 /// What every search takes and no SearchParameter of the packages defines.
-const ALL_TYPES: [(&str, &str, &str); 4] = [
+const ALL_TYPES: [(&str, &str, &str); 6] = [
     (
         "_has",
         "string",
@@ -84,6 +84,17 @@ const ALL_TYPES: [(&str, &str, &str); 4] = [
         "string",
         "The id of a List, or a functional list that is told by the record: $current-problems, $current-medications, \
          $current-allergies, $current-drug-allergies.",
+    ),
+    (
+        "_contained",
+        "token",
+        "true, both or false: whether resources that others contain are found. They are seen where their container is; \
+         _has, _list, _text and _content are not asked of them, nor in a compartment. Chains look into them always.",
+    ),
+    (
+        "_containedType",
+        "token",
+        "container (the default), or contained: then _include goes by the references of what is contained.",
     ),
     ("_type", "token", "For searches over the system or a whole compartment."),
 ];

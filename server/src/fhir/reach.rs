@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use vesta_runtime::search::{IndexValue, values};
 
+use super::audit_log;
 use super::outcome::{Error, Kind};
 use super::service::{Request, Service};
 use crate::access::Boundary;
-use crate::search::{Access, Criterion, Search, Test};
+use crate::search::{Access, Contained, Criterion, Search, Test};
 
 /// Up to so many resources that `_has` asks for are looked up before the search: it then knows the ids it is to find.
 const LOOKED_UP: usize = 500;
@@ -19,7 +20,18 @@ pub(super) fn restrict(request: &Request<'_>, search: &mut Search) -> Result<(),
     for name in search.reached() {
         search.beyond.insert(name, request.reach(name)?);
     }
+    if search.contained != Contained::False {
+        search.containers = Some(containers(request));
+    }
     Ok(())
+}
+
+/// What is contained is a part of its container: it is found where that may be seen, whatever of its own type may be.
+/// <https://hl7.org/fhir/R4/search.html#contained>
+fn containers(request: &Request<'_>) -> (Vec<&'static str>, Boundary) {
+    let types = request.service.parameters.entries().map(|entry| entry.name).filter(|name| !audit_log::has(name));
+    let grants: Vec<_> = types.filter_map(|name| Some((name, request.reach(name).ok()?))).collect();
+    (grants.iter().map(|(name, _)| *name).collect(), Boundary::over(grants))
 }
 
 /// Takes the place of each `_has` by the ids that it means, where few resources refer: what is found costs as much as

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
@@ -20,8 +21,8 @@ use super::summary::Subset;
 use super::terminology::answers;
 use crate::access::{AccessError, Boundary, Permission};
 use crate::search::{
-    Access, Answers, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search, SearchError, Test,
-    Total, compartment_types,
+    Access, Answers, Contained, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search,
+    SearchError, Test, Total, compartment_types,
 };
 use crate::store::{Found, Stored};
 
@@ -68,6 +69,7 @@ pub async fn compartment(
     if member == "*" {
         return recorded(request, Interaction::SearchSystem, None, None, async {
             let (mut search, issues) = parse(request, None, parameters).await?;
+            not_contained(&search)?;
             search.types.retain(|name| members.contains(name));
             search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
             let names_types = parameters.iter().any(|(name, _)| name == "_type");
@@ -85,6 +87,7 @@ pub async fn compartment(
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {
         let granted = granted(request, resource_type)?;
         let (mut search, issues) = parse(request, Some(resource_type), parameters).await?;
+        not_contained(&search)?;
         search.criteria.extend(Criterion::compartment(table, owner.name, id, &search.types));
         reach::restrict(request, &mut search)?;
         let subset = Subset::parse(Some(resource_type.definition), &search.used)?;
@@ -92,6 +95,15 @@ pub async fn compartment(
         set.answer().await
     })
     .await
+}
+
+/// "Contained resources" lie in no compartment of their own: their container does.
+fn not_contained(search: &Search) -> Result<(), Error> {
+    if search.contained == Contained::False {
+        return Ok(());
+    }
+    let text = "What is contained lies in no compartment: leave _contained out, or search for it by its type.";
+    Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::NotSupported, text)))
 }
 
 /// `GET [base]?…` and `POST [base]/_search`: the types of `_type`, else all that the token may search.
@@ -313,7 +325,8 @@ impl SearchSet<'_> {
             return Ok(Vec::new());
         }
         // "A resource is in a search set once": what matches is not included again, nor what is included.
-        let mut known: HashSet<i64> = page.found.iter().map(|found| found.stored.key).collect();
+        let itself = page.found.iter().filter(|found| found.contained_at().is_none());
+        let mut known: HashSet<i64> = itself.map(|found| found.stored.key).collect();
         let mut refused = BTreeMap::new();
         let mut round = Search { includes: self.search.includes.clone(), ..Search::of(Vec::new(), Vec::new()) };
         let mut last = self.include_round(&round, &page.found, &mut refused).await?;
@@ -382,7 +395,10 @@ impl SearchSet<'_> {
         }
         let mut writer = BundleWriter::new("searchset", total, &links);
         for found in &page.found {
-            self.write(&mut writer, &found.stored, "match")?;
+            match found.contained_at() {
+                Some(place) => self.write_contained(&mut writer, &found.stored, place)?,
+                None => self.write(&mut writer, &found.stored, "match")?,
+            }
         }
         for stored in included {
             self.write(&mut writer, stored, "include")?;
@@ -406,6 +422,24 @@ impl SearchSet<'_> {
             }
         };
         writer.entry(Some(&full_url), Some(body), &Beside::Search(mode));
+        Ok(())
+    }
+
+    /// "The fullUrl … of the container resource with the #id of the contained one":
+    /// <https://hl7.org/fhir/R4/search.html#contained>
+    fn write_contained(&self, writer: &mut BundleWriter, container: &Stored, place: usize) -> Result<(), Error> {
+        let service = self.request.service;
+        let mut resource = vesta_runtime::json::parse(&container.body)
+            .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
+        let Some(contained) = resource.get_mut("contained").and_then(|contained| contained.get_mut(place)) else {
+            return Ok(());
+        };
+        let name = service.parameters.type_name(container.resource_type).unwrap_or_default();
+        let id = contained.get("id").and_then(Value::as_str).unwrap_or_default();
+        let full_url = format!("{}#{id}", service.full_url(name, &container.id));
+        self.subset.apply(service.schema, contained);
+        let body = contained.to_string().into();
+        writer.entry(Some(&full_url), Some(&body), &Beside::Search("match"));
         Ok(())
     }
 

@@ -5,10 +5,10 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
 use vesta_runtime::decimal;
-use vesta_runtime::search::{canonical, values};
+use vesta_runtime::search::{IndexValue, canonical};
 
 use super::escape::{split, unescape};
-use super::query::{Search, Test, ValueTest};
+use super::query::{Contained, Criterion, Search, Test, ValueTest};
 use super::table::ParameterTable;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -78,17 +78,16 @@ impl Near {
 }
 
 impl BodyTest {
-    /// `code` is the parameter's.
-    pub(super) fn accepts(&self, table: &ParameterTable, resource: &Value, code: &str) -> bool {
-        let found = || {
-            let (entry, node) = table.root(resource)?;
-            Some(values(table.parameter(entry.name, code)?.definition, node))
-        };
+    /// `found` are the parameter's values.
+    pub(super) fn accepts(
+        &self,
+        table: &ParameterTable,
+        resource: &Value,
+        found: &dyn Fn() -> Vec<IndexValue>,
+    ) -> bool {
         match self {
-            BodyTest::Values(tests) => {
-                found().unwrap_or_default().iter().any(|value| tests.iter().any(|test| test.accepts(table, value)))
-            }
-            BodyTest::Missing(missing) => found().unwrap_or_default().is_empty() == *missing,
+            BodyTest::Values(tests) => found().iter().any(|value| tests.iter().any(|test| test.accepts(table, value))),
+            BodyTest::Missing(missing) => found().is_empty() == *missing,
             BodyTest::Near(any) => {
                 let position = resource.get("position");
                 let degrees = |name: &str| match position?.get(name)? {
@@ -114,14 +113,13 @@ impl Search {
         Search { criteria: of_rows.cloned().collect(), ..self.clone() }
     }
 
-    /// Whether a resource that its other criteria found meets these.
-    pub(super) fn accepts_body(&self, table: &ParameterTable, body: &[u8]) -> bool {
-        let of_bodies = self.criteria.iter().filter_map(|criterion| match &criterion.test {
-            Test::Body(test) => Some((criterion.code, test)),
-            _ => None,
-        });
-        vesta_runtime::json::parse(body)
-            .is_ok_and(|resource| of_bodies.into_iter().all(|(code, test)| test.accepts(table, &resource, code)))
+    /// What is asked of the resources that the other criteria found; together with those, where what they contain may
+    /// meet it, since both are to be met by the same.
+    pub(super) fn of_bodies(&self) -> Vec<&Criterion> {
+        match self.contained {
+            Contained::False => self.criteria.iter().filter(|one| matches!(one.test, Test::Body(_))).collect(),
+            _ => Criterion::follows_none(&self.criteria),
+        }
     }
 }
 

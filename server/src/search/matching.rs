@@ -1,11 +1,13 @@
-//! The same search, decided for one resource in memory, on the same index values.
+//! The same search, decided for one resource in memory, on the same index values. What a resource contains is looked at
+//! beside its container, since what the two say to each other (`#id`) means something there only.
 
 use serde_json::Value;
-use vesta_runtime::search::{IndexValue, fold, values};
+use vesta_runtime::search::{IndexValue, fold, values_within};
 
-use super::query::{Criterion, Search, StringMode, Test, Unit, UriMode, ValueTest};
+use super::query::{Contained, Criterion, Search, StringMode, Test, Unit, UriMode, ValueTest};
 use super::table::ParameterTable;
 use super::words::words_of;
+use crate::store::Found;
 use crate::store::index::reference_hashes;
 use vesta_runtime::date::DateTime;
 
@@ -30,7 +32,38 @@ impl Around for Alone {
 
 /// Whether a resource meets all of these, which follow no references.
 pub fn meets(table: &ParameterTable, resource: &Value, criteria: &[Criterion]) -> bool {
-    criteria.iter().all(|criterion| accepts(table, resource, criterion, &Alone))
+    criteria.iter().all(|criterion| accepts(table, At::itself(resource), criterion, &Alone))
+}
+
+/// A resource, and what contains it; its own, where nothing does.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    resource: &'a Value,
+    container: &'a Value,
+}
+
+impl<'a> At<'a> {
+    fn itself(resource: &'a Value) -> At<'a> {
+        At { resource, container: resource }
+    }
+
+    fn is_contained(self) -> bool {
+        !std::ptr::eq(self.resource, self.container)
+    }
+
+    /// What the container contains.
+    fn inside(self) -> impl Iterator<Item = At<'a>> {
+        let contained = self.container.get("contained").and_then(Value::as_array);
+        contained.into_iter().flatten().map(move |resource| At { resource, container: self.container })
+    }
+
+    fn values(self, table: &ParameterTable, code: &str) -> Vec<IndexValue> {
+        let found = || {
+            let ((entry, node), (_, container)) = (table.root(self.resource)?, table.root(self.container)?);
+            Some(values_within(table.parameter(entry.name, code)?.definition, container, node))
+        };
+        found().unwrap_or_default()
+    }
 }
 
 impl Search {
@@ -42,21 +75,60 @@ impl Search {
 
     /// Whether the resource is among the results, where these are the others.
     pub fn matches_among(&self, table: &ParameterTable, resource: &Value, around: &dyn Around) -> bool {
-        let Some((entry, _)) = table.root(resource) else { return false };
-        self.types.contains(&entry.name)
-            && self.criteria.iter().all(|criterion| accepts(table, resource, criterion, around))
+        self.accepts(table, At::itself(resource), around)
+    }
+
+    /// The places of what the resource contains that are among the results of `_contained`.
+    pub fn matches_in(&self, table: &ParameterTable, container: &Value, around: &dyn Around) -> Vec<usize> {
+        let inside = At::itself(container).inside().enumerate();
+        inside.filter(|(_, at)| self.accepts(table, *at, around)).map(|(place, _)| place).collect()
+    }
+
+    /// Whether the resource was rightly found by these criteria: as what it is, or by what it contains.
+    pub(super) fn is_found_by(
+        &self,
+        criteria: &[&Criterion],
+        table: &ParameterTable,
+        resource: &Value,
+        found: &Found,
+    ) -> bool {
+        let accepts = |at: At<'_>| {
+            let name = table.root(at.resource).map(|(entry, _)| entry.name);
+            name.is_some_and(|name| self.types.contains(&name))
+                && criteria.iter().all(|criterion| accepts(table, at, criterion, &Alone))
+        };
+        let itself = At::itself(resource);
+        match found.contained_at() {
+            Some(place) => itself.inside().nth(place).is_some_and(accepts),
+            // The place tells that it is the resource itself.
+            None if found.place.is_some() => accepts(itself),
+            None => {
+                (self.contained != Contained::True && accepts(itself))
+                    || (self.contained != Contained::False && itself.inside().any(accepts))
+            }
+        }
+    }
+
+    fn accepts(&self, table: &ParameterTable, at: At<'_>, around: &dyn Around) -> bool {
+        let Some((entry, _)) = table.root(at.resource) else { return false };
+        self.types.contains(&entry.name) && self.criteria.iter().all(|criterion| accepts(table, at, criterion, around))
     }
 }
 
-fn accepts(table: &ParameterTable, resource: &Value, criterion: &Criterion, around: &dyn Around) -> bool {
-    let Some((entry, node)) = table.root(resource) else { return false };
+fn accepts(table: &ParameterTable, at: At<'_>, criterion: &Criterion, around: &dyn Around) -> bool {
+    let Some((entry, _)) = table.root(at.resource) else { return false };
     let of = entry.name;
-    let found =
-        || table.parameter(of, criterion.code).map(|parameter| values(parameter.definition, node)).unwrap_or_default();
-    let id = || resource.get("id").and_then(Value::as_str);
+    let found = || at.values(table, criterion.code);
+    let id = || at.resource.get("id").and_then(Value::as_str);
+    let words = || match at.is_contained() {
+        // Its words are its container's.
+        true => Default::default(),
+        false => words_of(table.schema(), at.resource, criterion.code),
+    };
     let accepted = match &criterion.test {
         Test::Id(ids) => id().is_some_and(|id| ids.iter().any(|one| one == id)),
-        Test::LastUpdated(tests) => resource
+        Test::LastUpdated(tests) => at
+            .container
             .get("meta")
             .and_then(|meta| meta.get("lastUpdated")?.as_str())
             .and_then(|text| DateTime::parse_instant(text).ok())
@@ -65,29 +137,47 @@ fn accepts(table: &ParameterTable, resource: &Value, criterion: &Criterion, arou
                 let (low, _) = at.covers();
                 tests.iter().any(|test| test.accepts(low, low))
             }),
-        Test::Missing(missing) if matches!(criterion.code, "_text" | "_content") => {
-            words_of(table.schema(), resource, criterion.code).is_empty() == *missing
-        }
+        Test::Missing(missing) if matches!(criterion.code, "_text" | "_content") => words().is_empty() == *missing,
         Test::Missing(missing) => found().is_empty() == *missing,
         Test::Any(tests) => found().iter().any(|value| tests.iter().any(|test| test.accepts(table, value))),
-        Test::All(parts) => parts.iter().all(|part| accepts(table, resource, part, around)),
-        Test::OneOf(parts) => parts.iter().any(|part| accepts(table, resource, part, around)),
-        Test::Typed(parts) => parts.iter().any(|(name, part)| *name == of && accepts(table, resource, part, around)),
-        Test::Words(words) => words.accepts(&words_of(table.schema(), resource, criterion.code)),
-        Test::Body(test) => test.accepts(table, resource, criterion.code),
-        Test::Chain(targets) => found().iter().filter_map(|value| local(table, value)).any(|(target, id)| {
+        Test::All(parts) => parts.iter().all(|part| accepts(table, at, part, around)),
+        Test::OneOf(parts) => parts.iter().any(|part| accepts(table, at, part, around)),
+        Test::Typed(parts) => parts.iter().any(|(name, part)| *name == of && accepts(table, at, part, around)),
+        Test::Words(wanted) => wanted.accepts(&words()),
+        Test::Body(test) => test.accepts(table, at.resource, &found),
+        Test::Chain(targets) => found().iter().any(|value| {
+            if let IndexValue::Reference(reference) = value
+                && let Some(wanted) = reference.contained_id()
+            {
+                // "A chained condition will be evaluated inside contained resources."
+                return at
+                    .inside()
+                    .filter(|inner| inner.resource.get("id").and_then(Value::as_str) == Some(wanted))
+                    .any(|inner| {
+                        let name = table.root(inner.resource).map(|(entry, _)| entry.name);
+                        let asked = targets.iter().filter(|(of, _)| Some(*of) == name);
+                        asked.into_iter().any(|(_, criterion)| accepts(table, inner, criterion, around))
+                    });
+            }
+            let Some((target, id)) = local(table, value) else { return false };
             targets
                 .iter()
                 .filter(|(of, _)| *of == target)
                 .filter_map(|(of, inner)| Some((around.resource(of, id)?, inner)))
-                .any(|(resource, inner)| accepts(table, resource, inner, around))
+                .any(|(resource, inner)| accepts(table, At::itself(resource), inner, around))
         }),
+        Test::Referred { source, code, criterion } if at.is_contained() => {
+            // Only what contains it refers to it.
+            let container = At::itself(at.container);
+            table.root(at.container).is_some_and(|(entry, _)| entry.name == *source)
+                && container.values(table, code).iter().any(|value| {
+                    matches!(value, IndexValue::Reference(reference) if reference.contained_id().is_some_and(|of| Some(of) == id()))
+                })
+                && accepts(table, container, criterion, around)
+        }
         Test::Referred { source, code, criterion } => id().is_some_and(|id| {
-            around.of_type(source).any(|referring| {
-                let found = table
-                    .root(referring)
-                    .and_then(|(_, node)| Some(values(table.parameter(source, code)?.definition, node)));
-                found.unwrap_or_default().iter().any(|value| local(table, value) == Some((of, id)))
+            around.of_type(source).map(At::itself).any(|referring| {
+                referring.values(table, code).iter().any(|value| local(table, value) == Some((of, id)))
                     && accepts(table, referring, criterion, around)
             })
         }),

@@ -34,11 +34,12 @@ pub use self::own::SiteParameters;
 pub use self::paths::Systems;
 pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position, Record};
 pub use self::query::{
-    Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort, StringMode, Summary,
-    Test, Total, Unit, UriMode, ValueTest,
+    Contained, Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort,
+    StringMode, Summary, Test, Total, Unit, UriMode, ValueTest,
 };
 #[cfg(test)]
 pub(crate) use self::table::definitions;
+pub(crate) use self::table::is_identity;
 pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, TypeBoundary, TypeEntry};
 pub use self::terminology::{Answers, Question};
 pub(crate) use self::words::words_of;

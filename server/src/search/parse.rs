@@ -105,6 +105,7 @@ impl Search {
             questions: Vec::new(),
         };
         parser.types(resource_type, parameters);
+        parser.contained(parameters);
         if !parser.search.types.is_empty() {
             for (name, value) in parameters {
                 parser.passed_over = false;
@@ -115,6 +116,7 @@ impl Search {
                 }
             }
         }
+        parser.sorted_containers();
         if parser.search.ranges() > MOST_RANGES {
             let message = format!(
                 "the search compares more than {MOST_RANGES} dates, numbers and quantities: ask for fewer at once"
@@ -229,6 +231,10 @@ impl Parser<'_> {
             }
             return None;
         }
+        let code = text.split([':', '.']).next().unwrap_or(text);
+        if matches!(code, "_has" | "_list" | "_text" | "_content") && self.not_of_contained(name, code) {
+            return None;
+        }
         if let Some(rest) = text.strip_prefix("_has:") {
             return self.has(name, rest, value);
         }
@@ -243,8 +249,6 @@ impl Parser<'_> {
             }
             "_filter" if parsed.chain.is_none() && parsed.modifier.is_none() => return self.filter(name, value),
             "_list" if parsed.chain.is_none() && parsed.modifier.is_none() => return self.list(name, value),
-            // What is searched are the resources, not what they contain: the default.
-            "_contained" if text == name && value == "false" => return None,
             "_text" | "_content"
                 if self.search.types.iter().all(|of| self.table.parameter(of, parsed.code).is_none()) =>
             {
@@ -259,7 +263,7 @@ impl Parser<'_> {
                 self.fail(name, IssueKind::NotSupported, message);
                 return None;
             }
-            "_contained" | "_containedType" | "_score" => {
+            "_score" => {
                 let message = format!("the parameter {:?} is not supported", parsed.code);
                 self.ignore(name, IssueKind::NotSupported, message);
                 return None;

@@ -27,6 +27,11 @@ pub struct Search {
     pub elements: Vec<String>,
     pub includes: Vec<Include>,
     pub cursor: Option<String>,
+    pub contained: Contained,
+    /// Whether what is contained comes by itself, instead of the resource that it stands in.
+    pub contained_alone: bool,
+    /// Which types may contain what is found, and what may be seen of these; nothing contained is found without.
+    pub containers: Option<(Vec<&'static str>, Boundary)>,
     /// What may be seen of the types that chains lead to; of those that are not here, what may be of the types searched.
     pub beyond: BTreeMap<&'static str, Boundary>,
     /// The parameters that were used, as they came (without the cursor): the `self` link.
@@ -193,6 +198,17 @@ pub enum Total {
     Accurate,
 }
 
+/// `_contained`: <https://hl7.org/fhir/R4/search.html#contained>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Contained {
+    /// What stands by itself.
+    #[default]
+    False,
+    /// What is contained.
+    True,
+    Both,
+}
+
 /// <https://hl7.org/fhir/R4/search.html#summary>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Summary {
@@ -267,6 +283,16 @@ pub(super) fn joined(criteria: &mut Vec<Criterion>, criterion: Criterion, togeth
 }
 
 impl Criterion {
+    /// Those of them that ask no other resource.
+    pub(super) fn follows_none(all: &[Criterion]) -> Vec<&Criterion> {
+        let follows = |criterion: &&Criterion| {
+            let mut reached = BTreeSet::new();
+            criterion.test.reached(&mut reached);
+            reached.is_empty()
+        };
+        all.iter().filter(follows).collect()
+    }
+
     /// Whether what anybody wrote anywhere in a resource decides.
     pub fn asks_for_words(&self) -> bool {
         matches!(self.code, "_text" | "_content")
@@ -367,6 +393,9 @@ impl Search {
             elements: Vec::new(),
             includes: Vec::new(),
             cursor: None,
+            contained: Contained::default(),
+            contained_alone: false,
+            containers: None,
             beyond: BTreeMap::new(),
             used: Vec::new(),
         }

@@ -4,13 +4,32 @@
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::parse::{Name, Parser};
-use super::query::{Include, IssueKind, Summary, Total};
+use super::query::{Contained, Include, IssueKind, Summary, Total};
 
-const RESULT_PARAMETERS: [&str; 8] =
-    ["_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_cursor"];
+const RESULT_PARAMETERS: [&str; 10] = [
+    "_sort",
+    "_count",
+    "_include",
+    "_revinclude",
+    "_total",
+    "_summary",
+    "_elements",
+    "_cursor",
+    "_contained",
+    "_containedType",
+];
 
 /// Those of which a second would contradict the first.
-const ONCE: [&str; 4] = ["_count", "_total", "_summary", "_cursor"];
+const ONCE: [&str; 6] = ["_count", "_total", "_summary", "_cursor", "_contained", "_containedType"];
+
+fn contained(value: &str) -> Option<Contained> {
+    match value {
+        "false" => Some(Contained::False),
+        "true" => Some(Contained::True),
+        "both" => Some(Contained::Both),
+        _ => None,
+    }
+}
 
 impl Parser<'_> {
     /// True where the name is one of these, and is dealt with.
@@ -58,9 +77,50 @@ impl Parser<'_> {
                 }
                 self.search.elements.extend(names.into_iter().map(str::to_owned));
             }
+            // What these say was read before all others: see `contained`.
+            "_contained" => match contained(value) {
+                Some(_) => {}
+                None => self.one_of(name, &["false", "true", "both"]),
+            },
+            "_containedType" => match value {
+                "container" | "contained" => {}
+                _ => self.one_of(name, &["container", "contained"]),
+            },
             _ => self.search.cursor = Some(value.to_owned()),
         }
         true
+    }
+
+    /// `_contained` and `_containedType`, on which it depends how others are read.
+    /// <https://hl7.org/fhir/R4/search.html#contained>
+    pub(super) fn contained(&mut self, parameters: &[(String, String)]) {
+        let first = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        self.search.contained = first("_contained").and_then(contained).unwrap_or_default();
+        self.search.contained_alone = first("_containedType") == Some("contained");
+    }
+
+    /// A container with several matches has the least of their values, or the greatest: databases tell it of texts and
+    /// times.
+    pub(super) fn sorted_containers(&mut self) {
+        if self.search.contained == Contained::False || self.search.contained_alone {
+            return;
+        }
+        let numbers = self.search.sort.iter().find(|key| matches!(key.kind, Kind::Number | Kind::Quantity));
+        if let Some(code) = numbers.map(|key| key.code) {
+            let message =
+                format!("_sort: containers are not sorted by the numbers of {code}: add _containedType=contained");
+            self.fail("_sort", IssueKind::NotSupported, message);
+        }
+    }
+
+    /// What is not asked of contained resources.
+    pub(super) fn not_of_contained(&mut self, name: &str, code: &str) -> bool {
+        let asks = self.steps == 0 && self.search.contained != Contained::False;
+        if asks {
+            let message = format!("{name}: {code} finds no contained resources: search with _contained=false");
+            self.fail(name, IssueKind::NotSupported, message);
+        }
+        asks
     }
 
     fn one_of(&mut self, name: &str, known: &[&str]) {
@@ -112,7 +172,9 @@ impl Parser<'_> {
             self.fail(name, IssueKind::Value, format!("{name}: {source:?} is no resource type of FHIR R4"));
             return;
         };
-        if !reverse && !iterate && !self.search.types.contains(&source) {
+        // Containers are of other types.
+        let is_searched = self.search.types.contains(&source) || self.search.contained != Contained::False;
+        if !reverse && !iterate && !is_searched {
             self.fail(name, IssueKind::Value, format!("{name}: {source} is not what is searched"));
             return;
         }

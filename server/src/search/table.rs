@@ -39,7 +39,7 @@ impl Default for SearchLimits {
 }
 
 /// Changes when the form of index rows does, so that a database made before is re-indexed.
-const INDEX_FORMAT: u64 = 2;
+const INDEX_FORMAT: u64 = 3;
 
 /// Changes when codes and references would be sorted by other texts.
 const TEXT_FORMAT: u64 = 1;
@@ -249,6 +249,11 @@ fn text_code(resource_type: &str) -> String {
 /// Stands in the dictionary for the identity of a type's resources; no search can name it.
 fn identity_code(resource_type: &str) -> String {
     format!("{resource_type}.id")
+}
+
+/// Whether it is such an entry of the dictionary: the code of no search parameter has a point.
+pub(crate) fn is_identity(code: &str) -> bool {
+    code.ends_with(".id")
 }
 
 /// Changes when the rows of the parameter would be others. Absolute references to our own base are indexed as local

@@ -150,5 +150,5 @@ pub(super) fn stored(row: &dyn Columns) -> Result<Stored, StoreError> {
 
 pub(super) fn found(row: &dyn Columns, sort_columns: usize) -> Result<Found, StoreError> {
     let sort = (8..8 + sort_columns).map(|column| row.value(column)).collect::<Result<_, _>>()?;
-    Ok(Found { stored: stored(row)?, sort })
+    Ok(Found::of(stored(row)?, sort))
 }

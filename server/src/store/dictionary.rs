@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use super::columns::Columns;
 use super::error::StoreError;
+use super::index;
 use super::parameters::{Dictionary, ParameterDefinition, ParameterEntry};
 use super::reindex::state;
 use super::schema::{Names, Resource, SearchParameter, Setting, chunks};
@@ -58,7 +59,15 @@ pub(super) async fn synchronise(
         .filter(|definition| !known.contains_key(definition))
         .map(|definition| definition.resource_type)
         .collect();
-    let stored_types = stored_types(transaction, names, new_types).await?;
+    let identities = definitions
+        .iter()
+        .filter(|definition| crate::search::is_identity(&definition.code))
+        .map(|definition| {
+            let complete = known.get(definition).filter(|known| known.state == state::INDEXED);
+            (definition.resource_type, complete.map(|known| known.id))
+        })
+        .collect();
+    let stored_types = stored_types(transaction, names, new_types, &identities).await?;
 
     let (mut entries, mut new) = (Vec::with_capacity(definitions.len()), Vec::new());
     let mut seen = HashSet::new();
@@ -113,10 +122,13 @@ pub(super) async fn synchronise(
     Ok(Dictionary::new(entries, hash_key))
 }
 
+/// Of which of these types there are resources, contained ones too. `identities` are the parameters whose rows tell of
+/// those: where they are not all there, any resource may contain some.
 async fn stored_types(
     transaction: &Transaction,
     names: &Names,
     mut wanted: HashSet<u16>,
+    identities: &HashMap<u16, Option<i32>>,
 ) -> Result<HashSet<u16>, StoreError> {
     let mut types: Vec<u16> = wanted.iter().copied().collect();
     types.sort_unstable();
@@ -127,7 +139,16 @@ async fn stored_types(
             .and_where(Expr::col(Resource::Type).eq(resource_type as i16))
             .limit(1)
             .take();
-        if transaction.query(&statement, |row| row.integer(0)).await?.is_empty() {
+        let contained = match identities.get(&resource_type) {
+            Some(Some(identity)) => index::contained::containers(names, [*identity]).limit(1).take(),
+            Some(None) => Query::select().column(Resource::Key).from(names.table(Resource::Table)).limit(1).take(),
+            None => Query::select().expr(Expr::val(0i64)).and_where(Expr::cust("1 = 0")).take(),
+        };
+        let mut is_stored = false;
+        for statement in [statement, contained] {
+            is_stored = is_stored || !transaction.query(&statement, |row| row.integer(0)).await?.is_empty();
+        }
+        if !is_stored {
             wanted.remove(&resource_type);
         }
     }

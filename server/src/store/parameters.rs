@@ -142,6 +142,11 @@ pub trait Indexer: Send + Sync {
     /// None where the body cannot be read.
     fn rows(&self, resource_type: u16, body: &[u8]) -> Option<IndexRows>;
 
+    /// The parameter whose rows tell which resources of the type there are, contained ones too.
+    fn identity(&self, _resource_type: u16) -> Option<i32> {
+        None
+    }
+
     /// The table of parameters behind it, for whoever searches.
     fn table(self: Arc<Self>) -> Option<Arc<ParameterTable>>;
 

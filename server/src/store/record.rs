@@ -142,4 +142,18 @@ pub enum SortValue {
 pub struct Found {
     pub stored: Stored,
     pub sort: Vec<SortValue>,
+    /// Where what matches may stand in the resource, its key as that of a contained one: see [`Found::contained_at`].
+    pub place: Option<i64>,
+}
+
+impl Found {
+    pub fn of(stored: Stored, sort: Vec<SortValue>) -> Found {
+        Found { stored, sort, place: None }
+    }
+
+    /// The index in `contained` of what matches, where it is not the resource itself.
+    pub fn contained_at(&self) -> Option<usize> {
+        let place = super::index::contained::place(self.place?);
+        usize::try_from(place - 1).ok()
+    }
 }

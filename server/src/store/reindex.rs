@@ -89,8 +89,14 @@ async fn last_key(connection: &impl ConnectionTrait, names: &Names) -> Result<i6
     Ok(row.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten().unwrap_or(0))
 }
 
-/// The next resources (of some types), in the order of their keys.
-pub(super) fn next(names: &Names, types: Option<&[i16]>, after: i64, bite: usize, lock: bool) -> SelectStatement {
+/// The next resources (of some types, or that contain some by these rows of identity), in the order of their keys.
+pub(super) fn next(
+    names: &Names,
+    types: Option<(&[i16], &[i32])>,
+    after: i64,
+    bite: usize,
+    lock: bool,
+) -> SelectStatement {
     let mut statement = Query::select();
     select_stored(&mut statement, Resource::Table);
     statement
@@ -98,10 +104,12 @@ pub(super) fn next(names: &Names, types: Option<&[i16]>, after: i64, bite: usize
         .and_where(Expr::col((Resource::Table, Resource::Key)).gt(after))
         .order_by((Resource::Table, Resource::Key), Order::Asc)
         .limit(bite as u64);
-    if let Some(types) = types {
+    if let Some((types, identities)) = types {
         // Not a column any more, so no index on types is taken: each bite would sort all that are left.
         let resource_type = Expr::col((Resource::Table, Resource::Type)).add(0i16);
-        statement.and_where(resource_type.is_in(types.iter().copied()));
+        let containers = index::contained::containers(names, identities.iter().copied());
+        let contains = Expr::col((Resource::Table, Resource::Key)).in_subquery(containers);
+        statement.and_where(resource_type.is_in(types.iter().copied()).or(contains));
     }
     if lock {
         // A change in between would leave rows of what it replaced.
@@ -124,7 +132,10 @@ pub(super) async fn bite(batch: &mut Batch<'_>, bite: usize) -> Result<Vec<i32>,
     types.sort_unstable();
     types.dedup();
     let after = pending.iter().map(|parameter| parameter.progress).min().unwrap_or(0);
-    let next = next(names, Some(&types), after, bite, batch.transaction.is_postgres());
+    let identities: Vec<i32> = types.iter().filter_map(|of| batch.derivation.indexer.identity(*of as u16)).collect();
+    // Where these are not there themselves, nothing tells what contains such resources.
+    let is_told = !identities.iter().any(|id| ids.contains(id));
+    let next = next(names, is_told.then_some((&types, &identities)), after, bite, batch.transaction.is_postgres());
     let resources = batch.transaction.query(&next, stored).await?;
 
     let derived = resources

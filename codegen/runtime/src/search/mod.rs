@@ -10,7 +10,7 @@ mod values;
 
 pub use self::quantity::{UCUM, canonical};
 pub use self::text::fold;
-pub use self::values::values;
+pub use self::values::{values, values_within};
 
 use std::fmt;
 
@@ -172,7 +172,7 @@ pub struct Reference {
     pub target_id: Option<String>,
     pub target_version: Option<String>,
     pub base: Option<String>,
-    /// For what is not `[base/]Type/id`: `urn:uuid:…`, a canonical URL.
+    /// For what is not `[base/]Type/id`: `urn:uuid:…`, a canonical URL, `#id` of what stands in the same resource.
     pub url: Option<String>,
     /// `Reference.identifier`, for `:identifier`: system and value.
     pub identifier: Option<(Option<String>, Option<String>)>,

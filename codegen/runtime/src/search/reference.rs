@@ -5,6 +5,11 @@ use serde_json::Value;
 use super::Reference;
 
 impl Reference {
+    /// The id of what is referred to, where it stands in the same resource.
+    pub fn contained_id(&self) -> Option<&str> {
+        self.url.as_deref()?.strip_prefix('#').filter(|id| !id.is_empty())
+    }
+
     /// Takes the text of `Reference.reference`, or of a search value, apart; none for what points into the resource
     /// itself (`#id`). <https://hl7.org/fhir/R4/references.html#literal>
     pub fn parse(text: &str) -> Option<Reference> {
@@ -42,9 +47,11 @@ impl Reference {
         Some(Reference { url: Some(url.to_owned()), target_version: version, ..Reference::default() })
     }
 
-    /// An element of type Reference: literal, logical, both, or only a name to display. None for what is contained.
+    /// An element of type Reference: literal, logical, both, or only a name to display. What is contained is named by
+    /// `#id`, which means something within its container only.
     pub(super) fn element(value: &Value) -> Option<Reference> {
         let literal = match value.get("reference").and_then(Value::as_str) {
+            Some(text) if text.starts_with('#') => Reference { url: Some(text.to_owned()), ..Reference::default() },
             Some(text) => Reference::parse(text)?,
             None => Reference::default(),
         };

@@ -13,13 +13,18 @@ use crate::node::Node;
 
 /// Everything that the parameter finds in the resource, in document order.
 pub fn values(parameter: &SearchParameter, resource: Node<'_>) -> Vec<IndexValue> {
+    values_within(parameter, resource, resource)
+}
+
+/// The same of a resource that `container` contains: its references to others in there (`#id`) are resolved.
+pub fn values_within(parameter: &SearchParameter, container: Node<'_>, resource: Node<'_>) -> Vec<IndexValue> {
     let mut found = Vec::new();
-    parameter.extract.select(resource, resource, &mut found);
+    parameter.extract.select(container, resource, &mut found);
     let mut values = Vec::new();
     for selected in found {
         if parameter.kind == SearchParameterType::Composite {
             if let Selected::Node(focus) = selected {
-                composite(parameter.components, resource, focus, &mut values);
+                composite(parameter.components, container, focus, &mut values);
             }
         } else {
             convert(parameter.kind, selected, &mut values);

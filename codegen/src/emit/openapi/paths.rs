@@ -8,8 +8,19 @@ pub(super) const SYSTEM: &str = "System";
 pub(super) const ANY_TYPE: &str = "Any type";
 
 /// What a search answers with and how much of it.
-const OF_RESULTS: [&str; 9] =
-    ["_filter", "_list", "_sort", "_count", "_include", "_revinclude", "_total", "_summary", "_elements"];
+const OF_RESULTS: [&str; 11] = [
+    "_filter",
+    "_list",
+    "_contained",
+    "_containedType",
+    "_sort",
+    "_count",
+    "_include",
+    "_revinclude",
+    "_total",
+    "_summary",
+    "_elements",
+];
 const OF_FORMAT: [&str; 2] = ["_format", "_pretty"];
 
 /// An operation under construction.

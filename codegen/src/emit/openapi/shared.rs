@@ -47,6 +47,16 @@ pub(super) fn parameters(types: &[&str]) -> Map<String, Value> {
             "The id of a List: what its entries name. [List](https://hl7.org/fhir/R4/search.html#list)",
             text(),
         ),
+        query(
+            "_contained",
+            "Whether resources that others contain are found. [Contained](https://hl7.org/fhir/R4/search.html#contained)",
+            one_of(&["false", "true", "both"]),
+        ),
+        query(
+            "_containedType",
+            "As what: the resource that contains them, or they themselves. [Contained](https://hl7.org/fhir/R4/search.html#contained)",
+            one_of(&["container", "contained"]),
+        ),
         query("_type", "The types to search, with commas between them; all without it.", text()),
         query(
             "_sort",

@@ -7,6 +7,7 @@ mod binaries;
 mod bundles;
 mod capabilities;
 mod conditional;
+mod contained;
 mod granular;
 mod operations;
 mod patient_boundary;

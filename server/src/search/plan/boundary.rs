@@ -44,7 +44,8 @@ impl Planner<'_> {
 
     /// All of these criteria, which follow no references.
     fn met(&self, types: &[&'static str], criteria: &[Criterion], key: &Expr) -> Option<Expr> {
-        let within = Within { boundary: &Boundary::Unrestricted, beyond: &BTreeMap::new(), depth: 0 };
+        let (boundary, beyond) = (&Boundary::Unrestricted, &BTreeMap::new());
+        let within = Within { boundary, beyond, depth: 0, contained: false };
         all_of(criteria.iter().map(|criterion| self.criterion(types, criterion, key, within)))
     }
 

@@ -14,6 +14,7 @@ use super::{Planner, Within};
 use crate::access::Boundary;
 use crate::search::query::{Criterion, Test};
 use crate::search::table::{MOST_STEPS, Parameter};
+use crate::store::index::contained::{container, itself};
 use crate::store::index::{Column, IndexTable};
 use crate::store::schema::Resource;
 
@@ -49,8 +50,13 @@ impl Planner<'_> {
         within: Within<'_>,
     ) -> SelectStatement {
         let (step, link) = (STEPS[within.depth], LINKS[within.depth]);
-        let found = together(targets).into_iter().map(|(types, criterion)| {
-            let goals = self.goals(&types, criterion, within);
+        // "A chained condition will be evaluated inside contained resources":
+        // <https://hl7.org/fhir/R4/search.html#contained>
+        let each = together(targets).into_iter().flat_map(|target| [(target.clone(), false), (target, true)]);
+        let found = each.map(|((types, criterion), contained)| {
+            let goal = Within { contained, ..within };
+            let goals = self.goals(&types, criterion, goal);
+            let identities: Vec<i32> = self.identities(&types).into_iter().map(|id| goal.id(id)).collect();
             let mut statement = Query::select();
             statement
                 .distinct()
@@ -60,8 +66,16 @@ impl Planner<'_> {
                 .cross_join(self.names.table_as(IndexTable::IndexReference, link))
                 .and_where(Expr::col((step, Column::Resource)).equals(("reached", "key")))
                 .and_where(Expr::col((link, Column::Value)).equals((step, Column::Value)))
-                .and_where(parameter_is(step, &self.identities(&types)))
+                .and_where(parameter_is(step, &identities))
                 .and_where(parameter_is(link, parameters));
+            if contained {
+                // `#id` means something within the same container only.
+                let (from, to) = (Expr::col((link, Column::Resource)), Expr::col((step, Column::Resource)));
+                statement.and_where(match within.contained {
+                    false => from.eq(container(to)),
+                    true => from.clone().gte(itself(container(to.clone()))).and(container(from).eq(container(to))),
+                });
+            }
             statement
         });
         union(found).unwrap_or_else(|| {
@@ -74,12 +88,13 @@ impl Planner<'_> {
         })
     }
 
-    /// The keys of the resources of these types that meet the criterion and lie within the boundary: a column `key`.
+    /// The keys of the resources of these types that meet the criterion and lie within the boundary, which is that of the
+    /// resource at hand where it contains them: a column `key`.
     fn goals(&self, types: &[&'static str], criterion: &Criterion, within: Within<'_>) -> SelectStatement {
         let goal = GOALS[within.depth];
         let parameters: Vec<&Parameter> =
             types.iter().filter_map(|of| self.table.parameter(of, criterion.code)).collect();
-        let ids: Vec<i32> = parameters.iter().map(|parameter| parameter.id).collect();
+        let ids: Vec<i32> = parameters.iter().map(|parameter| within.id(parameter.id)).collect();
         let key = Expr::col((goal, Column::Resource));
         let mut found = Vec::new();
         match (&criterion.test, criterion.negated) {
@@ -93,7 +108,7 @@ impl Planner<'_> {
                     found.push(statement);
                 }
             }
-            (Test::Words(words), false) if !ids.is_empty() => {
+            (Test::Words(words), false) if !ids.is_empty() && !within.contained => {
                 let mut statement = Query::select();
                 self.select_words(&mut statement, goal, criterion.code, &ids, words);
                 let key = Expr::col((goal, Column::Rowid));
@@ -103,6 +118,15 @@ impl Planner<'_> {
             (Test::Chain(targets), false) if !ids.is_empty() => {
                 let mut statement = Query::select();
                 statement.from_subquery(self.referring(&ids, targets, within.deeper()), goal);
+                found.push(statement);
+            }
+            _ if within.contained => {
+                let identities: Vec<i32> = self.identities(types).into_iter().map(|id| within.id(id)).collect();
+                let mut statement = Query::select();
+                statement
+                    .from(self.names.table_as(IndexTable::IndexIdentity, goal))
+                    .and_where(parameter_is(goal, &identities))
+                    .and_where(self.criterion(types, criterion, &key, within.deeper()));
                 found.push(statement);
             }
             _ => {
@@ -136,6 +160,9 @@ impl Planner<'_> {
     /// Each type within what may be seen of it.
     pub(super) fn reached(&self, types: &[&'static str], within: Within<'_>, key: &Expr) -> Option<Expr> {
         let [first, rest @ ..] = types else { return None };
+        if within.contained {
+            return None;
+        }
         let boundary = within.boundary(first);
         if rest.iter().all(|of| within.boundary(of) == boundary) {
             return self.boundary(types, boundary, key);
@@ -165,16 +192,22 @@ impl Planner<'_> {
         let Some(parameter) = self.table.parameter(source, code) else { return never() };
         let (step, link) = (STEPS[within.depth], LINKS[within.depth]);
         let referring = Expr::col((link, Column::Resource));
+        let identities: Vec<i32> = self.identities(types).into_iter().map(|id| within.id(id)).collect();
         let mut statement = Query::select();
+        if within.contained {
+            // Only what contains it refers to it.
+            statement.and_where(referring.clone().eq(container(Expr::col((step, Column::Resource)))));
+        }
+        let beside = Within { contained: false, ..within.deeper() };
         statement
             .expr(Expr::cust("1"))
             .from(self.names.table_as(IndexTable::IndexIdentity, step))
             .cross_join(self.names.table_as(IndexTable::IndexReference, link))
             .and_where(Expr::col((link, Column::Value)).equals((step, Column::Value)))
-            .and_where(parameter_is(step, &self.identities(types)))
+            .and_where(parameter_is(step, &identities))
             .and_where(Expr::col((step, Column::Resource)).eq(key.clone()))
             .and_where(parameter_is(link, &[parameter.id]))
-            .and_where(self.criterion(&[source], criterion, &referring, within.deeper()))
+            .and_where(self.criterion(&[source], criterion, &referring, beside))
             .and_where_option(self.boundary(&[source], within.boundary(source), &referring))
             .limit(1);
         // A scalar subquery with a limit stays one in a generic plan, and stops at the first.

@@ -10,7 +10,8 @@ use super::{Planner, Within};
 use crate::search::paths::Systems;
 use crate::search::query::{Criterion, DateTest, NumberTest, StringMode, Test, Unit, UriMode, ValueTest};
 use crate::search::table::Parameter;
-use crate::store::index::{Column, IndexTable, Meaning, composite_hash, cut, reference_hashes};
+use crate::store::index::contained::container;
+use crate::store::index::{Column, IndexTable, Meaning, composite_hash, contained_hash, cut, reference_hashes};
 use crate::store::schema::{Patient, Resource};
 
 /// One instant each: what `last_updated` holds.
@@ -102,8 +103,13 @@ impl Planner<'_> {
     ) -> Expr {
         let parameters: Vec<&Parameter> =
             types.iter().filter_map(|of| self.table.parameter(of, criterion.code)).collect();
-        let ids: Vec<i32> = parameters.iter().map(|parameter| parameter.id).collect();
+        let ids: Vec<i32> = parameters.iter().map(|parameter| within.id(parameter.id)).collect();
         let condition = match &criterion.test {
+            Test::Id(wanted) if within.contained => self.is_contained_as(types, wanted, key),
+            Test::LastUpdated(tests) if within.contained => {
+                let at = self.resource_column(Resource::LastUpdated, &container(key.clone()));
+                instants(tests, &at).unwrap_or_else(never)
+            }
             Test::Id(wanted) => self.is_one_of(self.resource_column(Resource::Id, key), wanted),
             Test::LastUpdated(tests) => {
                 instants(tests, &self.resource_column(Resource::LastUpdated, key)).unwrap_or_else(never)
@@ -131,13 +137,18 @@ impl Planner<'_> {
                 self.is_referred_to(types, (source, code), criterion, key, within)
             }
             _ if parameters.is_empty() => never(),
+            // The words of what is contained are its container's.
+            Test::Words(_) if within.contained => never(),
+            Test::Missing(missing) if within.contained && matches!(criterion.code, "_text" | "_content") => {
+                if *missing { always() } else { never() }
+            }
             Test::Words(words) => self.has_words(criterion.code, &ids, Some(words), key),
             Test::Missing(missing) if matches!(criterion.code, "_text" | "_content") => {
                 let present = self.has_words(criterion.code, &ids, None, key);
                 if *missing { present.not() } else { present }
             }
             Test::Missing(missing) => {
-                let present = self.any_present(&parameters, key);
+                let present = self.any_present(&parameters, key, within);
                 if *missing { present.not() } else { present }
             }
             Test::Any(tests) => {
@@ -153,6 +164,14 @@ impl Planner<'_> {
             Test::Chain(targets) => key.clone().in_subquery(self.referring(&ids, targets, within)),
         };
         if criterion.negated { condition.not() } else { condition }
+    }
+
+    /// Whether what is contained has one of these ids.
+    fn is_contained_as(&self, types: &[&'static str], wanted: &[String], key: &Expr) -> Expr {
+        let hashes: Vec<i64> = wanted.iter().map(|id| contained_hash(self.table.hash_key(), id)).collect();
+        let ids: Vec<i32> = self.identities(types).into_iter().map(|id| -id).collect();
+        let named = one_of(self.backend, Expr::col(("row", Column::Value)), &hashes);
+        self.has_row(IndexTable::IndexIdentity, &ids, Some(named), key, true)
     }
 
     fn has_row(&self, table: IndexTable, ids: &[i32], condition: Option<Expr>, key: &Expr, probe: bool) -> Expr {
@@ -172,13 +191,13 @@ impl Planner<'_> {
     }
 
     /// Parameters of one code may be of several kinds, where they are of several types.
-    fn any_present(&self, parameters: &[&Parameter], key: &Expr) -> Expr {
+    fn any_present(&self, parameters: &[&Parameter], key: &Expr, within: Within<'_>) -> Expr {
         let mut by_kind: Vec<(&Parameter, Vec<i32>)> = Vec::new();
         for parameter in parameters {
             let same = |known: &&Parameter| known.definition.kind == parameter.definition.kind;
             match by_kind.iter_mut().find(|(known, _)| same(known)) {
-                Some((_, ids)) => ids.push(parameter.id),
-                None => by_kind.push((parameter, vec![parameter.id])),
+                Some((_, ids)) => ids.push(within.id(parameter.id)),
+                None => by_kind.push((parameter, vec![within.id(parameter.id)])),
             }
         }
         any_of(by_kind.iter().map(|(parameter, ids)| self.is_present(parameter, ids, key))).unwrap_or_else(never)

@@ -3,6 +3,7 @@
 
 use crate::search::query::{Criterion, Search, Test, ValueTest};
 use crate::search::table::ParameterTable;
+use crate::store::Found;
 
 /// A criterion that was decided by hashes.
 #[derive(Debug)]
@@ -37,12 +38,13 @@ fn texts(test: &ValueTest) -> Vec<String> {
     }
 }
 
-/// Whether the body was rightly found.
-pub(super) fn confirms(hashed: &[Hashed], table: &ParameterTable, types: &[&'static str], body: &[u8]) -> bool {
+/// Whether it was rightly found.
+pub(super) fn confirms(hashed: &[Hashed], table: &ParameterTable, search: &Search, found: &Found) -> bool {
+    let body = &found.stored.body;
     let Ok(text) = std::str::from_utf8(body) else { return false };
     hashed.iter().all(|one| {
         one.texts.iter().any(|wanted| text.contains(wanted.as_str()))
             || vesta_runtime::json::parse(body)
-                .is_ok_and(|resource| Search::of(types.to_vec(), vec![one.criterion.clone()]).matches(table, &resource))
+                .is_ok_and(|resource| search.is_found_by(&[&one.criterion], table, &resource, found))
     })
 }

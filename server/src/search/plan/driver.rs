@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 
 use super::condition::{any_row, parameter_is};
+use super::contained::SEQUENCE;
 use super::join::{all_of, any_of, never};
 use super::order::{Key, MOST_KEYS, names};
 use super::row::{Columns, RowTest};
 use super::{Access, Planner, Within};
 use crate::access::Boundary;
-use crate::search::query::{Criterion, Prefix, Search, Sort, Test, ValueTest};
+use crate::search::query::{Contained, Criterion, Prefix, Search, Sort, Test, ValueTest};
 use crate::search::table::{ITSELF, Parameter, ParameterTable, Rule};
 use crate::search::words::Words;
 use crate::store::index::{Column, IndexTable};
@@ -29,11 +30,16 @@ pub(super) enum Driver<'a> {
     Chain { criterion: usize, parameter: i32, targets: Vec<(&'static str, Criterion)> },
     /// The resources of the types, last changed first.
     Resources,
+    /// Those of the types that others contain.
+    Contained,
 }
 
 impl<'a> Driver<'a> {
     pub(super) fn choose(planner: &Planner<'a>, search: &Search, access: Access<'_>) -> Driver<'a> {
         let table = planner.table;
+        if search.contained == Contained::True {
+            return Self::of_contained(planner, search);
+        }
         let [of] = search.types.as_slice() else {
             return Self::chart(planner, search).unwrap_or(Driver::Resources);
         };
@@ -78,6 +84,18 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Whether they may be seen their containers tell, so no patient's rows lead there.
+    fn of_contained(planner: &Planner<'a>, search: &Search) -> Driver<'a> {
+        let [of] = search.types.as_slice() else { return Driver::Contained };
+        let rows = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
+            let parameter = planner.table.parameter(of, criterion.code)?;
+            let Test::Any(tests) = &criterion.test else { return None };
+            let test = any_row(planner, parameter, tests).filter(|_| !criterion.negated)?;
+            Some((rank_of_rows(parameter, tests, &test), Driver::Rows { criterion: at, parameter, test }))
+        });
+        rows.min_by_key(|(rank, _)| *rank).map_or(Driver::Contained, |(_, driver)| driver)
+    }
+
     /// The same walk for each of several equalities, where the client left the order open: the rows of each come in the
     /// order of the resources, which they do not together.
     pub(super) fn branches(&self, search: &Search) -> Option<Vec<Driver<'a>>> {
@@ -114,6 +132,7 @@ impl<'a> Driver<'a> {
             Driver::Rows { .. } | Driver::Chain { .. } => Expr::col(("lead", Column::Resource)),
             Driver::Words { .. } => Expr::col(("lead", Column::Rowid)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
+            Driver::Contained => Expr::col(("walk", Column::Resource)),
         }
     }
 
@@ -127,6 +146,7 @@ impl<'a> Driver<'a> {
         let mut statement = Query::select();
         let key = self.key();
         statement.expr_as(key.clone(), "key");
+        let within = Within::of(search, access);
         let mut done = None;
         match self {
             Driver::Walk { patient, of, masks, patient_criterion } => {
@@ -144,7 +164,7 @@ impl<'a> Driver<'a> {
                 done = Some(*criterion);
                 statement
                     .from(planner.names.table_as(test.table, "lead"))
-                    .and_where(parameter_is("lead", &[parameter.id]))
+                    .and_where(parameter_is("lead", &[within.id(parameter.id)]))
                     .and_where(test.expr(planner.backend, "lead", Columns::Plain));
             }
             Driver::Chart { patient, masks, criterion } => {
@@ -166,7 +186,6 @@ impl<'a> Driver<'a> {
             }
             Driver::Chain { criterion, parameter, targets } => {
                 done = Some(*criterion);
-                let within = Within::of(search, access);
                 statement.from_subquery(planner.referring(&[*parameter], targets, within), "lead");
             }
             Driver::Resources => {
@@ -180,14 +199,22 @@ impl<'a> Driver<'a> {
                     })
                     .and_where(Expr::col(("walk", Resource::Deleted)).eq(false));
             }
+            Driver::Contained => {
+                let ids: Vec<i32> = planner.identities(&search.types).into_iter().map(|id| within.id(id)).collect();
+                statement
+                    .from(planner.names.table_as(IndexTable::IndexIdentity, "walk"))
+                    .and_where(parameter_is("walk", &ids));
+            }
         }
         let others = search.criteria.iter().enumerate().filter(|(at, _)| done != Some(*at));
         let conditions = others.map(|(_, criterion)| match self.own_condition(planner, criterion) {
             Some(condition) => condition,
-            None => planner.criterion(&search.types, criterion, &key, Within::of(search, access)),
+            None => planner.criterion(&search.types, criterion, &key, within),
         });
         statement.and_where_option(all_of(conditions));
-        if !self.is_boundary(planner, search, access) {
+        if within.contained {
+            statement.and_where(planner.is_contained_in_reach(search, &key));
+        } else if !self.is_boundary(planner, search, access) {
             statement.and_where_option(planner.boundary(&search.types, access.boundary, &key));
         }
         let keys = self.keys(planner, search, access, &mut statement);
@@ -254,11 +281,20 @@ impl<'a> Driver<'a> {
         statement: &mut SelectStatement,
     ) -> Vec<Key> {
         let own = |expr: Expr| Key { expr, descending: true, is_nullable: false, is_computed: false };
+        if let [Sort { code: SEQUENCE, .. }] = search.sort.as_slice() {
+            if matches!(self, Driver::Rows { .. }) {
+                statement.distinct();
+            }
+            return vec![match self {
+                Driver::Resources => own(Expr::col(("walk", Resource::Sequence))),
+                _ => Key { is_computed: true, ..own(planner.held(Resource::Sequence, search, &self.key())) },
+            }];
+        }
         if search.sort.is_empty() {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
-                Driver::Chain { .. } | Driver::Chart { .. } | Driver::Words { .. } => Vec::new(),
+                Driver::Chain { .. } | Driver::Chart { .. } | Driver::Words { .. } | Driver::Contained => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
                 Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range() => {
                     if !test.is_one_row() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use vesta_runtime::json::{self, JsonError};
-use vesta_runtime::search::{IndexValue, values};
+use vesta_runtime::search::{IndexValue, values_within};
 
 use super::condition::parameter_is;
 use super::join::one_of;
@@ -36,6 +36,8 @@ impl Includes {
         for include in search.includes.iter().filter(|include| include.reverse) {
             let hashes: Vec<i64> = page
                 .iter()
+                // Nothing outside refers to what is contained.
+                .filter(|found| found.contained_at().is_none())
                 .filter_map(|found| {
                     let of = table.type_name(found.stored.resource_type)?;
                     let wanted = include.target.is_none_or(|target| target == of);
@@ -64,9 +66,15 @@ impl Includes {
                 Some(starts) => json::parse_properties(body, |name| is_start(starts, name))?,
                 None => json::parse(body)?,
             };
-            let Some((entry, node)) = table.root(&resource) else { continue };
+            let contained = |at: usize| resource.get("contained").and_then(|contained| contained.get(at));
+            let (Some((_, container)), Some((entry, node))) = (
+                table.root(&resource),
+                found.contained_at().map_or(Some(&resource), contained).and_then(|resource| table.root(resource)),
+            ) else {
+                continue;
+            };
             for (include, parameter) in parameters.iter().filter(|(include, _)| include.source == entry.name) {
-                for value in values(parameter.definition, node) {
+                for value in values_within(parameter.definition, container, node) {
                     includes.add(planner, include, value);
                 }
             }

@@ -13,6 +13,7 @@ mod boundary;
 mod chain;
 mod condition;
 mod confirm;
+mod contained;
 mod driver;
 mod include;
 mod join;
@@ -37,11 +38,11 @@ pub use self::record::Record;
 use self::confirm::Hashed;
 use self::driver::Driver;
 use self::order::Key;
-use super::query::Search;
+use super::query::{Contained, Search};
 use super::table::ParameterTable;
 use crate::access::Boundary;
 use crate::store::schema::{Resource, select_stored};
-use crate::store::{Found, Names};
+use crate::store::{Found, Names, SortValue};
 
 /// Where a plan runs, and what its parameters are.
 #[derive(Clone, Copy)]
@@ -63,11 +64,14 @@ struct Within<'a> {
     boundary: &'a Boundary,
     beyond: &'a BTreeMap<&'static str, Boundary>,
     depth: usize,
+    /// Whether what is asked stands in another resource: its rows are under the negative ids of the parameters.
+    contained: bool,
 }
 
 impl<'a> Within<'a> {
     fn of(search: &'a Search, access: Access<'a>) -> Within<'a> {
-        Within { boundary: access.boundary, beyond: &search.beyond, depth: 0 }
+        let contained = search.contained == Contained::True;
+        Within { boundary: access.boundary, beyond: &search.beyond, depth: 0, contained }
     }
 
     fn boundary(self, of: &str) -> &'a Boundary {
@@ -76,6 +80,11 @@ impl<'a> Within<'a> {
 
     fn deeper(self) -> Within<'a> {
         Within { depth: self.depth + 1, ..self }
+    }
+
+    /// The id under which the rows of a parameter are.
+    fn id(self, parameter: i32) -> i32 {
+        if self.contained { -parameter } else { parameter }
     }
 }
 
@@ -86,10 +95,12 @@ pub struct Plan<'a> {
     pub statement: SelectStatement,
     /// How many sort values follow.
     pub sort_columns: usize,
+    /// Whether the last of them tells the place of what is found, which may be contained.
+    is_placed: bool,
     count: usize,
     position: Option<Position>,
     table: &'a ParameterTable,
-    types: Vec<&'static str>,
+    search: Search,
     hashed: Vec<Hashed>,
 }
 
@@ -104,35 +115,40 @@ pub struct Page {
 impl<'a> Planner<'a> {
     /// The statement of a page of `count` resources, from `position` on.
     pub fn page(&self, search: &Search, access: Access<'_>, count: usize, position: Option<Position>) -> Plan<'a> {
+        // One more than asked for tells whether there is a next page.
+        let most = count as u64 + 1;
+        let forward = position.as_ref().is_none_or(|position| position.forward);
+        let plan = |statement, keys: &[Key], is_placed: bool, search: &Search| Plan {
+            statement,
+            sort_columns: keys.len() + usize::from(is_placed),
+            is_placed,
+            count,
+            position: position.clone(),
+            table: self.table,
+            search: search.clone(),
+            hashed: confirm::hashed(search),
+        };
+        if search.contained != Contained::False {
+            let (page, keys) = self.with_contained(search, access, position.as_ref(), most);
+            return plan(self.with_placed_bodies(page, &keys, forward, search), &keys, search.contained_alone, search);
+        }
         let granted = boundary::constrained(search, access.boundary);
         let (search, access) = granted.as_ref().map_or((search, access), boundary::Constrained::both);
         let driver = Driver::choose(self, search, access);
-        // One more than asked for tells whether there is a next page.
-        let most = count as u64 + 1;
         let (page, keys) = match driver.branches(search) {
             Some(branches) => self.united(&branches, search, access, position.as_ref(), most),
-            None => self.walk(&driver, search, access, position.as_ref(), most),
+            None => self.walk(&driver, search, access, (position.as_ref(), |key| key), most),
         };
-        let forward = position.as_ref().is_none_or(|position| position.forward);
-        let statement = self.with_bodies(page, &keys, forward);
-        Plan {
-            statement,
-            sort_columns: keys.len(),
-            count,
-            position,
-            table: self.table,
-            types: search.types.clone(),
-            hashed: confirm::hashed(search),
-        }
+        plan(self.with_bodies(page, &keys, forward), &keys, false, search)
     }
 
-    /// The first `most` from the position on, in order.
+    /// The first `most` from the position on, in order: ties go by what is made of the key.
     fn walk(
         &self,
         driver: &Driver<'_>,
         search: &Search,
         access: Access<'_>,
-        position: Option<&Position>,
+        (position, place): (Option<&Position>, fn(Expr) -> Expr),
         most: u64,
     ) -> (SelectStatement, Vec<Key>) {
         let (mut inner, keys) = driver.select(self, search, access);
@@ -149,10 +165,10 @@ impl<'a> Planner<'a> {
                 .zip(order::names(keys.len()))
                 .map(|(key, name)| Key { expr: Expr::col(("hit", name)), ..key.clone() })
                 .collect();
-            order::apply(&mut outer, &named, &Expr::col(("hit", "key")), position);
+            order::apply(&mut outer, &named, &place(Expr::col(("hit", "key"))), position);
             inner = outer;
         } else {
-            order::apply(&mut inner, &keys, &driver.key(), position);
+            order::apply(&mut inner, &keys, &place(driver.key()), position);
         }
         inner.limit(most);
         (inner, keys)
@@ -169,7 +185,7 @@ impl<'a> Planner<'a> {
     ) -> (SelectStatement, Vec<Key>) {
         // SQLite takes no limit in a part of a union, but in a subquery of it.
         let first = |walk: &Driver<'_>| {
-            let (rows, _) = self.walk(walk, search, access, position, most);
+            let (rows, _) = self.walk(walk, search, access, (position, |key| key), most);
             Query::select().column(Asterisk).from_subquery(rows, "first").take()
         };
         let union = walks.iter().map(first).reduce(|mut all, one| all.union(UnionType::Distinct, one).take());
@@ -183,6 +199,9 @@ impl<'a> Planner<'a> {
 
     /// How many resources match.
     pub fn count(&self, search: &Search, access: Access<'_>) -> SelectStatement {
+        if search.contained != Contained::False {
+            return self.count_with_contained(search, access);
+        }
         let granted = boundary::constrained(search, access.boundary);
         let (search, access) = granted.as_ref().map_or((search, access), boundary::Constrained::both);
         let unordered = Search { sort: Vec::new(), ..search.clone() };
@@ -195,20 +214,32 @@ impl<'a> Planner<'a> {
 
     /// Joins the page to the resources it names.
     fn with_bodies(&self, page: SelectStatement, keys: &[Key], forward: bool) -> SelectStatement {
+        self.joined_to_bodies(page, keys, forward, |key| key)
+    }
+
+    /// The same where the key of the resource is something made of the page's.
+    fn joined_to_bodies(
+        &self,
+        page: SelectStatement,
+        keys: &[Key],
+        forward: bool,
+        resource: impl Fn(Expr) -> Expr,
+    ) -> SelectStatement {
         let mut statement = Query::select();
         select_stored(&mut statement, "body");
         for name in order::names(keys.len()) {
             statement.expr(Expr::col(("page", name)));
         }
         statement.from_subquery(page, "page");
-        let same = Expr::col(("body", Resource::Key)).equals(("page", "key"));
+        let key = resource(Expr::col(("page", "key")));
+        let same = Expr::col(("body", Resource::Key)).eq(key.clone());
         if self.backend == DbBackend::Postgres {
             // A generic plan does not know how short the page is, and would hash the whole table: a lateral subquery
             // with an offset cannot become a join.
             let mut body = Query::select();
             body.column(Asterisk)
                 .from(self.names.table_as(Resource::Table, "one"))
-                .and_where(Expr::col(("one", Resource::Key)).equals(("page", "key")))
+                .and_where(Expr::col(("one", Resource::Key)).eq(key))
                 .offset(0);
             statement.join_lateral(JoinType::InnerJoin, body, "body", Expr::cust("true"));
         } else {
@@ -229,6 +260,14 @@ impl Plan<'_> {
     /// Orders what the statement found, cuts off what only told that there is more, finds the neighbours, and drops what
     /// was found by a hash that two values share.
     pub fn page(&self, mut found: Vec<Found>) -> Page {
+        if self.is_placed {
+            for found in &mut found {
+                found.place = match found.sort.pop() {
+                    Some(SortValue::Integer(place)) => Some(place),
+                    _ => None,
+                };
+            }
+        }
         let more = found.len() > self.count;
         found.truncate(self.count);
         let forward = self.position.as_ref().is_none_or(|position| position.forward);
@@ -237,12 +276,10 @@ impl Plan<'_> {
         }
         // Forward: what was asked from is before this page. Backward: what was asked from is behind it.
         let (has_previous, has_next) = if forward { (self.position.is_some(), more) } else { (more, true) };
-        let at = |found: Option<&Found>, forward| {
-            found.map(|found| Position { values: found.sort.clone(), key: found.stored.key, forward })
-        };
+        let at = |found: Option<&Found>, forward| found.map(|found| Position::at(found, forward));
         let (next, previous) =
             (has_next.then(|| at(found.last(), true)), has_previous.then(|| at(found.first(), false)));
-        found.retain(|one| confirm::confirms(&self.hashed, self.table, &self.types, &one.stored.body));
+        found.retain(|one| confirm::confirms(&self.hashed, self.table, &self.search, one));
         Page { found, next: next.flatten(), previous: previous.flatten() }
     }
 }

@@ -39,11 +39,12 @@ impl Driver<'_> {
         if let Some(column) = column {
             return match self {
                 Driver::Resources => Expr::col(("walk", column)),
-                _ => planner.resource_column(column, &self.key()),
+                _ => planner.held(column, search, &self.key()),
             };
         }
-        let ids: Vec<i32> =
-            search.types.iter().filter_map(|of| planner.table.parameter(of, sort.code)).map(|known| known.id).collect();
+        let within = Within::of(search, access);
+        let known = search.types.iter().filter_map(|of| planner.table.parameter(of, sort.code));
+        let ids: Vec<i32> = known.map(|known| within.id(known.id)).collect();
         let ranges = match sort.kind {
             Kind::Date => Some(IndexTable::IndexDate),
             Kind::Number => Some(IndexTable::IndexNumber),
@@ -117,10 +118,14 @@ impl Planner<'_> {
         values.and_where_option(self.reached(last, within, &Expr::col(("value", Column::Resource))));
         for (at, (code, targets)) in sort.along.iter().enumerate().rev() {
             let from = if at == 0 { types } else { &sort.along[at - 1].1 };
-            let referring = Expr::col(("link", Column::Resource));
+            let key = Expr::col(("link", Column::Resource));
+            let mut referring = ids(from, code);
+            if at == 0 {
+                referring.iter_mut().for_each(|id| *id = within.id(*id));
+            }
             let mut along = Query::select();
             along
-                .expr_as(referring.clone(), "resource")
+                .expr_as(key.clone(), "resource")
                 .expr_as(extreme(sort, Expr::col(("reached", "sorted"))), "sorted")
                 .from_subquery(values, "reached")
                 .cross_join(self.names.table_as(IndexTable::IndexIdentity, "step"))
@@ -128,10 +133,10 @@ impl Planner<'_> {
                 .and_where(Expr::col(("step", Column::Resource)).equals(("reached", "resource")))
                 .and_where(Expr::col(("link", Column::Value)).equals(("step", Column::Value)))
                 .and_where(parameter_is("step", &self.identities(targets)))
-                .and_where(parameter_is("link", &ids(from, code)))
+                .and_where(parameter_is("link", &referring))
                 .group_by_col(("link", Column::Resource));
             if at > 0 {
-                along.and_where_option(self.reached(from, within, &referring));
+                along.and_where_option(self.reached(from, within, &key));
             }
             values = along;
         }

@@ -12,7 +12,7 @@ const MOST_LOOKED_AT: usize = 5_000;
 
 impl Position {
     pub fn at(found: &Found, forward: bool) -> Position {
-        Position { values: found.sort.clone(), key: found.stored.key, forward }
+        Position { values: found.sort.clone(), key: found.place.unwrap_or(found.stored.key), forward }
     }
 }
 
@@ -89,7 +89,7 @@ impl Planner<'_> {
     ) -> Result<(Vec<Found>, Option<Position>), StoreError> {
         let forward = position.as_ref().is_none_or(|position| position.forward);
         let (mut kept, mut at, mut looked_at) = (Vec::new(), position, 0);
-        let others = search.without_bodies();
+        let (others, of_bodies) = (search.without_bodies(), search.of_bodies());
         loop {
             let plan = self.page(&others, access, BITE, at);
             let mut page = plan.page(read(store, &plan).await?);
@@ -98,7 +98,9 @@ impl Planner<'_> {
             }
             looked_at += page.found.len().max(1);
             for found in page.found {
-                if search.accepts_body(self.table, &found.stored.body) {
+                let is_it = vesta_runtime::json::parse(&found.stored.body)
+                    .is_ok_and(|resource| search.is_found_by(&of_bodies, self.table, &resource, &found));
+                if is_it {
                     kept.push(found);
                     if kept.len() == most {
                         return Ok((kept, None));

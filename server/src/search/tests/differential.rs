@@ -14,7 +14,7 @@ use super::*;
 const PREFIXES: [&str; 9] = ["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
 
 /// Names and values of queries that could find this value.
-fn queries(code: &str, value: &IndexValue) -> Vec<(String, String)> {
+pub(super) fn queries(code: &str, value: &IndexValue) -> Vec<(String, String)> {
     let one = |value: String| vec![(code.to_owned(), value)];
     match value {
         IndexValue::String { folded, exact } => {
@@ -44,7 +44,8 @@ fn queries(code: &str, value: &IndexValue) -> Vec<(String, String)> {
             (Some(target), Some(id), _) => {
                 vec![(code.to_owned(), format!("{target}/{id}")), (format!("{code}:{target}"), id.clone())]
             }
-            (_, _, Some(url)) => one(escape(url)),
+            // What is contained is named within its container only.
+            (_, _, Some(url)) if !url.starts_with('#') => one(escape(url)),
             _ => Vec::new(),
         },
         IndexValue::Date { low, high } => [low, high]

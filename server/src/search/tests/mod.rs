@@ -2,6 +2,7 @@
 //! queries with the ids they find in `corpus.json`.
 
 mod cases;
+mod contained;
 mod differential;
 mod documented;
 mod filters;

@@ -8,8 +8,9 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use siphasher::sip::SipHasher24;
 use vesta_runtime::node::Node;
-use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values};
+use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values, values_within};
 
+use super::contained::MOST;
 use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
 use super::words::text;
 use super::{
@@ -35,8 +36,40 @@ pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
     followed(table, entry, resource, &mut rows);
     words(table, entry, resource, &mut rows);
     compartments(table, entry, node, resource, &mut rows);
+    rows.contained = contained(table, node, resource);
+    for (_, inner) in &mut rows.contained {
+        rows.texts.append(&mut inner.texts);
+    }
     rows.sort();
     rows
+}
+
+/// The rows of what the resource contains, under the negative ids of its parameters. It lies in no compartment of its
+/// own, and its words are its container's.
+fn contained(table: &ParameterTable, container: Node<'_>, resource: &Value) -> Vec<(i64, IndexRows)> {
+    let inner = resource.get("contained").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let key = table.hash_key();
+    let each = (1..=MOST).zip(inner).filter_map(|(place, inner)| {
+        let (entry, node) = table.root(inner)?;
+        let mut rows = IndexRows::default();
+        for parameter in table.parameters(entry.name).filter(|parameter| parameter.is_in_tables()) {
+            for value in values_within(parameter.definition, container, node) {
+                add(table, key, parameter, value, &mut rows);
+            }
+        }
+        if let Some((parameter, _)) = table.identity(entry.name) {
+            let id = inner.get("id").and_then(Value::as_str).unwrap_or_default();
+            rows.identities.push(IdentityRow { parameter, value: contained_hash(key, id) });
+        }
+        rows.negate();
+        Some((place, rows))
+    });
+    each.collect()
+}
+
+/// By what references within the container name a contained resource.
+pub(crate) fn contained_hash(key: HashKey, id: &str) -> i64 {
+    key.hash(Meaning::Url, &[&format!("#{id}")])
 }
 
 /// What only the patient boundary follows, by [`ParameterTable::local_target`].
@@ -167,8 +200,12 @@ pub(crate) fn reference_hashes(key: HashKey, base: &str, reference: &Reference) 
     }
 }
 
-/// What a reference is sorted by: `Patient/1` for one to this server, else its URL. None where it names nothing.
+/// What a reference is sorted by: `Patient/1` for one to this server, else its URL. None where it names nothing, or
+/// something that only its own resource knows.
 fn reference_text(table: &ParameterTable, reference: &Reference) -> Option<String> {
+    if reference.contained_id().is_some() {
+        return None;
+    }
     let base = reference.base.as_deref().filter(|base| *base != table.base());
     let text = match (&reference.target_type, &reference.target_id) {
         (Some(target), Some(id)) => base.map_or(String::new(), |base| format!("{base}/")) + target + "/" + id,
@@ -344,6 +381,10 @@ const COMPARTMENT_FORMAT: u32 = 1;
 impl Indexer for ParameterTable {
     fn rows(&self, _resource_type: u16, body: &[u8]) -> Option<IndexRows> {
         vesta_runtime::json::parse(body).ok().map(|resource| rows(self, &resource))
+    }
+
+    fn identity(&self, resource_type: u16) -> Option<i32> {
+        Some(ParameterTable::identity(self, self.type_name(resource_type)?)?.0)
     }
 
     fn table(self: Arc<Self>) -> Option<Arc<ParameterTable>> {

@@ -4,7 +4,11 @@
 //! The contract: a row's primary key is all that identifies it (parameter, value, resource), so that rows are removed
 //! by deriving them again from the body that is replaced; inserts do nothing where the row is there, so that
 //! re-indexing and writing may meet.
+//!
+//! What a resource contains has rows like any, under keys of its own and the negative ids of its parameters: no search
+//! for resources meets them. See [`contained`].
 
+pub(crate) mod contained;
 mod derive;
 mod tables;
 mod value;
@@ -14,7 +18,7 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::{DeleteStatement, SelectStatement};
 
 pub use self::derive::{compartment_rows, rows};
-pub(crate) use self::derive::{composite_hash, reference_hashes};
+pub(crate) use self::derive::{composite_hash, contained_hash, reference_hashes};
 pub(in crate::store) use self::tables::insert_texts;
 pub use self::tables::{Column, IndexTable, delete_parameter, identity_table, tables, text_table};
 pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
@@ -44,6 +48,8 @@ pub struct IndexRows {
     identities: Vec<IdentityRow>,
     narratives: Vec<NarrativeRow>,
     contents: Vec<ContentRow>,
+    /// Those of what the resource contains, each with its place in there.
+    contained: Vec<(i64, IndexRows)>,
     /// The texts of some hashes among the tokens and references: see [`IndexTable::IndexText`].
     pub(in crate::store) texts: Vec<(i64, String)>,
 }
@@ -219,12 +225,14 @@ impl IndexRows {
                 chosen.$field = self
                     .$field
                     .iter()
-                    .filter(|row| parameters.binary_search(&row.parameter()).is_ok())
+                    .filter(|row| parameters.binary_search(&row.parameter().abs()).is_ok())
                     .cloned()
                     .collect();
             };
         }
         each_table!(choose);
+        chosen.contained =
+            self.contained.iter().map(|(place, rows)| (*place, rows.of_parameters(parameters))).collect();
         // Whichever parameter it is of, and whoever else has it.
         chosen.texts = self.texts.clone();
         chosen
@@ -239,7 +247,7 @@ impl IndexRows {
             };
         }
         each_table!(add);
-        count
+        count + self.contained.iter().map(|(_, rows)| rows.len()).sum::<usize>()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -259,8 +267,29 @@ impl IndexRows {
             };
         }
         each_table!(compare);
+        let at = |of: &IndexRows, place: i64| {
+            of.contained.iter().find(|(known, _)| *known == place).map(|(_, rows)| rows.clone())
+        };
+        let places: std::collections::BTreeSet<i64> =
+            self.contained.iter().chain(&new.contained).map(|(place, _)| *place).collect();
+        for place in places {
+            let (old, new) = (at(self, place).unwrap_or_default(), at(new, place).unwrap_or_default());
+            let (old, new) = old.difference(&new);
+            gone.contained.push((place, old));
+            added.contained.push((place, new));
+        }
         added.texts = new.texts.iter().filter(|text| self.texts.binary_search(text).is_err()).cloned().collect();
         (gone, added)
+    }
+
+    /// As rows of what is contained.
+    fn negate(&mut self) {
+        macro_rules! negate {
+            ($field:ident) => {
+                self.$field.iter_mut().for_each(|row| row.parameter = -row.parameter);
+            };
+        }
+        each_table!(negate);
     }
 
     fn sort(&mut self) {
@@ -271,9 +300,20 @@ impl IndexRows {
             };
         }
         each_table!(sort);
+        self.contained.iter_mut().for_each(|(_, rows)| rows.sort());
         self.texts.sort_unstable();
         self.texts.dedup();
     }
+}
+
+/// The rows of resources (key, rows), and those of what they contain under its own keys.
+fn with_contained<'r>(rows: &[(i64, &'r IndexRows)]) -> Vec<(i64, &'r IndexRows)> {
+    rows.iter()
+        .flat_map(|(key, rows)| {
+            let inner = rows.contained.iter().map(move |(place, inner)| (contained::key(*key, *place), inner));
+            std::iter::once((*key, *rows)).chain(inner)
+        })
+        .collect()
 }
 
 /// Inserts the rows of (resource key, rows), table by table.
@@ -282,6 +322,7 @@ pub(in crate::store) async fn insert(
     names: &Names,
     rows: &[(i64, &IndexRows)],
 ) -> Result<(), StoreError> {
+    let rows = with_contained(rows);
     macro_rules! insert {
         ($field:ident) => {
             let all: Vec<_> = rows.iter().flat_map(|(key, rows)| rows.$field.iter().map(|row| (*key, row))).collect();
@@ -296,7 +337,7 @@ pub(in crate::store) async fn insert(
 
 /// The statements that remove exactly these rows.
 pub fn delete(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<DeleteStatement> {
-    let mut statements = Vec::new();
+    let (rows, mut statements) = (with_contained(rows), Vec::new());
     macro_rules! delete {
         ($field:ident) => {
             let all: Vec<_> = rows.iter().flat_map(|(key, rows)| rows.$field.iter().map(|row| (*key, row))).collect();
@@ -309,7 +350,7 @@ pub fn delete(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<DeleteStatement>
 
 /// For the check: statements that count how many of these rows are there, each with how many should be.
 pub(in crate::store) fn present(names: &Names, rows: &[(i64, &IndexRows)]) -> Vec<(SelectStatement, i64)> {
-    let mut statements = Vec::new();
+    let (rows, mut statements) = (with_contained(rows), Vec::new());
     macro_rules! present {
         ($field:ident) => {
             let all: Vec<_> = rows.iter().flat_map(|(key, rows)| rows.$field.iter().map(|row| (*key, row))).collect();

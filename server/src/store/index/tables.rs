@@ -144,7 +144,8 @@ pub(super) fn total<R: Row<N>, const N: usize>(
 fn is_of<R: Row<N>, const N: usize>(backend: DbBackend, parameters: &[i32]) -> Expr {
     match R::HAS_WORDS {
         true => super::words::matching(backend, "row", R::TABLE, parameters, None),
-        false => Expr::col(Column::Parameter).is_in(parameters.iter().copied()),
+        // And what is contained has of them.
+        false => Expr::col(Column::Parameter).is_in(parameters.iter().flat_map(|id| [*id, -id])),
     }
 }
 

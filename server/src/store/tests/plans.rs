@@ -18,7 +18,7 @@ async fn no_statement_scans_a_table(fixture: Fixture) {
     let mut statements: Vec<Box<dyn StatementBuilder>> = vec![
         Box::new(select_current(&names, OBSERVATION, &["a", "b", "c"], false)),
         Box::new(select_patients(&names, &["a", "b"])),
-        Box::new(reindex::next(&names, Some(&[1, 2]), 5, 10, false)),
+        Box::new(reindex::next(&names, Some((&[1, 2], &[3])), 5, 10, false)),
         Box::new(audit::select(&names, Some((0, 5)), 10)),
     ];
     let all = AuditQuery { from: Some(0), to: Some(9), after: Some((5, (0, 5))), count: 10, ..AuditQuery::default() };
