@@ -72,6 +72,9 @@ pub struct Client {
     /// An administrator has let this confidential client do without PKCE.
     #[serde(default)]
     pub pkce_exempt: bool,
+    /// An administrator has approved this confidential client for all staff: whoever starts it from the record is not asked.
+    #[serde(default)]
+    pub skips_launch_consent: bool,
     /// Seconds since 1970.
     pub registered: i64,
     pub registration_token_hash: Option<String>,
@@ -177,6 +180,19 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 return Err(OAuthError::invalid_request("a public client cannot do without PKCE"));
             }
             client.pkce_exempt = exempt;
+            Ok(())
+        });
+        Ok(changed.await?.is_some())
+    }
+
+    /// For an administrator: staff who start this confidential client from the record are asked no more. Who is asked in
+    /// its place is the administrator, so a client that anybody can pretend to be (RFC 8252, 8.6) is none for this.
+    pub async fn set_skips_launch_consent(&self, id: &str, skips: bool) -> Result<bool, OAuthError> {
+        let changed = self.change::<Client>(id, |client| {
+            if skips && client.is_public() {
+                return Err(OAuthError::invalid_request("staff are always asked for a public client"));
+            }
+            client.skips_launch_consent = skips;
             Ok(())
         });
         Ok(changed.await?.is_some())

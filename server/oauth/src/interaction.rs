@@ -67,6 +67,13 @@ pub enum Step {
         patient: String,
     },
     Consent(Box<Consent>),
+    /// An administrator has approved the app for all staff, and it was started from the record: nobody is asked, and
+    /// [`Engine::grant_approved`] is next.
+    Approved {
+        client: Client,
+        user: User,
+        patient: Option<String>,
+    },
     /// Over: send the browser there.
     Redirect(String),
 }
@@ -147,6 +154,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 false => Ok(Step::PickEncounter { client, user, patient }),
             };
         }
+        if self.is_approved(request, &client, &user) {
+            return Ok(Step::Approved { client, user, patient });
+        }
         let offered = self.offered(request, &user);
         if request.prompt.none {
             // A client that anyone can pretend to be is never let through unasked: RFC 8252, 8.6.
@@ -217,6 +227,27 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         }
         let granted = granted(&consent.scopes, approved);
         self.grant_interaction(id, &interaction, session, &consent.user, granted).await
+    }
+
+    /// What an administrator has approved for all staff: the URL to send the browser to. Months of access are for a person
+    /// to give, so `offline_access` is not among it.
+    pub async fn grant_approved(&self, id: &str, session: &Session) -> Result<String, OAuthError> {
+        let interaction = self.interaction(id, session).await?;
+        let Step::Approved { user, .. } = self.step(id, session).await? else {
+            return Err(OAuthError::invalid_request("this is for the user to decide: start anew from the app"));
+        };
+        let mut granted = self.offered(&interaction.request, &user);
+        granted.retain(|scope| scope != "offline_access");
+        self.grant_interaction(id, &interaction, session, &user, granted).await
+    }
+
+    /// Only a confidential client that staff started from the record, and that does not itself want them to be asked.
+    fn is_approved(&self, request: &AuthorizationRequest, client: &Client, user: &User) -> bool {
+        client.skips_launch_consent
+            && !client.is_public()
+            && request.launch_user.as_deref() == Some(&user.id)
+            && user.role != Role::Patient
+            && !request.prompt.consent
     }
 
     /// The person does not want it.

@@ -127,6 +127,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 state,
                 secret_hash: client.secret_hash.clone(),
                 pkce_exempt: client.pkce_exempt,
+                // Approved for all staff was what it was before.
+                skips_launch_consent: client.skips_launch_consent && !is_another(client, &read),
                 registered: client.registered,
                 registration_token_hash: client.registration_token_hash.clone(),
                 ..read.clone()
@@ -249,6 +251,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             grant_types,
             scope,
             pkce_exempt: false,
+            skips_launch_consent: false,
             registered: 0,
             registration_token_hash: None,
             metadata: metadata

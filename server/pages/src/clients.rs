@@ -77,7 +77,7 @@ pub struct ClientGrant {
 
 /// One client.
 ///
-/// Every button sends the field `action`: `approve`, `enable`, `disable`, `rotate-secret`, `exempt-pkce`,
+/// Every button sends the field `action`: `approve`, `enable`, `disable`, `rotate-secret`, `exempt-pkce`, `skip-consent`, `ask-consent`,
 /// `require-pkce`, `delete`, `revoke-grant` with `grant`. What takes something away is asked
 /// once more by a [`crate::Confirm`], as the server sees fit.
 #[derive(Debug, Clone, Template)]
@@ -94,6 +94,8 @@ pub struct Client {
     pub has_secret: bool,
     /// None for a public client, which can never do without.
     pub exempt_from_pkce: Option<bool>,
+    /// Whether staff who start it from the record are not asked; none where they always are.
+    pub skips_consent: Option<bool>,
     pub contacts: Vec<String>,
     pub links: Vec<Link>,
     pub launch_uri: Option<String>,

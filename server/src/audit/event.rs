@@ -13,6 +13,8 @@ pub enum Event {
     SecondFactor,
     /// A user let an app in, or (as a failure) did not.
     Consent,
+    /// The user was not asked, since an administrator has approved the app for all staff.
+    ConsentSkipped,
     TokenIssued,
     TokenRevoked,
     ClientRegistered,
@@ -38,12 +40,13 @@ const fn dicom(code: &'static str, display: &'static str) -> DicomCode {
 }
 
 impl Event {
-    pub const ALL: [Event; 14] = [
+    pub const ALL: [Event; 15] = [
         Event::LogIn,
         Event::LogOut,
         Event::UpstreamLogIn,
         Event::SecondFactor,
         Event::Consent,
+        Event::ConsentSkipped,
         Event::TokenIssued,
         Event::TokenRevoked,
         Event::ClientRegistered,
@@ -63,6 +66,7 @@ impl Event {
             Event::UpstreamLogIn => "upstream-login",
             Event::SecondFactor => "second-factor",
             Event::Consent => "consent",
+            Event::ConsentSkipped => "consent-skipped",
             Event::TokenIssued => "token-issued",
             Event::TokenRevoked => "token-revoked",
             Event::ClientRegistered => "client-registered",
@@ -108,7 +112,9 @@ impl Event {
         Some(match self {
             Event::LogIn | Event::UpstreamLogIn | Event::SecondFactor => dicom("110122", "Login"),
             Event::LogOut => dicom("110123", "Logout"),
-            Event::Consent | Event::TokenRevoked => dicom("110135", "Object Security Attributes Changed"),
+            Event::Consent | Event::ConsentSkipped | Event::TokenRevoked => {
+                dicom("110135", "Object Security Attributes Changed")
+            }
             Event::TokenIssued => dicom("110126", "Node Authentication"),
             Event::ClientRegistered | Event::ClientChanged | Event::ClientEnabled | Event::ClientDisabled => {
                 dicom("110129", "Security Configuration")

@@ -1,7 +1,7 @@
 //! Launches from the record system: opaque, good once, for one user and one app.
 
 use serde_json::json;
-use vesta_oauth::{ErrorCode, LaunchContext, Role, Step};
+use vesta_oauth::{ErrorCode, LaunchContext, Role, Session, Step};
 
 use crate::world::{App, BASE, World, code_of, holding, query, redirected, request};
 
@@ -176,4 +176,114 @@ async fn patient_who_launches_for_another_record() {
     let url = world.consent(&request(&app, SCOPE).set("launch", &launch), &user).await;
     let tokens = world.exchange(&app, &query(&url, "code").unwrap()).await.unwrap();
     assert_eq!(tokens.context["patient"], "p1");
+}
+
+/// A confidential app that an administrator has approved for all staff.
+async fn approved(world: &World, scope: &str) -> App {
+    let app = world.confidential(scope).await;
+    assert!(world.engine.set_skips_launch_consent(app.id(), true).await.unwrap());
+    app
+}
+
+/// The next step of a request by who has just logged in.
+async fn next(world: &World, request: &crate::world::Request, user: &vesta_oauth::User) -> (String, Session, Step) {
+    let session = world.browser(user).await;
+    let id = world.begin(request, &session).await.unwrap();
+    let session = holding(session, &id);
+    let step = world.engine.step(&id, &session).await.unwrap();
+    (id, session, step)
+}
+
+/// Staff start an approved app from the record, and it gets what it asks for, but not months of access.
+#[tokio::test]
+async fn offline_access_is_not_given_unasked() {
+    let world = World::new();
+    let app = approved(&world, SCOPE).await;
+    let staff = world.staff().await;
+    let launch = launched(&world, &app, &staff).await;
+    let (id, session, step) = next(&world, &request(&app, SCOPE).set("launch", &launch), &staff).await;
+    assert!(matches!(step, Step::Approved { patient: Some(patient), .. } if patient == "p7"));
+    let url = world.engine.grant_approved(&id, &session).await.unwrap();
+    let tokens = world.exchange(&app, &query(&url, "code").unwrap()).await.unwrap();
+    assert_eq!(tokens.scope, "openid fhirUser launch patient/*.rs");
+    assert_eq!(tokens.refresh_token, None);
+    assert_eq!(tokens.context["patient"], "p7");
+    // The answer is used up, and the launch is.
+    assert_eq!(code_of(world.engine.grant_approved(&id, &session).await), ErrorCode::InvalidRequest);
+}
+
+/// Approval is for the record's own launch: without one, or where the app itself wants it, staff are asked.
+#[tokio::test]
+async fn approval_outside_of_a_launch() {
+    let world = World::new();
+    let scope = "openid fhirUser launch user/*.rs";
+    let app = approved(&world, scope).await;
+    let staff = world.staff().await;
+    let alone = request(&app, "openid fhirUser user/*.rs");
+    let (id, session, step) = next(&world, &alone, &staff).await;
+    assert!(matches!(step, Step::Consent(_)));
+    assert_eq!(code_of(world.engine.grant_approved(&id, &session).await), ErrorCode::InvalidRequest);
+    let (id, session, step) = next(&world, &alone.set("prompt", "none"), &staff).await;
+    assert!(matches!(step, Step::Redirect(url) if query(&url, "error").as_deref() == Some("consent_required")));
+    assert_eq!(code_of(world.engine.grant_approved(&id, &session).await), ErrorCode::InvalidRequest);
+    let launch = launched(&world, &app, &staff).await;
+    let asking = request(&app, scope).set("launch", &launch).set("prompt", "consent");
+    assert!(matches!(next(&world, &asking, &staff).await.2, Step::Consent(_)));
+}
+
+/// Nobody decides for patients, whatever started the app.
+#[tokio::test]
+async fn approval_for_a_patient() {
+    let world = World::new();
+    let app = approved(&world, SCOPE).await;
+    let patient = world.patient().await;
+    let context = LaunchContext { patient: Some("p1".to_owned()), ..LaunchContext::default() };
+    let launch = world.engine.create_launch_value(&patient, &app.client, context).await.unwrap();
+    let (id, session, step) = next(&world, &request(&app, SCOPE).set("launch", &launch), &patient).await;
+    assert!(matches!(step, Step::Consent(_)));
+    assert_eq!(code_of(world.engine.grant_approved(&id, &session).await), ErrorCode::InvalidRequest);
+}
+
+/// Who is not logged in, or must show it anew, is asked who they are; a launch of somebody else is no approval.
+#[tokio::test]
+async fn approval_without_a_log_in() {
+    let world = World::new();
+    let app = approved(&world, SCOPE).await;
+    let staff = world.staff().await;
+    let launch = launched(&world, &app, &staff).await;
+    let asking = request(&app, SCOPE).set("launch", &launch);
+    let session = world.engine.session(None).await.unwrap().session;
+    let id = world.begin(&asking, &session).await.unwrap();
+    let session = holding(session, &id);
+    assert!(matches!(world.engine.step(&id, &session).await.unwrap(), Step::Login { .. }));
+    assert_eq!(code_of(world.engine.grant_approved(&id, &session).await), ErrorCode::InvalidRequest);
+    let anew = next(&world, &asking.set("prompt", "login"), &staff).await;
+    assert!(matches!(anew.2, Step::Login { .. }));
+    let other = world.user("another doctor", Role::Staff, Some("Practitioner/d2")).await;
+    let launch = launched(&world, &app, &staff).await;
+    let (_, _, step) = next(&world, &request(&app, SCOPE).set("launch", &launch), &other).await;
+    assert!(matches!(step, Step::Redirect(url) if query(&url, "error").as_deref() == Some("access_denied")));
+}
+
+/// An app cannot approve itself, a public one is never approved (RFC 8252, 8.6), and one that changes what it is, or asks for
+/// more, has lost it.
+#[tokio::test]
+async fn approval_by_the_client_itself() {
+    let world = World::new();
+    let public = world.public(SCOPE).await;
+    assert_eq!(code_of(world.engine.set_skips_launch_consent(public.id(), true).await), ErrorCode::InvalidRequest);
+    let metadata = |scope: &str| {
+        json!({ "token_endpoint_auth_method": "client_secret_post", "redirect_uris": [crate::world::REDIRECT],
+            "scope": scope, "skips_launch_consent": true })
+    };
+    let app = world.client(metadata(SCOPE)).await;
+    assert!(!app.client.skips_launch_consent);
+    world.engine.set_skips_launch_consent(app.id(), true).await.unwrap();
+    for (scope, keeps) in [(SCOPE.to_owned(), true), (format!("{SCOPE} patient/*.cruds"), false)] {
+        let mut update = metadata(&scope);
+        update["client_id"] = app.id().into();
+        let token = app.registration_token.as_deref();
+        world.engine.update_registration(app.id(), token, &update).await.unwrap();
+        assert_eq!(world.engine.client(app.id()).await.unwrap().unwrap().skips_launch_consent, keeps, "{scope}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Standalone and EHR launches, consent, refresh, and what the FHIR API makes of the tokens.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use vesta_oauth::ClientState;
@@ -8,6 +10,7 @@ use super::backend::approve;
 use super::browser::Browser;
 use super::party::{Party, VERIFIER, value};
 use super::{PASSWORD, api, app, practice};
+use crate::harness::{Client, matches, wait_until};
 
 const SCOPE: &str = "openid fhirUser launch/patient offline_access patient/Patient.rs patient/Observation.rs";
 
@@ -97,6 +100,49 @@ on_both_databases! {
         // "single use"
         let again = browser.get(&url).away();
         assert_eq!(value(&app.back(&again), "error"), Some("invalid_request"));
+    }
+
+    /// An administrator approves a confidential app for all staff: who starts it from the record is asked no more, and the
+    /// log says so.
+    fn an_app_that_is_approved_for_all_staff_is_started_without_a_question(world) {
+        let practice = practice(world);
+        let scope = "openid fhirUser launch offline_access user/Patient.rs";
+        let app = Party::register(world, &json!({ "client_name": "House app", "redirect_uris": ["https://app.example/callback"],
+            "token_endpoint_auth_method": "client_secret_post", "initiate_login_uri": "https://app.example/launch", "scope": scope }));
+        approve(world, &app.id, ClientState::Enabled);
+        let mut administrator = Browser::new(world);
+        let page = app.log_in(&mut administrator, &format!("{}/clients?next=clients", app.issuer), "admin").page();
+        assert!(page.url.ends_with("/clients"), "{}", page.url);
+        let page = administrator.get(&format!("{}/clients/{}", app.issuer, app.id)).page();
+        assert!(page.words().contains("Approve for all staff"), "{}", page.words());
+        let form = page.form_with(&["action"]).expect("the buttons");
+        let csrf = form.fields().into_iter().find(|(name, _)| name == "csrf").expect("a token").1;
+        let saved = administrator.post(&form.action, &[("csrf", &csrf), ("action", "skip-consent")]).page();
+        assert!(saved.words().contains("Approved for all staff"), "{}", saved.words());
+        let listed = administrator.get(&format!("{}/clients", app.issuer)).page();
+        assert!(listed.words().contains("approved for all staff"), "{}", listed.words());
+
+        let mut browser = Browser::new(world);
+        let launcher = app.log_in(&mut browser, &format!("{}/launcher", app.issuer), "doctor").page();
+        let found = browser.send(&launcher, &[("name", "byrne"), ("birth-date", "1980-02-01")]).page();
+        let apps = browser.send(&found, &[("patient", &practice.ann)]).page();
+        let started = browser.send(&apps, &[("app", &app.id), ("encounter", "")]).away();
+        let parameters: Vec<(String, String)> = form_urlencoded::parse(started.split_once('?').expect("parameters").1.as_bytes()).into_owned().collect();
+        let launch = value(&parameters, "launch").expect("a launch");
+        let back = app.back(&browser.get(&app.authorize_url(scope, &[("launch", launch)])).away());
+        let tokens = app.exchange(value(&back, "code").expect("a code")).expect(200).json();
+        assert_eq!((&tokens["patient"], &tokens["scope"]), (&json!(practice.ann), &json!("openid fhirUser launch user/Patient.rs")));
+        assert!(tokens.get("refresh_token").is_none(), "{tokens}");
+        // Without a launch they are asked as ever.
+        let alone = browser.get(&app.authorize_url("openid fhirUser user/Patient.rs", &[])).page();
+        assert!(alone.url.contains("scope-authorize-confirm"), "{}", alone.url);
+
+        let auditor = world.client("system/AuditEvent.rs");
+        let skipped = |client: &Client| {
+            let bundle = client.get(&format!("AuditEvent?subtype=110135&outcome=0&agent:identifier={}", app.id)).expect(200).json();
+            matches(&bundle).count()
+        };
+        wait_until("what was not asked is in the log", Duration::from_secs(10), || skipped(&auditor) == 1);
     }
 
     /// The other way to the same: a record system of its own asks for the launch, as a client with a token of its user.

@@ -51,6 +51,10 @@ pub(super) async fn go_on(visit: &Visit<'_>, id: &str) -> Shown {
         Step::PickPatient { .. } => "smart/patient-select",
         Step::PickEncounter { .. } => "smart/encounter-select",
         Step::Consent(_) => "scope-authorize-confirm",
+        Step::Approved { client, user, patient } => {
+            visit.record(Event::ConsentSkipped, &user.id, &client.id, patient.as_deref()).await?;
+            return Ok(visit.redirect(&visit.call.engine.grant_approved(id, &visit.opened.session).await?));
+        }
         Step::Redirect(url) => return Ok(visit.redirect(&url)),
     };
     if !is_id(id) {

@@ -114,7 +114,10 @@ fn row(visit: &Visit<'_>, client: &Client, last_used: Option<i64>) -> ClientRow 
             ClientState::Enabled => vesta_pages::ClientState::Enabled,
             ClientState::Disabled => vesta_pages::ClientState::Disabled,
         },
-        kind: kind.to_owned(),
+        kind: match client.skips_launch_consent {
+            true => format!("{kind}; approved for all staff"),
+            false => kind.to_owned(),
+        },
         levels: levels.join(", "),
         registered: time(client.registered).unwrap_or_default(),
         last_used: last_used.and_then(time),
@@ -154,6 +157,8 @@ pub(in super::super) async fn client(visit: &Visit<'_>, id: &str) -> Shown {
         "rotate-secret" => secret = engine.rotate_secret(id).await?,
         "exempt-pkce" => drop(engine.set_pkce_exempt(id, true).await?),
         "require-pkce" => drop(engine.set_pkce_exempt(id, false).await?),
+        "skip-consent" => drop(engine.set_skips_launch_consent(id, true).await?),
+        "ask-consent" => drop(engine.set_skips_launch_consent(id, false).await?),
         "revoke-grant" => {
             let grant = engine.grant(visit.field("grant")).await?.filter(|grant| grant.client == id);
             if let Some(grant) = grant {
@@ -227,6 +232,7 @@ async fn detail(visit: &Visit<'_>, client: &Client, secret: Option<String>) -> R
         secret,
         has_secret: client.auth_method.has_secret(),
         exempt_from_pkce: (!client.is_public()).then_some(client.pkce_exempt),
+        skips_consent: (!client.is_public()).then_some(client.skips_launch_consent),
         contacts: contacts.iter().filter_map(|contact| contact.as_str().map(str::to_owned)).collect(),
         links: links.into_iter().filter_map(|(text, url)| Some(Link::new(text, url?))).collect(),
         launch_uri: client.initiate_login_uri.clone(),
