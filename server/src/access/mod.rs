@@ -26,6 +26,8 @@ pub struct AccessContext {
     pub client_id: String,
     /// The patient in context, where the token has one.
     pub patient: Option<String>,
+    /// The `jti` claim.
+    pub token_id: Option<String>,
     /// The user's own resource, where the token covers reading it: it has `openid fhirUser`, and the claim.
     pub fhir_user: Option<String>,
     /// The `roles` claim names an administrator of this site.

@@ -168,6 +168,7 @@ impl Verifier {
             fhir_user: claims.fhir_user.filter(|_| asked("openid") && asked("fhirUser")),
             subject: claims.sub,
             client_id: claims.client_id,
+            token_id: Some(claims.jti.clone()),
             is_administrator: claims.roles.iter().any(|role| role == vesta_oauth::ADMINISTRATOR),
             patient: claims.patient,
             scopes,

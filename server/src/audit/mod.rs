@@ -4,6 +4,8 @@
 mod event;
 mod show;
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 pub use event::{DicomCode, Event};
@@ -37,10 +39,12 @@ pub async fn record(
     event: Event,
     who: Who<'_>,
     outcome: AuditOutcome,
-    request_id: &str,
+    (request_id, address): (&str, Option<IpAddr>),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    site.service().store.audit(entry(event, who, outcome, request_id, now)).await
+    let entry = entry(event, who, outcome, request_id, now);
+    let address = address.map(|address| address.to_canonical().to_string());
+    site.service().store.audit(AuditEntry { address, ..entry }).await
 }
 
 /// What is recorded of an event.
@@ -56,12 +60,16 @@ pub fn entry(event: Event, who: Who<'_>, outcome: AuditOutcome, request_id: &str
         resource_type: None,
         resource_id: None,
         request_id: request_id.to_owned(),
+        address: None,
+        query: None,
+        token: None,
     }
 }
 
 /// A token that was not accepted.
-pub async fn refused_token(site: &Site, request_id: &str, now: Timestamp) {
-    let recorded = record(site, Event::LogIn, Who::UNKNOWN, AuditOutcome::SeriousFailure, request_id, now);
+pub async fn refused_token(site: &Site, (request_id, address): (&str, Option<IpAddr>), now: Timestamp) {
+    let asked = (request_id, address);
+    let recorded = record(site, Event::LogIn, Who::UNKNOWN, AuditOutcome::SeriousFailure, asked, now);
     if let Err(error) = recorded.await {
         tracing::error!(%error, request_id, "a refused token could not be recorded");
     }

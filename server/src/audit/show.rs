@@ -1,7 +1,9 @@
 //! Entries of the log as AuditEvents, in the shapes of IHE's Basic Audit Log Patterns (<https://profiles.ihe.net/ITI/BALP/>)
-//! for what is done to records, and with DICOM's codes for what happens beside that. What the log does not keep (the
-//! network address of the client, the parameters of a search) is said to be absent where a pattern asks for it.
+//! for what is done to records, and with DICOM's codes for what happens beside that. What an entry does not have (the
+//! network address of the client, the search) is said to be absent where a pattern asks for it.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::{Event, UNKNOWN};
@@ -152,7 +154,11 @@ fn agents(entry: &AuditEntry, told: Told<'_>, recorder: &Recorder<'_>) -> Vec<Va
             "type": { "coding": [client_role] },
             "who": named(&entry.client, recorder),
             "requestor": !has_user,
-            "network": { "extension": [{ "url": ABSENT, "valueCode": "unknown" }] },
+            // https://hl7.org/fhir/R4/valueset-network-type.html: an IP address
+            "network": match &entry.address {
+                Some(address) => json!({ "address": address, "type": "2" }),
+                None => json!({ "extension": [{ "url": ABSENT, "valueCode": "unknown" }] }),
+            },
         }),
         json!({
             "type": { "coding": [server_role] },
@@ -168,8 +174,16 @@ fn agents(entry: &AuditEntry, told: Told<'_>, recorder: &Recorder<'_>) -> Vec<Va
         agents.push(json!({
             "type": { "coding": [role] },
             "who": named(&entry.actor, recorder),
+            // "user id is also recorded in .name to be more easy searched"
+            "name": entry.actor,
             "requestor": true,
         }));
+    }
+    // "jti SHALL be prefixed with urn:ietf:params:oauth:jti:"
+    // https://profiles.ihe.net/ITI/BALP/StructureDefinition-IHE.BasicAudit.OAUTHaccessTokenUse.Comprehensive.html
+    if let Some(token) = &entry.token {
+        let place = if has_user { agents.len() - 1 } else { 0 };
+        agents[place]["policy"] = json!([format!("urn:ietf:params:oauth:jti:{token}")]);
     }
     agents
 }
@@ -196,9 +210,12 @@ fn entities(entry: &AuditEntry, told: Told<'_>, recorder: &Recorder<'_>) -> Vec<
         let mut query = json!({
             "type": object(),
             "role": coding(OBJECT_ROLE, "24", "Query"),
-            // What was searched for may be a name: the log does not keep it.
-            "_query": { "extension": [{ "url": ABSENT, "valueCode": "masked" }] },
         });
+        match &entry.query {
+            // "The raw search request is base64 encoded and placed in the .entity[query].query element."
+            Some(asked) => query["query"] = json!(BASE64_STANDARD.encode(asked)),
+            None => query["_query"] = json!({ "extension": [{ "url": ABSENT, "valueCode": "unknown" }] }),
+        }
         if let Some(of) = of {
             query["description"] = json!(of);
         }

@@ -58,10 +58,32 @@ impl Interaction {
         }
     }
 
+    fn searches(self) -> bool {
+        matches!(self, Interaction::SearchType | Interaction::SearchSystem)
+    }
+
     fn writes(self) -> bool {
         use Interaction::{Create, Delete, Patch, Transaction, Update};
         matches!(self, Create | Update | Patch | Delete | Transaction)
     }
+}
+
+/// "The raw search request", cut where it is longer than any honest one, and never a token: RFC 6750, 2.3, has a parameter
+/// for them, which is not accepted here.
+/// <https://profiles.ihe.net/ITI/BALP/StructureDefinition-IHE.BasicAudit.Query.html>
+fn kept(asked: &str) -> String {
+    const LONGEST: usize = 8 << 10;
+    let (path, query) = asked.split_once('?').unwrap_or((asked, ""));
+    let is_token = |pair: &&str| {
+        let (name, _) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+        name.eq_ignore_ascii_case("access_token")
+    };
+    let pairs: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+    let mut text = format!("{path}?{}", pairs.join("&"));
+    text.truncate(text.floor_char_boundary(LONGEST));
+    // PostgreSQL has no text with NUL in it.
+    text.replace('\0', "\u{fffd}")
 }
 
 /// The entry of an interaction.
@@ -84,6 +106,9 @@ pub(super) fn entry(
         resource_type: resource_type.map(|resource_type| resource_type.number),
         resource_id: id.map(str::to_owned),
         request_id: request.request_id.to_owned(),
+        address: request.origin.address.map(|address| address.to_canonical().to_string()),
+        query: request.origin.query.filter(|_| interaction.searches()).map(kept),
+        token: request.access.token_id.clone(),
     }
 }
 
@@ -126,5 +151,20 @@ fn failure(error: &Error) -> AuditOutcome {
     match error.kind {
         Kind::Internal | Kind::Unavailable => AuditOutcome::SeriousFailure,
         _ => AuditOutcome::MinorFailure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_is_kept_as_it_was_asked_but_no_token_and_no_more_than_a_search_is_long() {
+        assert_eq!(kept("Patient?name=B%C3%BCrn&&_count=5"), "Patient?name=B%C3%BCrn&&_count=5");
+        for query in ["access_token=a.b.c", "name=x&Access_Token=a.b.c", "%61ccess%5ftoken=a.b.c&name=x"] {
+            assert!(!kept(&format!("Patient?{query}")).contains("a.b.c"), "{query}");
+        }
+        assert_eq!(kept(&format!("Patient?name={}", "ü".repeat(9000))).len(), 8191);
+        assert_eq!(kept("Patient?name=a\0b"), "Patient?name=a\u{fffd}b");
     }
 }

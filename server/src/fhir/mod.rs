@@ -70,7 +70,7 @@ pub use conditions::{ReadConditions, is_named};
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
 pub use query::{parse as parse_query, refuse_on_write};
-pub use service::{PageSizes, Request, Service, WriteRules};
+pub use service::{Origin, PageSizes, Request, Service, WriteRules};
 pub use services::Services;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the interactions stand on, and the steps that several of them share.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
@@ -172,7 +173,16 @@ pub struct Request<'a> {
     pub access: &'a AccessContext,
     /// The `X-Request-Id`: in the log, in the audit and in every OperationOutcome.
     pub request_id: &'a str,
+    pub origin: Origin<'a>,
     pub preferences: Preferences,
+}
+
+/// Where a request came from, and what it was: for the audit log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    pub address: Option<IpAddr>,
+    /// As it was sent: `Observation?patient=1`.
+    pub query: Option<&'a str>,
 }
 
 /// A resource type that can be stored, with its number in the store.
@@ -188,6 +198,7 @@ pub(super) struct Owned {
     pub(super) service: Arc<Service>,
     access: AccessContext,
     request_id: String,
+    address: Option<IpAddr>,
     preferences: Preferences,
 }
 
@@ -197,6 +208,8 @@ impl Owned {
             service: &self.service,
             access: &self.access,
             request_id: &self.request_id,
+            // What is looked at again is a write.
+            origin: Origin { address: self.address, query: None },
             preferences: self.preferences,
         }
     }
@@ -208,6 +221,7 @@ impl Request<'_> {
             service: Arc::clone(self.service),
             access: self.access.clone(),
             request_id: self.request_id.to_owned(),
+            address: self.origin.address,
             preferences: self.preferences,
         }
     }

@@ -1,6 +1,6 @@
 //! Requests under `/apis/{site}/fhir`, and under `/apis/{site}/app-state`, which has a few of the same: the site, the route, the token, the formats; then the interaction in `fhir`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ use super::{body, forwarded, interact, negotiate};
 use crate::access::{AccessContext, TokenError};
 use crate::audit;
 use crate::config::{Config, SearchHandling};
-use crate::fhir::{Error, Handling, Issue, IssueType, Kind, Preferences, parse_query};
+use crate::fhir::{Error, Handling, Issue, IssueType, Kind, Origin, Preferences, parse_query};
 use crate::site::{Site, SiteError, Sites};
 
 /// What an interaction is given of the request, beside its path.
@@ -27,6 +27,7 @@ pub(super) struct Call<'a> {
     pub(super) site: &'a Site,
     pub(super) access: &'a AccessContext,
     pub(super) request_id: &'a str,
+    pub(super) origin: Origin<'a>,
     pub(super) preferences: Preferences,
     pub(super) headers: &'a HeaderMap,
     /// The query, and for a search by POST the form behind it; without `_format` and `_pretty`.
@@ -108,14 +109,20 @@ impl FhirApi {
         let gzip = body::takes_gzip(request.headers());
         let form = Form { pretty: query.pretty, gzip, content_type: wanted.content_type };
         let body = read_body(&interaction, request, config).await?;
+        let mut asked = asked(path, request.uri().query());
+        let address = self.address(request);
         let mut parameters = query.parameters;
         if matches!(interaction, Interaction::SystemSearchForm | Interaction::Search { form: true, .. }) {
-            parameters.extend(Query::read(&String::from_utf8_lossy(&body)).parameters);
+            let form = String::from_utf8_lossy(&body);
+            asked.push(if asked.contains('?') { '&' } else { '?' });
+            asked.push_str(&form);
+            parameters.extend(Query::read(&form).parameters);
         }
         let call = Call {
             site: &site,
             access: access.as_deref().unwrap_or(&ANONYMOUS),
             request_id,
+            origin: Origin { address, query: Some(&asked) },
             preferences: preferences(request.headers(), config),
             headers: request.headers(),
             parameters,
@@ -127,6 +134,12 @@ impl FhirApi {
             Base::AppState => interact::run_app_state(&interaction, &call).await?,
         };
         Ok(answer::into_response(answer, form))
+    }
+
+    /// Where the client asks from.
+    fn address(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr().map(SocketAddr::ip);
+        peer.map(|peer| forwarded::client(peer, request.headers(), self.sites.config()))
     }
 
     /// Who asks. A token that is not accepted leaves a line in the audit log, and in the log with the address it came
@@ -143,10 +156,10 @@ impl FhirApi {
             Ok(access) => return Ok(access),
             Err(error) => error,
         };
-        let peer = request.remote_addr().as_socket_addr().map(SocketAddr::ip);
-        let client = peer.map(|peer| forwarded::client(peer, request.headers(), self.sites.config()).to_string());
+        let address = self.address(request);
+        let client = address.map(|address| address.to_string());
         tracing::warn!(request_id, site = %site.name, client, reason = %error, "a token was refused");
-        audit::refused_token(site, request_id, self.sites.clock().now()).await;
+        audit::refused_token(site, (request_id, address), self.sites.clock().now()).await;
         Err(match error {
             // The token is good, and may not be used for this.
             TokenError::SystemScopes => Error::new(Kind::Forbidden, error.to_string()).into(),
@@ -154,6 +167,15 @@ impl FhirApi {
             TokenError::NoNews => Error::new(Kind::Unavailable, error.to_string()).into(),
             error => Refusal::unauthorized(realm, Some(&error)),
         })
+    }
+}
+
+/// The request as it was sent, below the base.
+fn asked(path: &str, query: Option<&str>) -> String {
+    let path = path.trim_start_matches('/');
+    match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
     }
 }
 

@@ -55,7 +55,13 @@ pub(super) async fn run_app_state(interaction: &Interaction<'_>, call: &Call<'_>
 }
 
 fn request<'a>(call: &'a Call<'_>, service: &'a Arc<Service>) -> Request<'a> {
-    Request { service, access: call.access, request_id: call.request_id, preferences: call.preferences }
+    Request {
+        service,
+        access: call.access,
+        request_id: call.request_id,
+        origin: call.origin,
+        preferences: call.preferences,
+    }
 }
 
 pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {

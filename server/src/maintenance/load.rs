@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Answer;
 use crate::access::AccessContext;
 use crate::fhir::bundle::{self, Prepared};
-use crate::fhir::{Error, Kind, Preferences, Request, Service};
+use crate::fhir::{Error, Kind, Origin, Preferences, Request, Service};
 use crate::import::{Item, items};
 use crate::store::{Effect, Patience};
 
@@ -144,7 +144,8 @@ fn done(effect: Effect) -> Done {
 
 /// A transaction as a client would send it.
 async fn transaction(service: &Arc<Service>, access: &AccessContext, request_id: &str, bundle: &Value) -> Finished {
-    let request = Request { service, access, request_id, preferences: Preferences::default() };
+    let request =
+        Request { service, access, request_id, origin: Origin::default(), preferences: Preferences::default() };
     let text = bundle.to_string();
     let mut patience = Patience::begin();
     let answer = loop {

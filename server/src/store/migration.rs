@@ -20,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(FullText),
             Box::new(Texts),
             Box::new(AuditTimes),
+            Box::new(AuditOrigins),
         ]
     }
 }
@@ -153,6 +154,27 @@ impl MigrationTrait for AuditTimes {
         }
         manager.create_index(by_time).await?;
         manager.create_index(by_patient).await
+    }
+}
+
+/// Where from, what for and by which token.
+struct AuditOrigins;
+
+impl MigrationName for AuditOrigins {
+    fn name(&self) -> &str {
+        "m0007_audit_origins"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for AuditOrigins {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // SQLite adds one at a time.
+        for column in [Audit::Address, Audit::Query, Audit::Token] {
+            let column = ColumnDef::new(column).text().take();
+            manager.alter_table(Table::alter().table(Audit::Table).add_column(column).take()).await?;
+        }
+        Ok(())
     }
 }
 

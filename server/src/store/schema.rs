@@ -126,6 +126,9 @@ pub enum Audit {
     Id,
     RequestId,
     Chain,
+    Address,
+    Query,
+    Token,
 }
 
 /// How far the chains of the audit log had come at a time; one chain of these a process.

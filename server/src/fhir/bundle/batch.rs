@@ -15,7 +15,7 @@ use crate::fhir::operation::Place;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::patch::{Patch, PatchTarget, patch_resource};
 use crate::fhir::preferences::{Preferences, Return};
-use crate::fhir::service::Request;
+use crate::fhir::service::{Origin, Request};
 use crate::fhir::{create, delete, history, metadata, operation, read, search, update};
 
 /// How many entries are under way at once, so that their writes share commits.
@@ -152,6 +152,9 @@ pub(super) async fn read(request: &Request<'_>, entry: &Entry) -> Result<Answer,
             Error::from_issue(Kind::Invalid, issue)
         })?),
     };
+    // What the audit log has of a search among others is its own.
+    let asked = entry.target.asked();
+    let request = &Request { origin: Origin { query: asked.as_deref(), ..request.origin }, ..*request };
     let conditions = ReadConditions { if_none_match: entry.if_none_match.as_deref(), if_modified_since };
     let mut answer = match &entry.target {
         Target::Metadata(parameters) => metadata::metadata(request.service, parameters).await,

@@ -287,3 +287,15 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
         _ => Err(invalid()),
     }
 }
+impl Target {
+    /// A search, as it would be sent alone.
+    pub(super) fn asked(&self) -> Option<String> {
+        let (name, parameters) = match self {
+            Target::Type(name, parameters) | Target::Search(Some(name), parameters) => (name.as_str(), parameters),
+            Target::System(parameters) | Target::Search(None, parameters) => ("", parameters),
+            _ => return None,
+        };
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        Some(format!("{name}?{query}"))
+    }
+}

@@ -11,7 +11,7 @@ use crate::access::AccessContext;
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::preferences::Preferences;
-use crate::fhir::service::{Request, Service, Type, assign, check_resource, content};
+use crate::fhir::service::{Origin, Request, Service, Type, assign, check_resource, content};
 use crate::store::{Action, AuditEntry, AuditOutcome, Operation, Patience, Unit, Written};
 use crate::validate::{self, MAXIMUM_ISSUES};
 
@@ -37,7 +37,8 @@ pub fn prepare(
     request_id: &str,
     mut puts: Vec<Put>,
 ) -> Result<Prepared, Error> {
-    let request = Request { service, access, request_id, preferences: Preferences::default() };
+    let request =
+        Request { service, access, request_id, origin: Origin::default(), preferences: Preferences::default() };
     let operations = operations(service, &mut puts)?;
     let entry = match operations.as_slice() {
         [(resource_type, one)] => {

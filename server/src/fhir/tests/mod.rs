@@ -65,7 +65,13 @@ impl Fixture {
     }
 
     pub(super) fn request(&self) -> Request<'_> {
-        Request { service: &self.service, access: &self.access, request_id: "request-1", preferences: self.preferences }
+        Request {
+            service: &self.service,
+            access: &self.access,
+            request_id: "request-1",
+            origin: Origin::default(),
+            preferences: self.preferences,
+        }
     }
 
     /// The same data under other rules.

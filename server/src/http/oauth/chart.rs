@@ -1,6 +1,7 @@
 //! What the pages show of patients and their visits: asked for like any client, through the search of the FHIR API, so that it is
 //! bounded and recorded as other reads are.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use vesta_pages::{Encounter, Patient};
 
 use super::Call;
 use crate::access::{AccessContext, parse_scopes};
-use crate::fhir::{self, Preferences, Request};
+use crate::fhir::{self, Origin, Preferences, Request};
 use crate::site::Site;
 
 /// What a page's reader needs to choose.
@@ -20,6 +21,7 @@ const ROWS: usize = 20;
 pub(super) struct Chart<'a> {
     site: &'a Arc<Site>,
     request_id: &'a str,
+    address: Option<IpAddr>,
     access: AccessContext,
 }
 
@@ -40,12 +42,12 @@ impl<'a> Chart<'a> {
             scopes: parse_scopes(SCOPES).unwrap_or_default(),
             ..AccessContext::default()
         };
-        Chart { site: call.site, request_id: call.request_id, access }
+        Chart { site: call.site, request_id: call.request_id, address: call.address, access }
     }
 
     /// With those of a token.
     pub(super) fn of_access(call: &Call<'a>, access: &AccessContext) -> Chart<'a> {
-        Chart { site: call.site, request_id: call.request_id, access: access.clone() }
+        Chart { site: call.site, request_id: call.request_id, address: call.address, access: access.clone() }
     }
 
     /// A patient; none where there is none of that id, or it is not to be seen.
@@ -81,15 +83,17 @@ impl<'a> Chart<'a> {
 
     async fn search(&self, kind: &str, parameters: &[(&str, &str)], count: usize) -> Result<Vec<Value>, OAuthError> {
         let service = self.site.service();
+        let mut parameters: Vec<(String, String)> =
+            parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        parameters.push(("_count".to_owned(), count.to_string()));
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&parameters).finish();
         let request = Request {
             service: &service,
             access: &self.access,
             request_id: self.request_id,
+            origin: Origin { address: self.address, query: Some(&format!("{kind}?{query}")) },
             preferences: Preferences::default(),
         };
-        let mut parameters: Vec<(String, String)> =
-            parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        parameters.push(("_count".to_owned(), count.to_string()));
         let failed = |error: fhir::Error| {
             if error.kind == fhir::Kind::Forbidden {
                 return OAuthError::new(

@@ -84,6 +84,14 @@ pub(in super::super) fn message(before: &[u8], writer: i32, sequence: i64, entry
     }
     message.part(&[u8::from(entry.resource_type.is_some())]);
     message.part(&entry.resource_type.unwrap_or_default().to_be_bytes());
+    // Entries from before these columns have none of them, and their message is without these parts: no other has so many.
+    let later = [&entry.address, &entry.query, &entry.token];
+    if later.iter().any(|text| text.is_some()) {
+        for text in later {
+            message.part(&[u8::from(text.is_some())]);
+            message.part(text.as_deref().unwrap_or_default().as_bytes());
+        }
+    }
     message.finish()
 }
 

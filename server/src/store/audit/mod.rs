@@ -44,6 +44,12 @@ pub struct AuditEntry {
     pub resource_type: Option<u16>,
     pub resource_id: Option<String>,
     pub request_id: String,
+    /// Where the client asked from: its IP address.
+    pub address: Option<String>,
+    /// What a search asked for, as it was asked: `Observation?patient=1`.
+    pub query: Option<String>,
+    /// The `jti` of the token that it was done with.
+    pub token: Option<String>,
 }
 
 /// <https://hl7.org/fhir/R4/valueset-audit-event-action.html>
@@ -103,7 +109,7 @@ pub struct Audited {
     pub chain: Vec<u8>,
 }
 
-pub(super) const COLUMNS: [Audit; 13] = [
+pub(super) const COLUMNS: [Audit; 16] = [
     Audit::Writer,
     Audit::Sequence,
     Audit::Time,
@@ -117,6 +123,9 @@ pub(super) const COLUMNS: [Audit; 13] = [
     Audit::Id,
     Audit::RequestId,
     Audit::Chain,
+    Audit::Address,
+    Audit::Query,
+    Audit::Token,
 ];
 
 /// The entries after a place, chain by chain.
@@ -151,6 +160,9 @@ pub(super) fn audited(row: &dyn Columns) -> Result<Audited, StoreError> {
             resource_type: row.optional_small(9)?.map(|resource_type| resource_type as u16),
             resource_id: row.optional_text(10)?,
             request_id: row.text(11)?,
+            address: row.optional_text(13)?,
+            query: row.optional_text(14)?,
+            token: row.optional_text(15)?,
         },
         chain: row.blob(12)?,
     })

@@ -72,6 +72,27 @@ async fn each_manipulation_is_found(mut fixture: Fixture) {
     assert_eq!(report.faults, Vec::<String>::new());
     assert_eq!((report.chains, report.entries, report.heads, report.logged_heads), (1, 15, 2, 2));
 
+    // The later columns are chained too: what they had is not taken away to look like an entry from before.
+    let with = AuditEntry {
+        address: Some("192.0.2.7".to_owned()),
+        query: Some("Patient?name=Byrne".to_owned()),
+        token: Some("a token's id".to_owned()),
+        ..audit_entry("request-16")
+    };
+    store.audit(with).await.expect("queued");
+    while store.audit_page(None, 1_000).await.expect("a page").len() < 16 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(store.verify_audit(&logged).await.expect("verified").faults, Vec::<String>::new());
+    for change in ["address = NULL, query = NULL, token = NULL", "query = 'Patient?name=Ortega'", "token = NULL"] {
+        let found = faults(store, &key, &[], &format!("UPDATE {{audit}} SET {change} WHERE sequence = 16")).await;
+        assert_eq!(
+            found,
+            ["entries 16 to 16 of writer ".to_owned() + &writer_of(store).await + " are not as they were written"],
+            "{change}"
+        );
+    }
+
     for change in [
         "time = time + 1",
         "actor = 'another'",
@@ -85,6 +106,9 @@ async fn each_manipulation_is_found(mut fixture: Fixture) {
         "id = 'b'",
         "id = NULL",
         "request_id = 'another'",
+        "address = 'another'",
+        "query = ''",
+        "token = 'another'",
     ] {
         let found = faults(store, &key, &[], &format!("UPDATE {{audit}} SET {change} WHERE sequence = 4")).await;
         assert_eq!(found.len(), 1, "{change}: {found:?}");
@@ -126,7 +150,11 @@ async fn each_manipulation_is_found(mut fixture: Fixture) {
     let other = AuditKey::new(&[8; 32]);
     let found = faults(store, &other, &[], "").await;
     assert!(found[0].starts_with("the log was not begun with this key"), "{found:?}");
-    assert!(found[1].starts_with("entries 1 to 15 of writer"), "{found:?}");
+    assert!(found[1].starts_with("entries 1 to 16 of writer"), "{found:?}");
+}
+
+async fn writer_of(store: &Store) -> String {
+    store.audit_page(None, 1).await.expect("a page")[0].writer.to_string()
 }
 
 async fn entries_from_before_the_key_stay_verifiable(mut fixture: Fixture) {
@@ -155,6 +183,9 @@ async fn entries_from_before_the_key_stay_verifiable(mut fixture: Fixture) {
             entry.resource_id.into(),
             entry.request_id.into(),
             code.into(),
+            entry.address.into(),
+            entry.query.into(),
+            entry.token.into(),
         ];
         let insert = Query::insert().into_table(names.table(Audit::Table)).columns(COLUMNS).values_panic(row).take();
         connection.execute(&insert).await.expect("a plain entry");

@@ -233,6 +233,9 @@ pub(super) fn audit_entry(request_id: &str) -> AuditEntry {
         resource_type: Some(OBSERVATION),
         resource_id: Some("a".to_owned()),
         request_id: request_id.to_owned(),
+        address: None,
+        query: None,
+        token: None,
     }
 }
 

@@ -37,6 +37,9 @@ pub(super) async fn insert(
             Cell::OptionalText(entry.resource_id.as_deref()),
             Cell::Text(&entry.request_id),
             Cell::Bytes(link),
+            Cell::OptionalText(entry.address.as_deref()),
+            Cell::OptionalText(entry.query.as_deref()),
+            Cell::OptionalText(entry.token.as_deref()),
         ]
     });
     transaction.insert(&Insert::new(names.table(Audit::Table), COLUMNS, None, rows.collect())).await

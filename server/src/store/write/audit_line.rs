@@ -117,6 +117,9 @@ mod tests {
             resource_type: None,
             resource_id: None,
             request_id: String::new(),
+            address: None,
+            query: None,
+            token: None,
         }
     }
 

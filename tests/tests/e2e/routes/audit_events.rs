@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
 
 use super::patient;
-use crate::harness::{Client, matches};
+use crate::harness::{Client, encode, matches};
 
 /// What the log has for a query, when it is complete: reads are written a moment after they are answered.
 fn recorded(auditor: &Client, query: &str, count: usize) -> Vec<Value> {
@@ -26,6 +28,40 @@ fn codes(events: &[Value]) -> Vec<&str> {
 }
 
 on_both_databases! {
+    /// "The raw search request is base64 encoded and placed in the .entity[query].query element", with the client "as known by
+    /// TCP connection information" and the token by its `jti`: IHE BALP, of a query and of the use of an access token.
+    /// <https://profiles.ihe.net/ITI/BALP/StructureDefinition-IHE.BasicAudit.PatientQuery.html>
+    fn a_search_is_told_as_it_was_asked_and_where_from_and_by_which_token(world) {
+        let client = world.client("user/*.cruds");
+        let auditor = world.client("system/AuditEvent.rs");
+        let token = client.token.as_deref().expect("a token");
+        let claims: Value = jsonwebtoken::dangerous::insecure_decode_claims(token).expect("claims");
+        let policy = format!("urn:ietf:params:oauth:jti:{}", claims["jti"].as_str().expect("an id"));
+        client.get("Patient?name=B%C3%BCrn&_count=5").expect(200);
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        client.send("POST", "Patient/_search?_count=7", &form, Some(b"name=Ortega&access_token=a.b.c")).expect(200);
+        client.post("", &json!({ "resourceType": "Bundle", "type": "batch",
+            "entry": [{ "request": { "method": "GET", "url": "Patient?birthdate=1980-02-01" } }] })).expect(200);
+        client.create(&patient("One"));
+        let by = format!("AuditEvent?policy={}&_sort=date", encode(&policy));
+        // Reads are queued, writes are not: the order is not theirs.
+        let events = recorded(&auditor, &by, 5);
+        let mut asked: Vec<String> = Vec::new();
+        for event in &events {
+            let client = &event["agent"][0];
+            assert_eq!(client["network"]["type"], "2", "{event}");
+            let address: std::net::IpAddr = client["network"]["address"].as_str().expect("an address").parse().expect("one");
+            assert!(address.is_loopback(), "{event}");
+            assert_eq!((&event["agent"][2]["name"], &event["agent"][2]["policy"]), (&json!("tester"), &json!([policy])), "{event}");
+            assert!(!event.to_string().contains(token), "{event}");
+            let entities = event["entity"].as_array().expect("entities");
+            let query = entities.iter().find_map(|entity| entity["query"].as_str());
+            asked.extend(query.map(|query| String::from_utf8(BASE64_STANDARD.decode(query).expect("base64")).expect("text")));
+        }
+        asked.sort();
+        assert_eq!(asked, ["Patient/_search?_count=7&name=Ortega", "Patient?birthdate=1980-02-01", "Patient?name=B%C3%BCrn&_count=5"]);
+    }
+
     /// 45 CFR 170.315(d)(3): the log can be sorted and filtered by who, when and whose record.
     fn what_is_done_with_a_record_is_found_by_its_patient(world) {
         let client = world.client("user/*.cruds");
