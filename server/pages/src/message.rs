@@ -14,7 +14,7 @@ pub struct Message {
     pub text: String,
     /// What the person can do about it.
     pub advice: Option<String>,
-    /// What an app's developer wants to know: the standard's code and the description.
+    /// What whoever is asked for help wants to know: the standard's code and the description, or the command that helps.
     pub detail: Option<String>,
     pub links: Vec<Link>,
     /// Whether something went wrong: the page then names the request, for whoever is asked for help.

@@ -83,7 +83,7 @@ async fn failed(visit: &Visit<'_>, refused: UpstreamError) -> Shown {
         refused => refused.to_string(),
     };
     let page = Message {
-        title: format!("{} did not let you in here", upstream.name),
+        title: "You are not signed in".to_owned(),
         text,
         advice: Some(advice),
         detail: Some(detail),
