@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::engine::{Engine, Stored};
 use crate::error::OAuthError;
 use crate::secret;
+use crate::settings::Lifetimes;
 use crate::storage::{Filter, Kind, Storage};
 
 /// Fetches the keys that a client keeps at its `jwks_uri`. Limits of size, time and address are the implementer's.
@@ -169,7 +170,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     /// All grants, and what belongs to none: the tokens of a backend service.
     async fn revoke_tokens_of(&self, client: &str) -> Result<(), OAuthError> {
-        self.storage.revoke(client, self.after(self.settings.system_token_lifetime) + 60).await?;
+        self.storage.revoke(client, self.after(Lifetimes::LONGEST_SERVICE_TOKEN) + 60).await?;
         self.revoke_grants(Some(client), None).await
     }
 

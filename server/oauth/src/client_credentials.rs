@@ -42,7 +42,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             }
         }
         let scope = granted.join(" ");
-        let lifetime = self.settings.system_token_lifetime;
+        let lifetime = self.settings.lifetimes.service_token;
         let token = NewToken {
             issuer: &self.settings.issuer,
             audience: &self.settings.fhir_base,

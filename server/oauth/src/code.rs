@@ -62,15 +62,21 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         if !self.replace(&kept).await? {
             return self.refuse_replay(&kept.value.grant).await;
         }
-        let Code { grant, nonce, .. } = kept.value;
+        let Code { mut grant, nonce, .. } = kept.value;
         let user = self.granting_user(&grant).await?;
+        let ended = || OAuthError::invalid_grant("the session in which this was granted has ended");
+        let online = grant.session.clone().filter(|_| grant.access == Access::Online);
+        if let Some(session) = &online {
+            grant.ends = Some(self.live_session(session, &user.id).await?.ok_or_else(ended)?.expires);
+        }
         let grant = self.add_grant(grant).await?;
-        if let (Access::Online, Some(session)) = (grant.access, &grant.session) {
-            if !self.is_live(session, &user.id).await? {
-                self.revoke_grant(&grant.id).await?;
-                return Err(OAuthError::invalid_grant("the session in which this was granted has ended"));
-            }
+        if let Some(session) = &online {
             self.link_to_session(&grant.id, session).await?;
+            // It may have ended before it was linked: then nobody else ends the grant.
+            if self.live_session(session, &user.id).await?.is_none() {
+                self.revoke_grant(&grant.id).await?;
+                return Err(ended());
+            }
         }
         // A replay may have come between the mark and the grant: then it is in the feed, and nothing is given out.
         if self.storage.is_revoked(&grant.id).await? {

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::client::KeyFetcher;
 use crate::engine::{Engine, Stored};
 use crate::error::OAuthError;
+use crate::session::Session;
+use crate::settings::Lifetimes;
 use crate::storage::{Filter, Kind, Storage};
 
 /// How long a grant lives.
@@ -130,10 +132,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     fn grant_expiry(&self, access: Access) -> i64 {
         match access {
-            Access::Offline => self.after(self.settings.offline_lifetime),
-            Access::Online => self.after(self.settings.session_absolute + self.settings.token_lifetime),
+            Access::Offline => self.after(self.settings.lifetimes.offline),
+            Access::Online => self.after(self.settings.lifetimes.session + self.settings.lifetimes.token),
             // The code may be exchanged a little later than now.
-            Access::Once => self.after(self.settings.token_lifetime + self.settings.code_lifetime),
+            Access::Once => self.after(self.settings.lifetimes.token + self.settings.lifetimes.code),
         }
     }
 
@@ -169,8 +171,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Takes a grant back, with all its tokens, at once.
     pub async fn revoke_grant(&self, id: &str) -> Result<bool, OAuthError> {
         // First the feed: should the rest fail, the tokens are no good all the same.
-        // A token that is being signed at this moment is a little younger.
-        self.storage.revoke(id, self.after(self.settings.token_lifetime) + 60).await?;
+        // A token that is being signed at this moment is a little younger, and one from before a change of the settings may
+        // be good for the longest time.
+        self.storage.revoke(id, self.after(Lifetimes::LONGEST_TOKEN) + 60).await?;
         Ok(self.storage.remove(Kind::Grant, id).await?)
     }
 
@@ -196,14 +199,15 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(())
     }
 
-    pub(crate) async fn move_online_grants(&self, from: &str, to: &str) -> Result<(), OAuthError> {
+    pub(crate) async fn move_online_grants(&self, from: &str, to: &Session) -> Result<(), OAuthError> {
         for link in self.online_grants(from).await? {
             let changed = self.change::<Grant>(&link.value, |grant| {
-                grant.session = Some(to.to_owned());
+                grant.session = Some(to.key.clone());
+                grant.ends = Some(to.expires);
                 Ok(())
             });
             changed.await?;
-            self.link_to_session(&link.value, to).await?;
+            self.link_to_session(&link.value, &to.key).await?;
             self.storage.remove(Kind::OnlineGrant, &link.key).await?;
         }
         Ok(())

@@ -100,7 +100,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             request,
             begun_in: session.key.clone(),
             begun: self.now().as_second(),
-            expires: self.after(self.settings.interaction_lifetime),
+            expires: self.after(self.settings.lifetimes.interaction),
             patient: None,
             encounter: None,
             without_encounter: false,
@@ -170,7 +170,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             patient,
             encounter: self.context(&interaction, &user).encounter,
             scopes: offered,
-            offline_until: self.after(self.settings.offline_lifetime),
+            offline_until: self.after(self.settings.lifetimes.offline),
             user,
         })))
     }
@@ -308,10 +308,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             redirect_uri: request.redirect_uri.clone(),
             code_challenge: request.code_challenge.clone(),
             nonce: request.nonce.clone(),
-            good_until: self.after(self.settings.code_lifetime),
+            good_until: self.after(self.settings.lifetimes.code),
             used: false,
             // A replay is to be known for as long as the tokens of the first use are good.
-            expires: self.after(self.settings.token_lifetime),
+            expires: self.after(self.settings.lifetimes.token),
         };
         self.add(&secret::hash(&code), &kept).await?;
         Ok(self.response_url(&request.redirect_uri, request.state.as_deref(), &[("code", &code)]))

@@ -71,8 +71,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             client: client.id.clone(),
             user: user.id.clone(),
             context,
-            good_until: self.after(self.settings.launch_lifetime),
-            expires: self.after(self.settings.launch_lifetime + self.settings.interaction_lifetime),
+            good_until: self.after(self.settings.lifetimes.launch),
+            expires: self.after(self.settings.lifetimes.launch + self.settings.lifetimes.interaction),
         };
         self.add(&secret::hash(&value), &launch).await?;
         Ok(value)

@@ -62,7 +62,7 @@ pub use scope::{
 pub use scopes::{Named, covers, read as read_scope};
 pub use secret::{Random, system_random};
 pub use session::{Opened, Session};
-pub use settings::{Matching, PasswordGrant, Settings, Upstream};
+pub use settings::{Lifetimes, Matching, PasswordGrant, Settings, Upstream};
 pub use storage::{Clock, Filter, Kind, Memory, Record, Revoked, Storage, StorageError};
 pub use token::{ADMINISTRATOR, ALGORITHM, Claims, NewToken, TOKEN_TYPE, TokenResponse};
 pub use upstream::{HttpRequest, HttpResponse, ProviderClient, UpstreamError, UpstreamIdentity, UpstreamUser};

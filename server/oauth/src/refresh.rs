@@ -74,12 +74,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let grant = self.grant(&kept.value.grant).await?.ok_or_else(unknown)?;
         let user = self.granting_user(&grant).await?;
         if grant.access == Access::Online {
-            let session = grant.session.as_deref().unwrap_or_default();
-            if !self.is_live(session, &user.id).await? {
-                return Err(OAuthError::invalid_grant(
-                    "the user is no longer online: online_access ends with the session",
-                ));
-            }
+            let key = grant.session.as_deref().unwrap_or_default();
+            let offline =
+                || OAuthError::invalid_grant("the user is no longer online: online_access ends with the session");
+            let session = self.live_session(key, &user.id).await?.ok_or_else(offline)?;
+            self.use_session(session).await?.ok_or_else(offline)?;
         }
         let scopes = narrowed(&grant, form.one("scope")?)?;
         kept.value.used = true;

@@ -21,7 +21,7 @@ pub struct Session {
     /// When the user last showed who they are. Seconds since 1970.
     pub authenticated: i64,
     pub last_used: i64,
-    expires: i64,
+    pub(crate) expires: i64,
     /// Forms of this session carry it: OWASP's synchronizer token.
     pub csrf: String,
     /// The interactions that were begun in this browser: no other can go on with them.
@@ -67,30 +67,21 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let key = secret::hash(secret);
         let Some(kept) = self.load::<Session>(&key).await? else { return Ok(None) };
         let session = kept.value;
-        let now = self.now().as_second();
         if let Some(id) = &session.user {
             let is_good = self.user(id).await?.is_some_and(|user| user.enabled);
-            let idle = now - session.last_used >= self.settings.session_idle.as_secs();
-            if idle || !is_good {
+            if self.is_idle(&session) || !is_good {
                 self.end_session(&key).await?;
                 return Ok(None);
             }
         }
-        if now - session.last_used < NOTED {
-            return Ok(Some(session));
-        }
-        let noted = self.change::<Session>(&key, |session| {
-            session.last_used = now;
-            Ok(())
-        });
-        noted.await
+        self.use_session(session).await
     }
 
     async fn open_session(&self, user: Option<(&User, i64)>, from: Option<&Session>) -> Result<Opened, OAuthError> {
         let secret = secret::new(&self.random);
         let now = self.now().as_second();
         let lifetime =
-            if user.is_some() { self.settings.session_absolute } else { self.settings.interaction_lifetime * 2 };
+            if user.is_some() { self.settings.lifetimes.session } else { self.settings.lifetimes.interaction * 2 };
         let session = Session {
             key: secret::hash(&secret),
             user: user.map(|(user, _)| user.id.clone()),
@@ -126,7 +117,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         noted.await?;
         if before.user.as_deref() == Some(&user.id) {
             // The same person once more: what is bound to the session goes on with the new one.
-            self.move_online_grants(&before.key, &opened.session.key).await?;
+            self.move_online_grants(&before.key, &opened.session).await?;
             self.storage.remove(Kind::Session, &before.key).await?;
         } else {
             self.end_session(&before.key).await?;
@@ -165,10 +156,30 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(())
     }
 
-    /// Whether the session is there and of this user: what `online_access` asks at each refresh.
-    pub(crate) async fn is_live(&self, key: &str, user: &str) -> Result<bool, OAuthError> {
-        let Some(kept) = self.load::<Session>(key).await? else { return Ok(false) };
-        Ok(kept.value.user.as_deref() == Some(user))
+    /// The session while this user is online in it: what `online_access` asks at each refresh. "usable for as long as the
+    /// end-user remains online", which a server sees by what they use: its pages, and the apps that refresh for them.
+    /// <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scopes-for-requesting-a-refresh-token>
+    pub(crate) async fn live_session(&self, key: &str, user: &str) -> Result<Option<Session>, OAuthError> {
+        let Some(kept) = self.load::<Session>(key).await? else { return Ok(None) };
+        let session = kept.value;
+        Ok((session.user.as_deref() == Some(user) && !self.is_idle(&session)).then_some(session))
+    }
+
+    fn is_idle(&self, session: &Session) -> bool {
+        self.now().as_second() - session.last_used >= self.settings.lifetimes.session_idle.as_secs()
+    }
+
+    /// None where it has ended meanwhile.
+    pub(crate) async fn use_session(&self, session: Session) -> Result<Option<Session>, OAuthError> {
+        let now = self.now().as_second();
+        if now - session.last_used < NOTED {
+            return Ok(Some(session));
+        }
+        let noted = self.change::<Session>(&session.key, |session| {
+            session.last_used = now;
+            Ok(())
+        });
+        noted.await
     }
 
     /// Remembers that the interaction was begun in this browser.

@@ -31,6 +31,50 @@ impl Matching {
     }
 }
 
+/// How long what is given out is good for, within what the standards allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifetimes {
+    pub code: SignedDuration,
+    pub token: SignedDuration,
+    /// A backend service's.
+    pub service_token: SignedDuration,
+    /// Renewed with each use.
+    pub offline: SignedDuration,
+    /// How long a person may take from the request to consent.
+    pub interaction: SignedDuration,
+    pub launch: SignedDuration,
+    /// Without use.
+    pub session_idle: SignedDuration,
+    /// However much it is used.
+    pub session: SignedDuration,
+}
+
+impl Lifetimes {
+    /// "A maximum authorization code lifetime of 10 minutes is RECOMMENDED": RFC 6749, 4.1.2.
+    pub const LONGEST_CODE: SignedDuration = SignedDuration::from_mins(10);
+    /// "Access tokens at most an hour": an access token is not asked about at each use.
+    pub const LONGEST_TOKEN: SignedDuration = SignedDuration::from_hours(1);
+    /// "SHOULD NOT exceed 300 seconds": <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html#issue-access-token>
+    pub const LONGEST_SERVICE_TOKEN: SignedDuration = SignedDuration::from_secs(300);
+    /// "valid for a period of no less than three months", of which the longest have 92 days: 45 CFR 170.315(g)(10)(v)(A)(1)(iii).
+    pub const SHORTEST_OFFLINE: SignedDuration = SignedDuration::from_hours(24 * 92);
+}
+
+impl Default for Lifetimes {
+    fn default() -> Lifetimes {
+        Lifetimes {
+            code: SignedDuration::from_mins(1),
+            token: Lifetimes::LONGEST_TOKEN,
+            service_token: Lifetimes::LONGEST_SERVICE_TOKEN,
+            offline: SignedDuration::from_hours(24 * 100),
+            interaction: SignedDuration::from_mins(15),
+            launch: SignedDuration::from_mins(5),
+            session_idle: SignedDuration::from_mins(15),
+            session: SignedDuration::from_hours(12),
+        }
+    }
+}
+
 /// The OpenID provider at which staff log in too. <https://openid.net/specs/openid-connect-core-1_0.html>
 #[derive(Clone)]
 pub struct Upstream {
@@ -69,18 +113,7 @@ pub struct Settings {
     pub manual_approval: bool,
     /// A hash of the style document, which changes with it.
     pub style_version: Option<String>,
-    pub code_lifetime: SignedDuration,
-    /// "Access tokens at most an hour".
-    pub token_lifetime: SignedDuration,
-    /// "SHOULD NOT exceed 300 seconds": <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html#issue-access-token>
-    pub system_token_lifetime: SignedDuration,
-    /// Renewed with each use: at least three months, by 45 CFR 170.315(g)(10).
-    pub offline_lifetime: SignedDuration,
-    /// How long a person may take from the request to consent.
-    pub interaction_lifetime: SignedDuration,
-    pub launch_lifetime: SignedDuration,
-    pub session_idle: SignedDuration,
-    pub session_absolute: SignedDuration,
+    pub lifetimes: Lifetimes,
     pub upstream: Option<Upstream>,
     /// Whether staff and administrators may log in by a password of this server.
     pub staff_passwords: bool,
@@ -97,14 +130,7 @@ impl Settings {
             registration: true,
             manual_approval: false,
             style_version: None,
-            code_lifetime: SignedDuration::from_mins(1),
-            token_lifetime: SignedDuration::from_hours(1),
-            system_token_lifetime: SignedDuration::from_mins(5),
-            offline_lifetime: SignedDuration::from_hours(24 * 100),
-            interaction_lifetime: SignedDuration::from_mins(15),
-            launch_lifetime: SignedDuration::from_mins(5),
-            session_idle: SignedDuration::from_mins(15),
-            session_absolute: SignedDuration::from_hours(12),
+            lifetimes: Lifetimes::default(),
             upstream: None,
             staff_passwords: true,
         }

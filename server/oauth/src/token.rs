@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::client::{ClientState, KeyFetcher};
 use crate::engine::Engine;
 use crate::error::{ErrorCode, OAuthError};
-use crate::grant::Grant;
+use crate::grant::{Access, Grant};
 use crate::keys::{SigningKey, SigningKeyError};
 use crate::scopes;
 use crate::secret;
@@ -136,10 +136,16 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         user: &User,
         scopes: &[String],
     ) -> Result<(String, i64), OAuthError> {
+        let lifetimes = &self.settings.lifetimes;
+        let lifetime = match grant.access {
+            // Whoever refreshes when it is over still finds the session, and it is over before an unused session is.
+            Access::Online => lifetimes.token.min(lifetimes.session_idle / 2),
+            Access::Once | Access::Offline => lifetimes.token,
+        };
         let lifetime = match grant.ends {
             // A token does not outlive what it was granted for.
-            Some(ends) => self.settings.token_lifetime.min(SignedDuration::from_secs(ends - self.now().as_second())),
-            None => self.settings.token_lifetime,
+            Some(ends) => lifetime.min(SignedDuration::from_secs(ends - self.now().as_second())),
+            None => lifetime,
         };
         let fhir_user = scopes::has(scopes, "fhirUser").then(|| user.fhir_user_url(&self.settings.fhir_base)).flatten();
         let token = NewToken {
@@ -178,7 +184,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let claims = IdTokenClaims::new(
             issuer,
             vec![Audience::new(grant.client.clone())],
-            chrono_time(now + self.settings.token_lifetime)?,
+            chrono_time(now + self.settings.lifetimes.token)?,
             chrono_time(now)?,
             standard_claims(user, scopes),
             FhirUser {

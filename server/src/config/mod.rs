@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use vesta_oauth::{Matching, PasswordGrant};
+use vesta_oauth::{Lifetimes, Matching, PasswordGrant};
 
 pub use source::{Flag, Place, Sources};
 pub use values::{
@@ -155,6 +155,7 @@ pub struct OAuth {
     pub jwks_networks: Vec<IpNet>,
     /// Certificates in PEM that are trusted for it, in place of the public authorities'.
     pub jwks_authority: Option<PathBuf>,
+    pub lifetimes: Lifetimes,
 }
 
 impl Default for Config {
@@ -277,6 +278,11 @@ impl Config {
         }
         for (site, settings) in &self.sites {
             sites::check(site, settings, &mut refuse);
+        }
+        let Lifetimes { session, session_idle, .. } = self.oauth.lifetimes;
+        if session < session_idle {
+            let expected = format!("expected at least oauth.session_idle_seconds, which is {}", session_idle.as_secs());
+            refuse("oauth.session_seconds", session.as_secs().to_string(), &expected);
         }
         if self.limits.page_default > self.limits.page_max {
             let (default, max) = (self.limits.page_default, self.limits.page_max);

@@ -1,5 +1,7 @@
 //! Every setting, declared once: its name, what it takes, how it is set and how it is shown.
 
+mod lifetimes;
+
 use std::fmt::Write;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use vesta_oauth::PasswordGrant;
+
+use lifetimes::LIFETIMES;
 
 use super::source::{Given, Raw};
 use super::{Config, Guide, LogFormat, Place, Problem, SearchHandling, sites};
@@ -31,7 +35,12 @@ pub(super) fn networks(raw: &Raw) -> Option<Vec<IpNet>> {
     raw.list()?.iter().map(|text| network(text)).collect()
 }
 
-pub(super) const SETTINGS: &[Setting] = &[
+/// Every setting.
+pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(LIFETIMES)
+}
+
+const SETTINGS: &[Setting] = &[
     Setting {
         name: "listen",
         expected: "expected an address and port, such as \"127.0.0.1:9300\" or \"[::]:9300\"",
@@ -373,7 +382,7 @@ pub(super) const EXPECTED_BOOLEAN: &str = "expected true or false";
 const EXPECTED_SECONDS: &str = "expected a number of seconds from 1 to 86400";
 /// Sets what was given, or says why not.
 pub(super) fn apply(config: &mut Config, given: Given, problems: &mut Vec<Problem>) {
-    let set = match SETTINGS.iter().find(|setting| setting.name == given.name) {
+    let set = match all().find(|setting| setting.name == given.name) {
         Some(setting) => match (setting.set)(config, &given.raw) {
             Some(()) => Ok(()),
             None if setting.secret => Err((None, setting.expected.to_owned())),
@@ -396,11 +405,8 @@ fn unknown(name: &str, place: &Place) -> String {
         Place::Variable(_) => source_variable(setting),
         _ => setting.to_owned(),
     };
-    let similar = SETTINGS
-        .iter()
-        .map(|setting| (distance(setting.name, name), setting.name))
-        .min()
-        .filter(|(distance, _)| *distance <= 3);
+    let similar =
+        all().map(|setting| (distance(setting.name, name), setting.name)).min().filter(|(distance, _)| *distance <= 3);
     match similar {
         Some((_, setting)) => format!("there is no such setting; did you mean {}?", shown(setting)),
         None => "there is no such setting; `vesta config show` lists them all".to_owned(),
@@ -440,7 +446,7 @@ pub(super) fn show(config: &Config) -> String {
         let hidden = if value.is_empty() { "# " } else { "" };
         let _ = writeln!(text, "{hidden}{name} = {value}{origin}");
     };
-    for setting in SETTINGS {
+    for setting in all() {
         line(setting.name, (setting.show)(config));
     }
     for (site, settings) in &config.sites {

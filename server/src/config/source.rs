@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::settings::{SETTINGS, source_variable};
+use super::settings::{all, source_variable};
 use super::sites::{SITE_SETTINGS, SiteSetting};
 use super::{ConfigError, Problem};
 
@@ -119,7 +119,7 @@ pub(super) fn collect(sources: &Sources, problems: &mut Vec<Problem>) -> Result<
 /// The setting that a variable means; a `VESTA_` variable that means none keeps its own name, so that it is refused.
 fn variable_setting(variable: &str) -> Option<String> {
     let rest = variable.strip_prefix("VESTA_").filter(|rest| *rest != "CONFIG")?;
-    if let Some(setting) = SETTINGS.iter().find(|setting| source_variable(setting.name) == variable) {
+    if let Some(setting) = all().find(|setting| source_variable(setting.name) == variable) {
         return Some(setting.name.to_owned());
     }
     if let Some(site) = rest.strip_prefix("SITES_") {

@@ -94,6 +94,21 @@ fn an_upstream_provider_is_set_by_variables_too_and_its_secret_is_masked() {
     assert!(!config.show().contains("hunter2") && !format!("{config:?}").contains("hunter2"));
 }
 
+/// The bounds are the standards': "SHOULD NOT exceed 300 seconds" for services, "no less than three months" for offline access.
+#[test]
+fn lifetimes_that_the_standards_do_not_allow_are_refused_with_what_they_say() {
+    let wrong = "token_seconds = 3601\nservice_token_seconds = 301\noffline_days = 91\nsession_idle_seconds = 59\n\
+                 session_seconds = 299\ncode_seconds = 601\ninteraction_seconds = 0\nlaunch_seconds = \"soon\"\n";
+    insta::assert_snapshot!(refusal(&format!("[oauth]\n{wrong}"), &[], &[]));
+    let refused = refusal("[oauth]\nsession_seconds = 600\n", &[], &[]);
+    assert!(refused.contains("session_idle_seconds, which is 900"), "{refused}");
+    let (_folder, sources) =
+        sources("[oauth]\ntoken_seconds = 600\noffline_days = 365\n", &[("VESTA_OAUTH_CODE_SECONDS", "30")], &[]);
+    let lifetimes = Config::load(&sources).unwrap().oauth.lifetimes;
+    assert_eq!((lifetimes.token.as_secs(), lifetimes.code.as_secs()), (600, 30));
+    assert_eq!(lifetimes.offline.as_secs(), 365 * 24 * 3600);
+}
+
 #[test]
 fn a_file_that_is_not_toml_is_refused_with_the_line() {
     insta::assert_snapshot!(refusal("listen = \"127.0.0.1:1\"\ndata = /var/lib\n", &[], &[]));

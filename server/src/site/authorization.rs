@@ -67,6 +67,7 @@ impl Authorization {
         settings.registration = !config.oauth.closed_registration;
         settings.manual_approval = config.oauth.manual_approval;
         settings.password_grant = config.oauth.password_grant;
+        settings.lifetimes = config.oauth.lifetimes.clone();
         // The style is of the release.
         settings.style_version = Some(env!("CARGO_PKG_VERSION").to_owned());
         let fetcher = |setting, networks: &[IpNet], authority: Option<&Path>| {

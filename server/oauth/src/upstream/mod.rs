@@ -128,7 +128,7 @@ impl<S: Storage, F: KeyFetcher + ProviderClient> Engine<S, F> {
         let asked_age = request.as_ref().and_then(|request| request.max_age);
         // With `max_age`, "the ID Token returned MUST include an auth_time Claim Value": it is always sent, since nobody stays
         // logged in here for longer than the absolute limit of a session.
-        let longest = self.settings.session_absolute.as_secs();
+        let longest = self.settings.lifetimes.session.as_secs();
         let max_age = asked_age.map_or(longest, |age| age.min(longest));
         let provider = self.provider(upstream).await?;
         let client = self.provider_client(upstream, &provider)?;
@@ -147,7 +147,7 @@ impl<S: Storage, F: KeyFetcher + ProviderClient> Engine<S, F> {
                 (false, Some(age)) => Some(now - age),
                 (false, None) => None,
             },
-            expires: self.after(self.settings.interaction_lifetime),
+            expires: self.after(self.settings.lifetimes.interaction),
         };
         self.add(&secret::hash(&state), &login).await?;
         let (state, nonce) = (CsrfToken::new(state), Nonce::new(nonce));

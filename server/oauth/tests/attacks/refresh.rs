@@ -148,6 +148,53 @@ async fn online_access_ends_with_the_session() {
     assert_eq!(code_of(world.refresh(&app, &tokens).await), ErrorCode::InvalidGrant);
 }
 
+/// "usable for as long as the end-user remains online": an app that refreshes when its tokens are over goes on, and one that
+/// rests for as long as a session may is out, with what it had.
+#[tokio::test]
+async fn online_access_ends_when_nobody_is_there() {
+    let world = World::new();
+    let scope = "openid launch/patient patient/*.rs online_access";
+    let app = world.public(scope).await;
+    let user = world.patient().await;
+    let mut tokens = world.tokens(&app, &user, scope).await;
+    for _ in 0..10 {
+        world.tick(tokens.expires_in);
+        assert!(!world.is_active(&tokens.access_token).await);
+        tokens = world.refresh(&app, &tokens).await.unwrap();
+    }
+    world.tick(15 * 60);
+    assert!(!world.is_active(&tokens.access_token).await);
+    assert_eq!(code_of(world.refresh(&app, &tokens).await), ErrorCode::InvalidGrant);
+    // The clock of the pages is the same.
+    let tokens = world.tokens(&app, &user, scope).await;
+    world.tick(15 * 60);
+    assert_eq!(code_of(world.refresh(&app, &tokens).await), ErrorCode::InvalidGrant);
+}
+
+/// And with the session's absolute end, however much is done: no token of it is good for longer.
+#[tokio::test]
+async fn online_access_ends_with_the_sessions_last_hour() {
+    let world = World::new();
+    let scope = "openid launch/patient patient/*.rs online_access";
+    let app = world.public(scope).await;
+    let user = world.patient().await;
+    let began = world.now();
+    let mut tokens = world.tokens(&app, &user, scope).await;
+    loop {
+        world.tick(400);
+        match world.refresh(&app, &tokens).await {
+            Ok(fresh) => tokens = fresh,
+            Err(error) => {
+                assert_eq!(error.code, ErrorCode::InvalidGrant);
+                break;
+            }
+        }
+        assert!(world.now() + tokens.expires_in <= began + 12 * 3600, "a token outlives the session");
+    }
+    assert!(world.now() - began >= 12 * 3600, "it ended after {} seconds", world.now() - began);
+    assert!(!world.is_active(&tokens.access_token).await);
+}
+
 #[tokio::test]
 async fn refresh_token_that_nobody_asked_for() {
     let world = World::new();
