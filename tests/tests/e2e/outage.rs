@@ -1,15 +1,11 @@
 //! The database is lost, or the disk is full: 503 with an OperationOutcome while it lasts, and all is well afterwards.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Database, Postgres, Vesta, World, free_port, skip, wait_until};
+use crate::harness::{Client, Database, Postgres, Vesta, Wire, World, free_port, skip, wait_until};
 
 fn patient(family: &str) -> Value {
     json!({ "resourceType": "Patient", "name": [{ "family": family }] })
@@ -21,64 +17,47 @@ fn is_unavailable(client: &Client) {
     assert!(!String::from_utf8_lossy(&refused.body).contains("Outage"), "patient data stand in the refusal");
 }
 
-/// A wire between the server and its database that can be cut.
-struct Wire {
-    address: SocketAddr,
-    is_cut: Arc<AtomicBool>,
-    connections: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Wire {
-    fn to(database: SocketAddr) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let address = listener.local_addr().expect("its address");
-        let is_cut = Arc::new(AtomicBool::new(false));
-        let connections = Arc::new(Mutex::new(Vec::new()));
-        let (cut, open) = (is_cut.clone(), connections.clone());
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if cut.load(Ordering::Acquire) {
-                    let _ = client.shutdown(Shutdown::Both);
-                    continue;
-                }
-                let server = TcpStream::connect(database).expect("the database answers");
-                let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
-                open.lock().expect("no panic").extend([clone(&client), clone(&server)]);
-                for (mut from, mut to) in [(clone(&client), clone(&server)), (server, client)] {
-                    std::thread::spawn(move || {
-                        let mut buffer = [0; 16 << 10];
-                        while let Ok(count @ 1..) = from.read(&mut buffer) {
-                            if to.write_all(&buffer[..count]).is_err() {
-                                break;
-                            }
-                        }
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
-                }
-            }
-        });
-        Wire { address, is_cut, connections }
-    }
-
-    fn cut(&self) {
-        self.is_cut.store(true, Ordering::Release);
-        for connection in self.connections.lock().expect("no panic").drain(..) {
-            let _ = connection.shutdown(Shutdown::Both);
-        }
-    }
-
-    fn mend(&self) {
-        self.is_cut.store(false, Ordering::Release);
-    }
-}
-
-#[test]
-fn a_lost_database_is_a_503_until_it_is_back() {
-    let Some(mut postgres) = Postgres::create() else { return };
+/// A PostgreSQL at the end of a wire.
+fn wired() -> Option<(Wire, Postgres)> {
+    let mut postgres = Postgres::create()?;
     let (scheme, rest) = postgres.url.split_once('@').expect("a user");
     let (host, name) = rest.split_once('/').expect("a database");
     let wire = Wire::to(host.parse().expect("an address"));
     postgres.url = format!("{scheme}@{}/{name}", wire.address);
+    Some((wire, postgres))
+}
+
+/// "without news for ten seconds a process refuses": it cannot know what another has revoked meanwhile.
+#[test]
+fn a_process_that_learns_of_no_revocations_for_ten_seconds_takes_no_token() {
+    const NO_NEWS: &str = "what was revoked lately is not known";
+    let Some((wire, postgres)) = wired() else { return };
+    let world = World::new(Database::Postgres(postgres), |_| ());
+    let client = world.client("user/*.cruds");
+    // Needs no database but for the token.
+    let ask = || client.get("metadata").status;
+    let refused = || {
+        let answer = client.get("Patient");
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        (answer.status == 503 && said.contains(NO_NEWS)).then_some(answer)
+    };
+    client.get("Patient").expect(200);
+    wire.cut();
+    let cut = Instant::now();
+    assert!(refused().is_none(), "what is known is fresh enough at first");
+    wait_until("tokens are refused", Duration::from_secs(30), || refused().is_some());
+    let after = cut.elapsed();
+    // The last news may be a second old when the wire is cut.
+    assert!(after > Duration::from_secs(8), "refused after {after:?}");
+    refused().expect("still refused").issues();
+    assert_eq!(ask(), 200, "what needs no token is answered");
+    wire.mend();
+    wait_until("tokens are taken again", Duration::from_secs(30), || client.get("Patient").status == 200);
+}
+
+#[test]
+fn a_lost_database_is_a_503_until_it_is_back() {
+    let Some((wire, postgres)) = wired() else { return };
     let world = World::new(Database::Postgres(postgres), |_| ());
     let client = world.client("user/*.cruds");
     let id = client.create(&patient("Before"));

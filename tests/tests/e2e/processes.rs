@@ -15,8 +15,13 @@ const PUBLIC: &str = "http://localhost:9";
 
 /// Two processes with the same folder of keys on the same database, and a client of each.
 pub(crate) fn two(folder: &Path, database: Option<&str>) -> ([Vesta; 2], [Client; 2]) {
+    two_at(folder, database, PUBLIC)
+}
+
+/// Known to clients by that address.
+pub(crate) fn two_at(folder: &Path, database: Option<&str>, public: &str) -> ([Vesta; 2], [Client; 2]) {
     let config = folder.join("vesta.toml");
-    std::fs::write(&config, format!("[sites.default]\npublic_url = \"{PUBLIC}\"\n")).expect("written");
+    std::fs::write(&config, format!("[sites.default]\npublic_url = \"{public}\"\n")).expect("written");
     let servers = [(); 2].map(|()| Vesta::serve(folder, database, &[]));
     let token = servers[0].client(folder, database).token;
     let clients = servers

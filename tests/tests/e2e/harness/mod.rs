@@ -4,12 +4,14 @@ mod client;
 mod database;
 mod process;
 mod samples;
+mod wire;
 mod world;
 
 pub(crate) use client::{Answer, Client, encode, link, matches};
 pub(crate) use database::{Database, Postgres};
 pub(crate) use process::{Vesta, command, free_port, vesta, wait_until};
 pub(crate) use samples::{shared, skip};
+pub(crate) use wire::{Balancer, Wire};
 pub(crate) use world::{Token, World, runtime};
 
 /// The same test on both databases: `on_both_databases! { fn name(world) { … } }` makes `name::on_sqlite` and

@@ -13,7 +13,11 @@ pub(super) struct Landed(browser::Landed);
 
 impl Browser {
     pub(super) fn new(world: &World) -> Browser {
-        Browser(browser::Browser::new(Leaves::Server(world.address())))
+        Browser::at(&world.address())
+    }
+
+    pub(super) fn at(address: &str) -> Browser {
+        Browser(browser::Browser::new(Leaves::Server(address.to_owned())))
     }
 
     /// It goes to any server, to those over TLS by this authority's certificates, and stops at the app.
@@ -34,6 +38,19 @@ impl Browser {
         let standing = form.fields().into_iter().filter(|(name, _)| fields.iter().all(|(known, _)| known != name));
         let pairs: Vec<(String, String)> = standing.chain(fields.iter().map(owned)).collect();
         Landed(self.0.submit(form, &pairs).expect("an answer"))
+    }
+
+    /// Sends the page's form with these controls, filled in so, by the button.
+    #[track_caller]
+    pub(super) fn press(
+        &mut self,
+        page: &Page,
+        controls: &[&str],
+        fill: &[(&str, &str)],
+        button: Option<(&str, &str)>,
+    ) -> Landed {
+        let form = page.form_with(controls).unwrap_or_else(|| panic!("no form with {controls:?}: {}", page.words()));
+        Landed(self.0.submit(form, &form.filled(fill, &[], button)).expect("an answer"))
     }
 
     /// A form of the test's own making.
@@ -59,4 +76,11 @@ impl Landed {
             browser::Landed::Page(page) => panic!("{} {}: {}", page.status, page.url, page.words()),
         }
     }
+}
+
+/// The token that the page's forms carry.
+#[track_caller]
+pub(super) fn csrf(page: &Page) -> String {
+    let form = page.form_with(&["csrf"]).expect("a form");
+    form.fields().into_iter().find(|(name, _)| name == "csrf").expect("a token").1
 }

@@ -10,6 +10,7 @@ mod ledger_rows;
 mod party;
 mod revocation;
 mod rotation;
+mod two_processes;
 mod upstream;
 
 use serde_json::json;

@@ -25,8 +25,12 @@ pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 impl Party {
     pub(super) fn register(world: &World, metadata: &Value) -> Party {
-        let http = Client { base: world.address(), token: None };
-        let issuer = format!("{}/oauth2/default", world.address());
+        Party::register_at(&world.address(), metadata)
+    }
+
+    pub(super) fn register_at(address: &str, metadata: &Value) -> Party {
+        let http = Client { base: address.to_owned(), token: None };
+        let issuer = format!("{address}/oauth2/default");
         let answer = http.send(
             "POST",
             &format!("{issuer}/registration"),
@@ -39,7 +43,7 @@ impl Party {
             secret: registration["client_secret"].as_str().map(str::to_owned),
             registration_token: registration["registration_access_token"].as_str().unwrap_or_default().to_owned(),
             redirect_uri: metadata["redirect_uris"][0].as_str().unwrap_or_default().to_owned(),
-            fhir: format!("{}/apis/default/fhir", world.address()),
+            fhir: format!("{address}/apis/default/fhir"),
             issuer,
             http,
         }
@@ -70,9 +74,13 @@ impl Party {
 
     /// Logs in on the way; the page behind.
     pub(super) fn log_in(&self, browser: &mut Browser, url: &str, user: &str) -> Landed {
+        self.log_in_with(browser, url, user, PASSWORD)
+    }
+
+    pub(super) fn log_in_with(&self, browser: &mut Browser, url: &str, user: &str, password: &str) -> Landed {
         let login = browser.get(url).page();
         assert!(login.url.contains("/login"), "{} {}", login.url, login.words());
-        browser.send(&login, &[("username", user), ("password", PASSWORD)])
+        browser.send(&login, &[("username", user), ("password", password)])
     }
 
     /// Grants all that is asked for; the parameters that come back.
