@@ -1,6 +1,8 @@
 //! The authorization server, as clients and people meet it: a relying party of its own, a browser without scripts, and the
 //! FHIR API behind. <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html>
 
+mod account;
+mod administration;
 mod backend;
 mod browser;
 mod discovery;
