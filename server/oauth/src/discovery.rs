@@ -91,7 +91,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
 
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// `{issuer}/.well-known/openid-configuration`, and the same as RFC 8414's document. `granular`: the scopes of US Core's table, without their level.
-    pub fn provider_metadata(&self, granular: &[&str]) -> Result<Value, OAuthError> {
+    pub fn provider_metadata(&self, granular: &[impl AsRef<str>]) -> Result<Value, OAuthError> {
         let settings = &self.settings;
         let url = |name: &str| settings.endpoint(name);
         let metadata = Metadata::<Additional>::new(
@@ -164,7 +164,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     /// `{fhir}/.well-known/smart-configuration`
     /// <https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#metadata>
-    pub fn smart_configuration(&self, granular: &[&str]) -> Value {
+    pub fn smart_configuration(&self, granular: &[impl AsRef<str>]) -> Value {
         let settings = &self.settings;
         let url = |name: &str| settings.endpoint(name);
         let mut document = json!({
@@ -192,7 +192,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     }
 
     /// RFC 9728: where tokens for the FHIR API come from.
-    pub fn protected_resource_metadata(&self, granular: &[&str]) -> Value {
+    pub fn protected_resource_metadata(&self, granular: &[impl AsRef<str>]) -> Value {
         json!({
             "resource": self.settings.fhir_base,
             "authorization_servers": [self.settings.issuer],
@@ -202,7 +202,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         })
     }
 
-    fn scopes_supported(&self, granular: &[&str]) -> Vec<String> {
+    fn scopes_supported(&self, granular: &[impl AsRef<str>]) -> Vec<String> {
         scopes::supported(granular, self.settings.system_scopes)
     }
 

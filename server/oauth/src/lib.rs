@@ -56,8 +56,8 @@ pub use logout::Logout;
 pub use parameters::Parameters;
 pub use registration::Registered;
 pub use scope::{
-    Level, OTHER_SCOPES, Permission, Permissions, Scope, ScopeError, parse_scope, parse_scopes,
-    says_nothing_of_resources,
+    Level, OTHER_SCOPES, OperationScope, Permission, Permissions, Scope, ScopeError, parse_operations, parse_scope,
+    parse_scopes, says_nothing_of_resources,
 };
 pub use scopes::{Named, covers, read as read_scope};
 pub use secret::{Random, system_random};

@@ -142,11 +142,28 @@ pub const OTHER_SCOPES: [&str; 15] = [
     "api:port",
 ];
 
-/// Whether a scope names an operation, as OpenEMR has them: `system/Patient.$export`.
-fn is_of_operation(scope: &str) -> bool {
-    scope
-        .split_once('/')
-        .is_some_and(|(level, rest)| matches!(level, "patient" | "user" | "system") && rest.split_once(".$").is_some())
+/// A scope that names an operation, as OpenEMR has them: `patient/DocumentReference.$docref`. It grants that operation and
+/// nothing of the resources that the operation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationScope {
+    pub level: Level,
+    /// None stands for `*`.
+    pub resource_type: Option<String>,
+    /// Without `$`.
+    pub name: String,
+}
+
+fn operation(scope: &str) -> Option<OperationScope> {
+    let (level, rest) = scope.split_once('/')?;
+    let level = [Level::Patient, Level::User, Level::System].into_iter().find(|known| known.as_str() == level)?;
+    let (resource_type, name) = rest.split_once(".$")?;
+    let resource_type = Some(resource_type.to_owned()).filter(|name| name != "*");
+    Some(OperationScope { level, resource_type, name: name.to_owned() })
+}
+
+/// The scopes among these that name an operation.
+pub fn parse_operations(text: &str) -> Vec<OperationScope> {
+    text.split_ascii_whitespace().filter_map(operation).collect()
 }
 
 /// The form in which a scope may be written as a URI.
@@ -170,7 +187,7 @@ pub fn parse_scopes(text: &str) -> Result<Vec<Scope>, ScopeError> {
 
 /// Whether a scope is known and grants no resources: what it grants is said elsewhere.
 pub fn says_nothing_of_resources(scope: &str) -> bool {
-    OTHER_SCOPES.contains(&scope) || is_of_operation(scope)
+    OTHER_SCOPES.contains(&scope) || operation(scope).is_some()
 }
 
 /// Reads a single scope of resources.

@@ -71,7 +71,7 @@ pub(crate) fn has_level(scopes: &[String], level: Level) -> bool {
 
 /// What discovery names. "scopes_supported ... all listed must work": wildcards, and each type that US Core has, with the granular
 /// ones of its table.
-pub(crate) fn supported(granular: &[&str], system: bool) -> Vec<String> {
+pub(crate) fn supported(granular: &[impl AsRef<str>], system: bool) -> Vec<String> {
     const IDENTITY: [&str; 9] = [
         "openid",
         "profile",
@@ -90,7 +90,7 @@ pub(crate) fn supported(granular: &[&str], system: bool) -> Vec<String> {
         scopes.extend(letters.iter().map(|letters| format!("{level}/*.{letters}")));
         let types = TYPES.iter().filter(|name| SCHEMA.resource(name).is_some());
         scopes.extend(types.flat_map(|name| [format!("{level}/{name}.rs"), format!("{level}/{name}.read")]));
-        scopes.extend(granular.iter().map(|scope| format!("{level}/{scope}")));
+        scopes.extend(granular.iter().map(|scope| format!("{level}/{}", scope.as_ref())));
     }
     scopes
 }

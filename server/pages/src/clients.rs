@@ -112,7 +112,9 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn sentences(&self) -> Vec<(String, String)> {
-        self.scopes.iter().map(|scope| (scope.words(Reader::Staff), scope.to_string())).collect()
+        let operations: Vec<Scope> = self.other_scopes.iter().filter_map(|text| Scope::operation(text)).collect();
+        let all = self.scopes.iter().chain(&operations);
+        all.map(|scope| (scope.words(Reader::Staff), scope.to_string())).collect()
     }
 }
 

@@ -7,7 +7,7 @@ mod table;
 use std::fmt;
 
 pub use table::Group;
-use table::{OFFERED_TYPES, Of, PARTS, SPECIAL, TYPES};
+use table::{OFFERED_TYPES, Of, PARTS, Rank, SPECIAL, TYPES};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -111,6 +111,9 @@ impl Permissions {
     }
 }
 
+/// Behind what a scope would let do, where the server does not do it: the scope is taken, and has no effect.
+const NOT_YET: &str = " (without effect: this server has no exports yet)";
+
 impl Scope {
     /// The scope of an operation, as OpenEMR's clients ask for it: `system/Patient.$export`.
     pub fn operation(text: &str) -> Option<Self> {
@@ -138,10 +141,10 @@ impl Scope {
             Access::Permissions(permissions) => format!("{} {what}", permissions.words()),
             Access::Operation(name) => match name.as_str() {
                 "export" if self.resource_type.as_deref() == Some("Group") => {
-                    "export the whole records of the patients of a list".to_owned()
+                    format!("export the whole records of the patients of a list{NOT_YET}")
                 }
-                "export" => "export the whole records of all patients".to_owned(),
-                "bulkdata-status" => "follow and cancel exports".to_owned(),
+                "export" => format!("export the whole records of all patients{NOT_YET}"),
+                "bulkdata-status" => format!("follow and cancel exports{NOT_YET}"),
                 "docref" => format!("ask for a summary document of {}", self.owner(reader, "record")),
                 _ => format!("use ${name} on {what}"),
             },
@@ -180,7 +183,7 @@ impl Scope {
                 OFFERED_TYPES.iter().map(|name| Self { resource_type: Some((*name).to_owned()), ..unasked.clone() }),
             ),
             Some(name) => {
-                let parts = PARTS.iter().filter(|part| part.resource_type == name && part.offered);
+                let parts = PARTS.iter().filter(|part| part.resource_type == name && part.rank >= Rank::Offered);
                 narrower.extend(parts.map(|part| {
                     let category = ("category".to_owned(), format!("{}|{}", part.system, part.code));
                     Self { constraint: vec![category], ..unasked.clone() }
@@ -254,6 +257,12 @@ impl Scope {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         if texts.is_empty() { String::new() } else { format!(", only those with {}", list(&texts, "and")) }
     }
+}
+
+/// The granular scopes that US Core requires, without their level: `Observation.rs?category=…|laboratory`.
+pub fn granular() -> Vec<String> {
+    let required = PARTS.iter().filter(|part| part.rank == Rank::Granular);
+    required.map(|part| format!("{}.rs?category={}|{}", part.resource_type, part.system, part.code)).collect()
 }
 
 /// What a scope says that is not of records (`openid`, `profile`, `api:fhir` …); one that is unknown says what it is.

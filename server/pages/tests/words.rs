@@ -3,6 +3,8 @@
 #[path = "pages/fixtures/scope.rs"]
 mod scope;
 
+use std::path::Path;
+
 use scope::scope;
 use vesta_pages::words::{Reader, Scope, other};
 
@@ -154,4 +156,26 @@ fn what_says_nothing_of_records_in_words() {
     ];
     let said = |scope: &&str| format!("{scope}: {:?}\n", other(scope, Reader::Staff));
     insta::assert_snapshot!(scopes.iter().map(said).collect::<String>());
+}
+
+/// "scopes_supported ... granular": <https://hl7.org/fhir/us/core/STU8/scopes.html#the-us-core-scopes>. The guide's table is on its
+/// pages only; that each is a category of the guide's is in its package: some value set or profile has the code of that system.
+#[test]
+fn the_granular_scopes_are_categories_of_the_guide() {
+    let granular = vesta_pages::words::granular();
+    assert_eq!(granular.len(), 9);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/hl7.fhir.us.core/8.0.0");
+    let mut texts = Vec::new();
+    for kind in ["ValueSet", "CodeSystem", "StructureDefinition"] {
+        for file in std::fs::read_dir(folder.join(kind)).unwrap() {
+            texts.push(std::fs::read_to_string(file.unwrap().path()).unwrap());
+        }
+    }
+    for scope in granular {
+        let (_, category) = scope.split_once("?category=").unwrap();
+        let (system, code) = category.split_once('|').unwrap();
+        let quoted = |text: &str| format!("\"{text}\"");
+        let is_named = |text: &String| text.contains(&quoted(system)) && text.contains(&quoted(code));
+        assert!(texts.iter().any(is_named), "{scope}");
+    }
 }

@@ -10,7 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use jiff::Timestamp;
 
-use super::{AUDIT_EVENT, AccessContext, AccessError, Boundary, Level, Part, Permission, Permissions, Scope};
+use super::{
+    AUDIT_EVENT, AccessContext, AccessError, Boundary, Level, OperationScope, Part, Permission, Permissions, Scope,
+};
 use crate::fhir::Handling;
 use crate::search::{Criterion, IssueKind, ParameterTable, Rule, Search, Test};
 
@@ -106,6 +108,18 @@ impl AccessContext {
         self.grant_any(asked, resource_type, &[Permission::Search, Permission::Read])
     }
 
+    /// Of whom an operation may be asked by a scope that names it, and not by what it is about.
+    pub fn operation(&self, resource_type: &str, name: &str) -> Option<Boundary> {
+        let is_meant = |scope: &&OperationScope| {
+            scope.name == name && scope.resource_type.as_deref().is_none_or(|of| of == resource_type)
+        };
+        let levels: Vec<Level> = self.operations.iter().filter(is_meant).map(|scope| scope.level).collect();
+        if levels.iter().any(|level| *level != Level::Patient) {
+            return Some(Boundary::Unrestricted);
+        }
+        self.patient.clone().filter(|_| !levels.is_empty()).map(Boundary::Patient)
+    }
+
     fn grant_any(
         &self,
         asked: Asked<'_>,
@@ -183,7 +197,8 @@ impl AccessContext {
 
     /// What the context may come to take in memory, about, in bytes.
     pub(super) fn weight(&self) -> usize {
-        let scopes = self.scopes.len() * size_of::<Scope>();
+        let operations = self.operations.len() * size_of::<OperationScope>();
+        let scopes = self.scopes.len() * size_of::<Scope>() + operations;
         let size = self.size();
         let remembered = if size == 0 { 0 } else { BASE + size * (GROWTH + 1) };
         size_of::<AccessContext>() + scopes + remembered

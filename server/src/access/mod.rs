@@ -15,7 +15,9 @@ pub use grant::{Asked, Remembered};
 pub use token::{Claims, NewToken, SigningKey, SigningKeyError, TokenError};
 pub use verify::Verifier;
 // The language of scopes is one with the server that grants them.
-pub use vesta_oauth::{Level, Permission, Permissions, Scope, ScopeError, parse_scopes};
+pub use vesta_oauth::{
+    Level, OperationScope, Permission, Permissions, Scope, ScopeError, parse_operations, parse_scopes,
+};
 
 /// What a verified token says, for the time of one request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,6 +35,8 @@ pub struct AccessContext {
     /// The `roles` claim names an administrator of this site.
     pub is_administrator: bool,
     pub scopes: Vec<Scope>,
+    /// Those that name an operation.
+    pub operations: Vec<OperationScope>,
     /// What the constraints of these scopes came to. Whoever changes the others starts with a new one.
     pub remembered: Remembered,
 }

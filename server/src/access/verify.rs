@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 use vesta_oauth::{KeyRing, Shared};
 
 use super::token::{ALGORITHM, Claims, SigningKey, TOKEN_TYPE, TokenError};
-use super::{AccessContext, Level, parse_scopes};
+use super::{AccessContext, Level, parse_operations, parse_scopes};
 use crate::clock::Clock;
 
 /// How many verified tokens a site remembers.
@@ -156,7 +156,9 @@ impl Verifier {
             return Err(TokenError::NotYet);
         }
         let scopes = parse_scopes(&claims.scope)?;
-        let has = |level| scopes.iter().any(|scope| scope.level == level);
+        let operations = parse_operations(&claims.scope);
+        let of_operations = |level| operations.iter().any(|scope| scope.level == level);
+        let has = |level| scopes.iter().any(|scope| scope.level == level) || of_operations(level);
         if has(Level::Patient) && claims.patient.is_none() {
             return Err(TokenError::NoPatient);
         }
@@ -172,6 +174,7 @@ impl Verifier {
             is_administrator: claims.roles.iter().any(|role| role == vesta_oauth::ADMINISTRATOR),
             patient: claims.patient,
             scopes,
+            operations,
             ..AccessContext::default()
         };
         // Not longer than its key is good for, either.

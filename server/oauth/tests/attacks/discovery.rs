@@ -6,6 +6,7 @@ use vesta_oauth::{PasswordGrant, read_scope};
 
 use crate::world::{BASE, ISSUER, REDIRECT, World};
 
+const NONE: [&str; 0] = [];
 const GRANULAR: [&str; 1] =
     ["Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"];
 
@@ -67,14 +68,14 @@ async fn what_is_switched_off_is_not_promised() {
         settings.registration = false;
         settings.system_scopes = false;
     });
-    for document in [world.engine.smart_configuration(&[]), world.engine.provider_metadata(&[]).unwrap()] {
+    for document in [world.engine.smart_configuration(&NONE), world.engine.provider_metadata(&NONE).unwrap()] {
         assert_eq!(document.get("registration_endpoint"), None);
         assert_eq!(document["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
         let scopes = document["scopes_supported"].to_string();
         assert!(!scopes.contains("system/"));
     }
     let world = World::with(|settings| settings.password_grant = PasswordGrant::Users);
-    let grants = world.engine.smart_configuration(&[])["grant_types_supported"].to_string();
+    let grants = world.engine.smart_configuration(&NONE)["grant_types_supported"].to_string();
     assert!(grants.contains("password") && grants.contains("client_credentials"));
 }
 
@@ -82,7 +83,7 @@ async fn what_is_switched_off_is_not_promised() {
 #[tokio::test]
 async fn protected_resource_names_its_authorization_server() {
     let world = World::new();
-    let document = world.engine.protected_resource_metadata(&[]);
+    let document = world.engine.protected_resource_metadata(&NONE);
     assert_eq!((&document["resource"], &document["authorization_servers"]), (&json!(BASE), &json!([ISSUER])));
     assert_eq!(document["bearer_methods_supported"], json!(["header"]), "no tokens in URLs");
 }

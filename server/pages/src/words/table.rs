@@ -42,6 +42,7 @@ pub(super) enum Of {
 
 use Group::{Care, Coverage, Documents, Medicines, Other, People, Person, Problems, Results};
 use Of::{Nobody, Patient};
+use Rank::{Granular, Named, Offered};
 
 /// Every type that US Core profiles, and those of R4 that have an everyday name. What is not here is called by its type.
 pub(super) const TYPES: &[(&str, Group, Of, &str)] = &[
@@ -173,8 +174,19 @@ pub(super) struct Part {
     pub(super) system: &'static str,
     pub(super) code: &'static str,
     pub(super) words: &'static str,
-    /// Whether a scope on the whole type may be narrowed to it on the consent page.
-    pub(super) offered: bool,
+    pub(super) rank: Rank,
+}
+
+/// What a part is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// It has a name.
+    Named,
+    /// A scope on the whole type may be narrowed to it on the consent page.
+    Offered,
+    /// And US Core requires scopes for it, so that discovery names them. The guide's table stands in its pages, not in its
+    /// package: <https://hl7.org/fhir/us/core/STU8/scopes.html#the-us-core-scopes>
+    Granular,
 }
 
 const fn part(
@@ -182,40 +194,39 @@ const fn part(
     system: &'static str,
     code: &'static str,
     words: &'static str,
-    offered: bool,
+    rank: Rank,
 ) -> Part {
-    Part { resource_type, system, code, words, offered }
+    Part { resource_type, system, code, words, rank }
 }
 
-/// Offered are those by which US Core requires granular scopes, and its own categories of observations beside them.
 pub(super) const PARTS: &[Part] = &[
-    part("Observation", OBSERVATION, "laboratory", "lab results", true),
-    part("Observation", OBSERVATION, "vital-signs", "vital signs, such as blood pressure, height and weight", true),
-    part("Observation", OBSERVATION, "social-history", "social history, such as smoking, pregnancy and work", true),
-    part("Observation", OBSERVATION, "survey", "answers to health surveys and screenings", true),
-    part("Observation", US_CATEGORY, "sdoh", "living conditions, such as housing and food", true),
-    part("Observation", US_CATEGORY, "functional-status", "ability to manage daily life", true),
-    part("Observation", US_CATEGORY, "disability-status", "disabilities", true),
-    part("Observation", US_CATEGORY, "cognitive-status", "memory and thinking", true),
-    part("Observation", US_CATEGORY, "treatment-intervention-preference", "wishes about treatments", true),
-    part("Observation", US_CATEGORY, "care-experience-preference", "wishes about how care is given", true),
-    part("Observation", US_CATEGORY, "observation-adi-documentation", "notes on advance directives", true),
-    part("Observation", OBSERVATION, "imaging", "imaging results", true),
-    part("Observation", OBSERVATION, "procedure", "results of procedures", true),
-    part("Observation", OBSERVATION, "exam", "findings of physical exams", true),
-    part("Observation", OBSERVATION, "therapy", "observations during therapy", true),
-    part("Observation", OBSERVATION, "activity", "physical activity", true),
-    part("Condition", CONDITION, "problem-list-item", "problem list", true),
-    part("Condition", CONDITION, "encounter-diagnosis", "diagnoses made at visits", true),
-    part("Condition", US_CONDITION, "health-concern", "other health concerns", true),
-    part("Condition", US_CATEGORY, "sdoh", "problems with living conditions, such as housing and food", false),
-    part("DocumentReference", US_DOCUMENT, "clinical-note", "clinical notes", true),
-    part("DiagnosticReport", REPORT, "LAB", "lab reports", false),
-    part("DiagnosticReport", LOINC, "LP29684-5", "imaging reports", false),
-    part("DiagnosticReport", LOINC, "LP29708-2", "heart test reports", false),
-    part("DiagnosticReport", LOINC, "LP7839-6", "pathology reports", false),
-    part("ServiceRequest", US_CATEGORY, "sdoh", "referrals about living conditions, such as housing and food", false),
-    part("ServiceRequest", US_CATEGORY, "functional-status", "referrals about managing daily life", false),
+    part("Observation", OBSERVATION, "laboratory", "lab results", Granular),
+    part("Observation", OBSERVATION, "vital-signs", "vital signs, such as blood pressure, height and weight", Granular),
+    part("Observation", OBSERVATION, "social-history", "social history, such as smoking, pregnancy and work", Granular),
+    part("Observation", OBSERVATION, "survey", "answers to health surveys and screenings", Granular),
+    part("Observation", US_CATEGORY, "sdoh", "living conditions, such as housing and food", Granular),
+    part("Observation", US_CATEGORY, "functional-status", "ability to manage daily life", Offered),
+    part("Observation", US_CATEGORY, "disability-status", "disabilities", Offered),
+    part("Observation", US_CATEGORY, "cognitive-status", "memory and thinking", Offered),
+    part("Observation", US_CATEGORY, "treatment-intervention-preference", "wishes about treatments", Offered),
+    part("Observation", US_CATEGORY, "care-experience-preference", "wishes about how care is given", Offered),
+    part("Observation", US_CATEGORY, "observation-adi-documentation", "notes on advance directives", Offered),
+    part("Observation", OBSERVATION, "imaging", "imaging results", Offered),
+    part("Observation", OBSERVATION, "procedure", "results of procedures", Offered),
+    part("Observation", OBSERVATION, "exam", "findings of physical exams", Offered),
+    part("Observation", OBSERVATION, "therapy", "observations during therapy", Offered),
+    part("Observation", OBSERVATION, "activity", "physical activity", Offered),
+    part("Condition", CONDITION, "problem-list-item", "problem list", Granular),
+    part("Condition", CONDITION, "encounter-diagnosis", "diagnoses made at visits", Granular),
+    part("Condition", US_CONDITION, "health-concern", "other health concerns", Granular),
+    part("Condition", US_CATEGORY, "sdoh", "problems with living conditions, such as housing and food", Named),
+    part("DocumentReference", US_DOCUMENT, "clinical-note", "clinical notes", Granular),
+    part("DiagnosticReport", REPORT, "LAB", "lab reports", Named),
+    part("DiagnosticReport", LOINC, "LP29684-5", "imaging reports", Named),
+    part("DiagnosticReport", LOINC, "LP29708-2", "heart test reports", Named),
+    part("DiagnosticReport", LOINC, "LP7839-6", "pathology reports", Named),
+    part("ServiceRequest", US_CATEGORY, "sdoh", "referrals about living conditions, such as housing and food", Named),
+    part("ServiceRequest", US_CATEGORY, "functional-status", "referrals about managing daily life", Named),
 ];
 
 /// What the scopes say that are not about records. An identity claim, or what the app is told about the launch.

@@ -6,6 +6,9 @@
 //! is stored too. The summary is generated as a FHIR document (see `summary`) and stands in the attachment itself:
 //! nothing is stored. "If neither a start date nor an end date is provided, the most recent or current document is in
 //! scope"; with dates, the documents of care in that time.
+//!
+//! Who may search DocumentReferences of a patient that the token reaches may ask; so may who has the scope that OpenEMR names
+//! after it (`patient/DocumentReference.$docref`), which gives the references and nothing that they lead to.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::gather::write;
 use super::{Invocation, summary};
-use crate::access::Permission;
+use crate::access::{Boundary, Permission};
 use crate::fhir::answer::Answer;
 use crate::fhir::boundary;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
@@ -33,16 +36,31 @@ const MOST_DOCUMENTS: usize = 1_000;
 pub(super) async fn docref(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
     let service = request.service;
     let documents = service.resource_type("DocumentReference")?;
-    let granted = request.grant(documents, Permission::Search)?;
     let inputs = &invocation.inputs;
     let id = inputs.text("patient").unwrap_or_default();
     let patients = service.resource_type("Patient")?;
-    let of_patient = request.reach(patients.name)?;
+    let is_meant = |boundary: &Boundary| !matches!(boundary, Boundary::Patient(own) if own != id);
+    let by_operation = request.access.operation(documents.name, "docref").filter(is_meant);
+    let granted = match (request.granted(documents.name, Permission::Search), &by_operation) {
+        (Ok(Boundary::Unrestricted), _) => Boundary::Unrestricted,
+        (_, Some(granted)) => granted.clone(),
+        (granted, None) => granted?,
+    };
+    let reached = request.reach(patients.name);
+    let of_patient = match (&by_operation, &reached) {
+        (Some(granted), _) | (None, Ok(granted)) => granted,
+        (None, Err(refused)) => return Err(refused.clone().into()),
+    };
     let patient = service.store.read(patients.number, id).await?.ok_or_else(not_found)?;
-    boundary::check_read(&request, patients, &of_patient, &patient).await?;
+    boundary::check_read(&request, patients, of_patient, &patient).await?;
     if patient.deleted {
         return Err(not_found());
     }
+    // The summary tells of the patient: who may only ask for references gets none with it in them.
+    let may_read = match &reached {
+        Ok(reached) => boundary::check_read(&request, patients, reached, &patient).await.is_ok(),
+        Err(_) => false,
+    };
     let on_demand = inputs.boolean("on-demand").unwrap_or(false);
     let (start, end) = (inputs.text("start"), inputs.text("end"));
     let types: Vec<(&str, &str)> = match inputs.all("type").collect::<Vec<_>>().as_slice() {
@@ -66,7 +84,7 @@ pub(super) async fn docref(request: Request<'_>, invocation: Invocation<'_>) -> 
     }
     // The summary is of today, and claims no profile.
     let is_asked = types.iter().any(|(system, code)| *code == SUMMARY && matches!(*system, LOINC | ""));
-    let generated = if is_asked && profiles.is_empty() && touches_today(&request, start, end)? {
+    let generated = if may_read && is_asked && profiles.is_empty() && touches_today(&request, start, end)? {
         Some(summary_reference(&request, id, &patient).await?)
     } else {
         None
@@ -86,7 +104,7 @@ pub(super) async fn docref(request: Request<'_>, invocation: Invocation<'_>) -> 
 /// The stored references that are in scope, newest first: of each type the latest where no dates are given.
 async fn stored(
     request: &Request<'_>,
-    granted: &crate::access::Boundary,
+    granted: &Boundary,
     patient: &str,
     types: &[(&str, &str)],
     profiles: &[&str],

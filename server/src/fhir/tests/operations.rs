@@ -1,6 +1,7 @@
 //! Operations: what they take, by their definitions, and what they do.
 
 use super::*;
+use crate::access::{AccessContext, parse_operations};
 use crate::fhir::operation::{self, Place};
 
 impl Fixture {
@@ -341,6 +342,57 @@ async fn a_document_has_the_composition_first_and_what_it_refers_to() {
         let answer = fixture.bundle(bundle_type, entry(method)).await.unwrap();
         assert_eq!(answer["entry"][0]["resource"]["type"], "document");
     }
+}
+
+/// A scope that names the operation grants it "and nothing more": not the documents, and of the summary only what else is granted.
+#[tokio::test]
+async fn the_scope_of_docref_gives_references_and_nothing_that_they_lead_to() {
+    let fixture = chart().await;
+    let access = |operations: &str, scopes: &str, patient: &str| AccessContext {
+        operations: parse_operations(operations),
+        patient: Some(patient.to_owned()),
+        ..fixture.with_scopes(scopes)
+    };
+    let place = Place::Type("DocumentReference");
+    let found = operation::find(&fixture.service, "docref", place).expect("the operation is offered there");
+    let docref = async |access: &AccessContext, of: &str, query: &[(&str, &str)]| {
+        let query: Vec<_> = [("patient", of)].into_iter().chain(query.iter().copied()).collect();
+        let request = Request { access, ..fixture.request() };
+        operation::run(&request, found, place, &pairs(&query), None).await.map(body_of)
+    };
+    let note = ("type", "http://loinc.org|11506-3");
+    for scope in ["patient/DocumentReference.$docref", "user/DocumentReference.$docref", "system/*.$docref"] {
+        let only = access(scope, "", "p");
+        assert_eq!(entries(&docref(&only, "p", &[note]).await.unwrap()), ["match DocumentReference/d"], "{scope}");
+        assert_eq!(docref(&only, "p", &[]).await.unwrap()["total"], 0, "{scope}: a summary would tell of the patient");
+        let request = Request { access: &only, ..fixture.request() };
+        assert!(search::search(&request, "DocumentReference", &[]).await.is_err(), "{scope}");
+        assert!(
+            read::read(&request, "DocumentReference", "d", &ReadConditions::default(), &[]).await.is_err(),
+            "{scope}"
+        );
+    }
+    // Another patient's, another operation's, and another type's grant nothing.
+    for other in [
+        access("patient/DocumentReference.$docref", "", "q"),
+        access("patient/DocumentReference.$export patient/Patient.$docref", "", "p"),
+    ] {
+        assert_eq!(docref(&other, "p", &[note]).await.unwrap_err().kind, Kind::Forbidden);
+    }
+    // With what else is granted, and no more of it.
+    let more = access("patient/DocumentReference.$docref", "patient/Patient.r patient/Observation.rs", "p");
+    let bundle = docref(&more, "p", &[]).await.unwrap();
+    let data = bundle["entry"][0]["resource"]["content"][0]["attachment"]["data"].as_str().unwrap();
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
+    let summary = vesta_runtime::json::parse(&text).unwrap();
+    let types: std::collections::BTreeSet<_> = summary["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["resource"]["resourceType"].as_str().unwrap())
+        .collect();
+    assert_eq!(types.into_iter().collect::<Vec<_>>(), ["Composition", "Observation", "Patient"]);
 }
 
 /// <https://hl7.org/fhir/us/core/STU8/OperationDefinition-docref.html>

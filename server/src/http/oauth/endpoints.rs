@@ -26,7 +26,7 @@ impl Call<'_> {
             Route::Launch => self.launch(request).await,
             Route::Keys => Ok(public_json(&self.engine.keys().published(self.engine.now()))),
             Route::Discovery => {
-                let document = self.engine.provider_metadata(&well_known::GRANULAR)?;
+                let document = self.engine.provider_metadata(well_known::granular())?;
                 Ok(public_json(&document))
             }
             Route::Style => Ok(public_json(&style())),

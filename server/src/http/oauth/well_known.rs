@@ -1,7 +1,7 @@
 //! The documents that tell how to connect. RFC 8414 and RFC 9728 insert `.well-known` before the path; OpenID Connect and SMART append it:
 //! both forms are served.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use poem::{Endpoint, Request, Response};
 use serde_json::json;
@@ -40,13 +40,13 @@ impl WellKnown {
         let site = self.sites.get(&name).await.map_err(refuse_site)?;
         let engine = site.authorization.engine().await.map_err(refuse_site)?;
         Ok(match self.document {
-            Document::AuthorizationServer => match engine.provider_metadata(&GRANULAR) {
+            Document::AuthorizationServer => match engine.provider_metadata(granular()) {
                 Ok(document) => public_json(&document),
                 Err(refused) => error(&refused),
             },
-            Document::ProtectedResource => public_json(&engine.protected_resource_metadata(&GRANULAR)),
+            Document::ProtectedResource => public_json(&engine.protected_resource_metadata(granular())),
             Document::Smart => {
-                let mut document = engine.smart_configuration(&GRANULAR);
+                let mut document = engine.smart_configuration(granular());
                 let app_state = format!("{}/apis/{}/{APP_STATE}", site.addresses.public_url, site.name);
                 document["associated_endpoints"] = json!([{ "url": app_state, "capabilities": ["smart-app-state"] }]);
                 if let Some(brands) = &site.brands {
@@ -74,16 +74,8 @@ impl Endpoint for WellKnown {
     }
 }
 
-/// The granular scopes of US Core's table, without their level.
-/// <https://hl7.org/fhir/us/core/STU8/scopes.html>
-pub(super) const GRANULAR: [&str; 9] = [
-    "Condition.rs?category=http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern",
-    "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|encounter-diagnosis",
-    "Condition.rs?category=http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item",
-    "DocumentReference.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category|clinical-note",
-    "Observation.rs?category=http://hl7.org/fhir/us/core/CodeSystem/us-core-category|sdoh",
-    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory",
-    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|social-history",
-    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|survey",
-    "Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|vital-signs",
-];
+/// The granular scopes of US Core's table, without their level: pages name the same.
+pub(super) fn granular() -> &'static [String] {
+    static GRANULAR: LazyLock<Vec<String>> = LazyLock::new(vesta_pages::words::granular);
+    &GRANULAR
+}

@@ -49,6 +49,25 @@ on_both_databases! {
         assert_eq!(about["sub"], claims["sub"]);
     }
 
+    /// OpenEMR's `patient/DocumentReference.$docref`: the references to the documents, and nothing else of them.
+    fn the_scope_of_an_operation_grants_it_and_nothing_more(world) {
+        let practice = practice(world);
+        let client = world.client("user/*.cruds");
+        let note = client.create(&json!({ "resourceType": "DocumentReference", "status": "current",
+            "type": { "coding": [{ "system": "http://loinc.org", "code": "11506-3" }] },
+            "subject": { "reference": format!("Patient/{}", practice.ann) }, "content": [{ "attachment": { "title": "a note" } }] }));
+        let scope = "launch/patient patient/DocumentReference.$docref";
+        let app = app(world, scope);
+        let tokens = app.launch(world, "ann", scope);
+        assert_eq!(tokens["scope"], scope);
+        let fhir = api(world, tokens["access_token"].as_str().expect("a token"));
+        let asked = |patient: &str| format!("DocumentReference/$docref?patient={patient}&type=http://loinc.org%7C11506-3");
+        assert_eq!(fhir.ids(&asked(&practice.ann)), [note.as_str()]);
+        for refused in [asked(&practice.bob), "DocumentReference".to_owned(), format!("DocumentReference/{note}"), format!("Patient/{}", practice.ann)] {
+            assert_eq!(fhir.get(&refused).status, 403, "{refused}");
+        }
+    }
+
     /// "one switch per scope, sub-scopes offered singly": what is taken away at consent is not in the token.
     fn what_a_person_does_not_grant_is_not_to_be_had(world) {
         let practice = practice(world);
