@@ -32,9 +32,11 @@ fn wired() -> Option<(Wire, Postgres)> {
 fn a_process_that_learns_of_no_revocations_for_ten_seconds_takes_no_token() {
     const NO_NEWS: &str = "what was revoked lately is not known";
     let Some((wire, postgres)) = wired() else { return };
-    let world = World::new(Database::Postgres(postgres), |_| ());
-    let client = world.client("user/*.cruds");
-    // Needs no database but for the token.
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = Some(postgres.url.as_str());
+    let server = Vesta::serve(folder.path(), database, &[]);
+    let client = server.client(folder.path(), database);
+    // Needs no token.
     let ask = || client.get("metadata").status;
     let refused = || {
         let answer = client.get("Patient");

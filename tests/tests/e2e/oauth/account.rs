@@ -27,9 +27,8 @@ fn code(secret: &str, step: u64) -> String {
     totp.build().expect("a device").generate(step * 30).to_string()
 }
 
-fn step() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    now.as_secs() / 30
+fn step(world: &World) -> u64 {
+    world.sites().clock().now().as_second().unsigned_abs() / 30
 }
 
 on_both_databases! {
@@ -81,9 +80,9 @@ on_both_databases! {
         let secret = hidden.iter().find(|(name, _)| name == "secret").expect("a secret").1.clone();
         // Nothing is in force before the device has shown that it has the secret.
         signed_in(world, &app, "ann", PASSWORD);
-        let wrong = browser.press(&set_up, &["secret", "code"], &[("code", &code(&secret, step() + 1000))], None).page();
+        let wrong = browser.press(&set_up, &["secret", "code"], &[("code", &code(&secret, step(world) + 1000))], None).page();
         assert!(wrong.words().contains("not the device's"), "{}", wrong.words());
-        let shown = code(&secret, step());
+        let shown = code(&secret, step(world));
         let codes = browser.press(&wrong, &["secret", "code"], &[("code", &shown)], None).page();
         assert!(codes.words().contains("recovery codes"), "{}", codes.words());
         let is_code = |word: &&str| word.len() == 29 && word.split('-').all(|part| part.len() == 4);
