@@ -70,8 +70,7 @@ impl Condition {
         if search.looks_at_bodies() {
             return Err(Error::new(
                 Kind::Invalid,
-                "A condition is decided by what is indexed: :text, :code-text, near and composites of two ranges are \
-                 for searches.",
+                "A condition is decided by what is indexed: near and composites of two ranges are for searches.",
             ));
         }
         if search.criteria.is_empty() {

@@ -1,5 +1,4 @@
-//! What is decided on the resource itself, because no rows are kept for it: texts beside codes,
-//! distances, and composites of two ranges. A search walks what its other criteria find, and looks at each.
+//! What is decided on the resource itself, because no rows are kept for it: distances, and composites of two ranges. A search walks what its other criteria find, and looks at each.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;

@@ -349,9 +349,6 @@ impl Parser<'_> {
         let reader = Reader { table: self.table, definition, modifier, now: self.now };
         let tests: Result<Vec<_>, _> = values.into_iter().map(|text| reader.read(text)).collect();
         match tests {
-            Ok(tests) if matches!(modifier, Some("text" | "code-text")) => {
-                self.body(name, code, BodyTest::Values(tests))
-            }
             Ok(tests) => Some(Criterion { code, negated: modifier == Some("not"), test: Test::Any(tests) }),
             Err(wrong) => self.wrong(name, &wrong),
         }

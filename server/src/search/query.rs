@@ -293,10 +293,13 @@ impl Criterion {
         all.iter().filter(follows).collect()
     }
 
-    /// Whether what anybody wrote anywhere in a resource decides.
+    /// Whether what anybody wrote anywhere in a resource decides, or beside a code.
     pub fn asks_for_words(&self) -> bool {
         matches!(self.code, "_text" | "_content")
             || match &self.test {
+                Test::Any(tests) => {
+                    tests.iter().any(|test| matches!(test, ValueTest::TokenText(_) | ValueTest::CodeText(_)))
+                }
                 Test::All(parts) | Test::OneOf(parts) => parts.iter().any(Criterion::asks_for_words),
                 Test::Chain(parts) | Test::Typed(parts) => parts.iter().any(|(_, part)| part.asks_for_words()),
                 Test::Referred { criterion, .. } => criterion.asks_for_words(),

@@ -11,6 +11,7 @@ use vesta_runtime::search::{
 use super::escape::{split, unescape};
 use super::query::{DateTest, NumberTest, Prefix, StringMode, Unit, UriMode, ValueTest};
 use super::table::ParameterTable;
+use crate::store::index::LONGEST_KEY_TEXT;
 
 /// What is wrong with a value, and what would be right.
 type Wrong = String;
@@ -95,6 +96,9 @@ impl Reader<'_> {
                 let folded = fold(&unescape(text));
                 match (folded.as_str(), modifier) {
                     ("", _) => Err("text was expected, not white space alone".to_owned()),
+                    (long, _) if long.len() > LONGEST_KEY_TEXT => {
+                        Err(format!("at most {LONGEST_KEY_TEXT} bytes were expected: give the beginning of the text"))
+                    }
                     (_, Some("text")) => Ok(ValueTest::TokenText(folded)),
                     _ => Ok(ValueTest::CodeText(folded)),
                 }

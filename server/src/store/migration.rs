@@ -21,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(Texts),
             Box::new(AuditTimes),
             Box::new(AuditOrigins),
+            Box::new(Displays),
         ]
     }
 }
@@ -175,6 +176,22 @@ impl MigrationTrait for AuditOrigins {
             manager.alter_table(Table::alter().table(Audit::Table).add_column(column).take()).await?;
         }
         Ok(())
+    }
+}
+
+/// The texts beside codes.
+struct Displays;
+
+impl MigrationName for Displays {
+    fn name(&self) -> &str {
+        "m0008_displays"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for Displays {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(index::display_table(manager.get_database_backend())).await
     }
 }
 

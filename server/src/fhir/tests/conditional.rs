@@ -284,3 +284,18 @@ async fn a_chain_in_a_condition_needs_the_scopes_of_what_it_leads_to() {
     let deleted = delete::conditional(&request, "Patient", &condition, None).await;
     assert_eq!(deleted.unwrap_err().kind, Kind::Forbidden);
 }
+
+/// What stands beside a code is indexed, and decides conditions too.
+#[tokio::test]
+async fn a_condition_may_ask_for_the_text_beside_a_code() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    let basic = |text: &str| json!({ "resourceType": "Basic", "code": { "text": text } });
+    for (text, condition, status) in [
+        ("First of all", "code:text=first", 201),
+        ("Second", "code:text=FIRST of", 200),
+        ("Third", "code:text=of all", 201),
+    ] {
+        let made = create::create(&fixture.request(), "Basic", &bytes(&basic(text)), Some(condition)).await.unwrap();
+        assert_eq!(made.status, status, "{condition}");
+    }
+}

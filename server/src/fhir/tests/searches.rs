@@ -364,12 +364,18 @@ async fn a_search_is_explained_to_operators_only() {
     let refused = search::search(&fixture.request(), "Observation", &asked).await.unwrap_err();
     assert_eq!(refused.kind, Kind::Forbidden);
     assert!(format!("{refused:?}").contains("system/Observation.s"), "{refused:?}");
-    let access = fixture.with_scopes("system/Observation.s");
+    let access = fixture.with_scopes("system/Observation.s system/Location.s");
     let request = Request { access: &access, ..fixture.request() };
     let explained = body_of(search::search(&request, "Observation", &asked).await.unwrap());
     let parameters = explained["parameter"].as_array().unwrap();
-    let purposes: Vec<&Value> = parameters.iter().map(|one| &one["part"][0]["valueCode"]).collect();
-    assert_eq!(purposes, [&json!("page"), &json!("total"), &Value::Null], "and a note that bodies are looked at");
+    let purposes = |parameters: &[Value]| -> Vec<Value> {
+        parameters.iter().map(|one| one["part"][0]["valueCode"].clone()).collect()
+    };
+    assert_eq!(purposes(parameters), [json!("page"), json!("total")]);
+    let near = pairs(&[("near", "1|1"), ("__explain", "")]);
+    let by_bodies = body_of(search::search(&request, "Location", &near).await.unwrap());
+    let noted = purposes(by_bodies["parameter"].as_array().unwrap());
+    assert_eq!(noted, [json!("page"), json!("total"), Value::Null], "and a note that bodies are looked at");
     assert!(parameters[0]["part"][1]["valueString"].as_str().unwrap().starts_with("SELECT"), "{explained}");
     assert!(crate::validate::validate(&SCHEMA, &explained).is_empty(), "{explained}");
     // A search of more types than the scope has.

@@ -5,7 +5,7 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query};
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::join::{all_of, always, any_of, never, one_of};
-use super::row::{Columns, Range, RowCondition, RowTest, date};
+use super::row::{Columns, Range, RowCondition, RowTest, date, starts_with};
 use super::{Planner, Within};
 use crate::search::paths::Systems;
 use crate::search::query::{Criterion, DateTest, NumberTest, StringMode, Test, Unit, UriMode, ValueTest};
@@ -245,8 +245,10 @@ impl Planner<'_> {
                 let hash = hash(Meaning::IdentifierOfType, &[system, code, value]);
                 vec![(IndexTable::IndexToken, RowCondition::Hash(hash))]
             }
-            // No rows: see `BodyTest`.
-            ValueTest::TokenText(_) | ValueTest::CodeText(_) => Vec::new(),
+            ValueTest::TokenText(start) => {
+                vec![(IndexTable::IndexToken, self.displayed(Meaning::Display, start))]
+            }
+            ValueTest::CodeText(start) => vec![(IndexTable::IndexToken, self.displayed(Meaning::Code, start))],
             ValueTest::ReferenceIdentifier { system, value } => {
                 let hash = match system {
                     Some(system) => hash(Meaning::Identifier, &[system, value]),
@@ -281,6 +283,18 @@ impl Planner<'_> {
             }
             ValueTest::Composite(parts) => self.composite(forms.parts, parts),
         }
+    }
+
+    /// The hashes of the texts that begin so.
+    fn displayed(&self, meaning: Meaning, start: &str) -> RowCondition {
+        let column = |column: Column| Expr::col(("shown", column));
+        let hashes = Query::select()
+            .expr(column(Column::Value))
+            .from(self.names.table_as(IndexTable::IndexDisplay, "shown"))
+            .and_where(column(Column::Meaning).eq(meaning as i16))
+            .and_where(starts_with(|| column(Column::Text), start))
+            .take();
+        RowCondition::Selected(Box::new(hashes))
     }
 
     /// The hashes of which a resource has one that passes this test of equality.

@@ -2,7 +2,8 @@
 //! <https://hl7.org/fhir/R4/search.html#contained>
 //!
 //! What is contained is found by rows of its own, under keys that tell its container: whether it may be seen, its
-//! container decides. Each of the two kinds is a walk; what they find is put in one order. Keys of the page are those of
+//! container decides. Containers cost as much as all that they contain and matches, since each comes once. Each of the two
+//! kinds is a walk; what they find is put in one order. Keys of the page are those of
 //! contained resources where such come by themselves, else those of resources.
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query, SelectStatement, UnionType};
@@ -16,7 +17,7 @@ use crate::search::query::{Contained, Search, Sort};
 use crate::store::index::contained::{container, itself};
 use crate::store::schema::Resource;
 
-/// The order where the client left it open: last changed first, or what stands in what was.
+/// The order of both kinds where the client left it open: last changed first, or what stands in what was.
 pub(super) const SEQUENCE: &str = "_sequence";
 
 fn as_it_is(key: Expr) -> Expr {
@@ -52,7 +53,8 @@ impl<'a> Planner<'a> {
         most: u64,
     ) -> (SelectStatement, Vec<Key>) {
         let mut ordered = search.clone();
-        if ordered.sort.is_empty() {
+        // Alone they come in the order of their keys, which is that of their rows.
+        if ordered.sort.is_empty() && search.contained == Contained::Both {
             let sequence = Sort { along: Vec::new(), code: SEQUENCE, kind: Kind::Number, descending: true };
             ordered.sort.push(sequence);
         }

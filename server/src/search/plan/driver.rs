@@ -290,6 +290,12 @@ impl<'a> Driver<'a> {
                 _ => Key { is_computed: true, ..own(planner.held(Resource::Sequence, search, &self.key())) },
             }];
         }
+        if search.sort.is_empty() && search.contained == Contained::True {
+            if matches!(self, Driver::Rows { test, .. } if !test.is_one_hash()) {
+                statement.distinct();
+            }
+            return Vec::new();
+        }
         if search.sort.is_empty() {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],

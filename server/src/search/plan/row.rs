@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr};
+use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr, SelectStatement};
 
 use super::join::{any_of, never, one_of};
 use crate::search::query::{DateTest, NumberTest, Prefix};
@@ -18,6 +18,8 @@ pub(super) struct RowTest {
 #[derive(Debug, Clone)]
 pub(super) enum RowCondition {
     Hash(i64),
+    /// One of the hashes that this selects.
+    Selected(Box<SelectStatement>),
     StartsWith(String),
     Contains(String),
     Equals(String),
@@ -87,6 +89,10 @@ impl RowTest {
 
     /// Whether the table's key leads from a resource to its rows, so that a probe is one seek.
     pub(super) fn is_probe(&self) -> bool {
+        // Many texts may begin so, and many resources have them: they are found once, not for each.
+        if self.any.iter().any(|one| matches!(one, RowCondition::Selected(_))) {
+            return false;
+        }
         match self.table {
             IndexTable::IndexToken
             | IndexTable::IndexReference
@@ -95,9 +101,11 @@ impl RowTest {
             | IndexTable::IndexQuantity
             | IndexTable::IndexComposite
             | IndexTable::IndexIdentity => true,
-            IndexTable::IndexString | IndexTable::IndexText | IndexTable::IndexNarrative | IndexTable::IndexContent => {
-                false
-            }
+            IndexTable::IndexString
+            | IndexTable::IndexText
+            | IndexTable::IndexDisplay
+            | IndexTable::IndexNarrative
+            | IndexTable::IndexContent => false,
             IndexTable::IndexUri => self.any.iter().all(|one| matches!(one, RowCondition::Uri(_))),
         }
     }
@@ -162,6 +170,7 @@ impl RowCondition {
         let value = || column(Column::Value);
         match self {
             RowCondition::Hash(hash) => value().eq(*hash),
+            RowCondition::Selected(hashes) => value().in_subquery((**hashes).clone()),
             RowCondition::StartsWith(text) => {
                 let (head, rest) = cut(text);
                 if !rest.is_empty() {
@@ -221,7 +230,7 @@ fn escape_like(text: &str) -> String {
 }
 
 /// A range, which an index serves, where `like` would not be served on either database.
-fn starts_with(value: impl Fn() -> Expr, start: &str) -> Expr {
+pub(super) fn starts_with(value: impl Fn() -> Expr, start: &str) -> Expr {
     let from = value().gte(start);
     match successor(start) {
         Some(end) => from.and(value().lt(end)),

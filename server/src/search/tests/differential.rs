@@ -26,8 +26,14 @@ pub(super) fn queries(code: &str, value: &IndexValue) -> Vec<(String, String)> {
             }
             found
         }
-        IndexValue::Token { system, code: Some(of), .. } => {
+        IndexValue::Token { code: None, text: Some(text), .. } => {
+            vec![(format!("{code}:text"), escape(&text.chars().take(5).collect::<String>()))]
+        }
+        IndexValue::Token { system, code: Some(of), text } => {
             let mut found = one(escape(of));
+            let start = |text: &str| escape(&text.trim_start().to_uppercase().chars().take(3).collect::<String>());
+            found.push((format!("{code}:code-text"), start(of)));
+            found.extend(text.iter().map(|text| (format!("{code}:text"), start(text))));
             found.push((format!("{code}:not"), escape(of)));
             if let Some(system) = system {
                 found.push((code.to_owned(), format!("{}|{}", escape(system), escape(of))));

@@ -12,7 +12,7 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 const LOINC: &str = "http://loinc.org";
 
 /// Resource type (or compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 35] = [
+const SHAPES: [(&str, &str); 39] = [
     ("Observation", ""),
     ("Observation", "patient=p3&category=http://x|laboratory&_sort=-date"),
     ("Observation", "patient=p3&code=http://loinc.org|c1&date=ge2001"),
@@ -44,6 +44,10 @@ const SHAPES: [(&str, &str); 35] = [
     ("Observation", "_content=p3 and (laboratory or nothing)&code=http://loinc.org|c2"),
     ("Observation", "patient=p3&_content=laboratory"),
     ("Observation", "subject:Patient._content=smithp3x"),
+    ("Organization", "_contained=true&_containedType=contained"),
+    ("Organization", "name=homep3x&_contained=true&_containedType=contained"),
+    ("Observation", "_contained=both"),
+    ("Patient", "organization.name=homep3x"),
     ("Patient/p3/Observation", "code=http://loinc.org|c1"),
     ("Practitioner/d1/Observation", ""),
     ("Patient/p3/*", ""),
@@ -66,7 +70,8 @@ fn records(patients: std::ops::Range<usize>) -> Vec<Value> {
         let id = format!("p{patient}");
         records
             .push(json!({"resourceType": "Patient", "id": id, "birthDate": format!("{}-02-03", 1902 + patient % 100),
-            "identifier": [{"system": "http://mrn", "value": id}], "name": [{"family": format!("Smith{id}x")}]}));
+            "identifier": [{"system": "http://mrn", "value": id}], "name": [{"family": format!("Smith{id}x")}], "managingOrganization": {"reference": "#o"},
+            "contained": [{"resourceType": "Organization", "id": "o", "name": format!("Home{id}x")}]}));
         for at in 0..24 {
             let category = if at % 2 == 0 { "laboratory" } else { "vital-signs" };
             records.push(json!({"resourceType": "Observation", "id": format!("{id}-{at}"), "status": "final",
@@ -101,7 +106,11 @@ async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundar
             search.criteria.extend(Criterion::compartment(&fixture.table, owner, id, &search.types));
             search
         }
-        _ => parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{of}?{query}: {error}")),
+        _ => {
+            let search = parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{of}?{query}: {error}"));
+            let all = fixture.table.entries().map(|entry| entry.name).collect();
+            Search { containers: Some((all, boundary.clone())), ..search }
+        }
     };
     let plan = planner.page(&search, access, 5, None);
     let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page");

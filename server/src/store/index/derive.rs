@@ -8,14 +8,14 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use siphasher::sip::SipHasher24;
 use vesta_runtime::node::Node;
-use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, values, values_within};
+use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, fold, values, values_within};
 
 use super::contained::MOST;
 use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
 use super::words::text;
 use super::{
-    CompositeRow, ContentRow, DateRow, IdentityRow, IndexRows, NarrativeRow, NumberRow, QuantityRow, ReferenceRow,
-    StringRow, TokenRow, UriRow,
+    CompositeRow, ContentRow, DateRow, Display, IdentityRow, IndexRows, NarrativeRow, NumberRow, QuantityRow,
+    ReferenceRow, StringRow, TokenRow, UriRow,
 };
 use crate::search::{ITSELF, Parameter, ParameterTable, Systems, TypeEntry, words_of};
 use crate::store::{CompartmentRow, Indexer};
@@ -39,6 +39,7 @@ pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
     rows.contained = contained(table, node, resource);
     for (_, inner) in &mut rows.contained {
         rows.texts.append(&mut inner.texts);
+        rows.displays.append(&mut inner.displays);
     }
     rows.sort();
     rows
@@ -102,7 +103,14 @@ fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: Index
     match value {
         IndexValue::Token { .. } | IndexValue::IdentifierOfType { .. } => {
             if let IndexValue::Token { code: Some(code), .. } = &value {
-                rows.texts.push((key.hash(Meaning::Code, &[code]), cut(code).0.to_owned()));
+                let value = key.hash(Meaning::Code, &[code]);
+                rows.texts.push((value, cut(code).0.to_owned()));
+                rows.displays.extend(display(Meaning::Code, code, |_| value));
+            }
+            if let IndexValue::Token { text: Some(text), .. } = &value {
+                let shown = display(Meaning::Display, text, |text| key.hash(Meaning::Display, &[text]));
+                rows.tokens.extend(shown.iter().map(|shown| TokenRow { parameter: id, value: shown.value }));
+                rows.displays.extend(shown);
             }
             let hashes = token_hashes(key, &value, parameter.systems);
             rows.tokens.extend(hashes.into_iter().map(|value| TokenRow { parameter: id, value }));
@@ -142,6 +150,13 @@ fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: Index
         }
         IndexValue::Composite(parts) => composite(table, key, id, &parts, rows),
     }
+}
+
+/// What `:text` or `:code-text` find by its beginning; none of white space alone.
+fn display(meaning: Meaning, text: &str, hash: impl FnOnce(&str) -> i64) -> Option<Display> {
+    let folded = fold(text);
+    let text = cut(&folded).0;
+    (!text.is_empty()).then(|| Display { meaning: meaning as i16, value: hash(text), text: text.to_owned() })
 }
 
 /// The hashes that find a token: by its code, by system and code, by its system.

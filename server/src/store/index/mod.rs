@@ -19,9 +19,9 @@ use sea_orm::sea_query::{DeleteStatement, SelectStatement};
 
 pub use self::derive::{compartment_rows, rows};
 pub(crate) use self::derive::{composite_hash, contained_hash, reference_hashes};
-pub(in crate::store) use self::tables::insert_texts;
-pub use self::tables::{Column, IndexTable, delete_parameter, identity_table, tables, text_table};
-pub(crate) use self::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
+pub use self::tables::{Column, IndexTable, delete_parameter, display_table, identity_table, tables, text_table};
+pub(in crate::store) use self::tables::{insert_displays, insert_texts};
+pub(crate) use self::value::{HashKey, LONGEST_KEY_TEXT, Meaning, cut, instant_bytes, number_bytes};
 pub(crate) use self::words::matching as words_match;
 pub use self::words::tables as word_tables;
 
@@ -52,6 +52,16 @@ pub struct IndexRows {
     contained: Vec<(i64, IndexRows)>,
     /// The texts of some hashes among the tokens and references: see [`IndexTable::IndexText`].
     pub(in crate::store) texts: Vec<(i64, String)>,
+    /// See [`IndexTable::IndexDisplay`].
+    pub(in crate::store) displays: Vec<Display>,
+}
+
+/// A folded text, and the hash of the token rows of who has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store) struct Display {
+    pub(in crate::store) meaning: i16,
+    pub(in crate::store) text: String,
+    pub(in crate::store) value: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -235,6 +245,7 @@ impl IndexRows {
             self.contained.iter().map(|(place, rows)| (*place, rows.of_parameters(parameters))).collect();
         // Whichever parameter it is of, and whoever else has it.
         chosen.texts = self.texts.clone();
+        chosen.displays = self.displays.clone();
         chosen
     }
 
@@ -279,6 +290,7 @@ impl IndexRows {
             added.contained.push((place, new));
         }
         added.texts = new.texts.iter().filter(|text| self.texts.binary_search(text).is_err()).cloned().collect();
+        added.displays = new.displays.iter().filter(|one| self.displays.binary_search(one).is_err()).cloned().collect();
         (gone, added)
     }
 
@@ -303,6 +315,8 @@ impl IndexRows {
         self.contained.iter_mut().for_each(|(_, rows)| rows.sort());
         self.texts.sort_unstable();
         self.texts.dedup();
+        self.displays.sort_unstable();
+        self.displays.dedup();
     }
 }
 

@@ -12,6 +12,7 @@ use sea_orm::{DbBackend, DeriveIden};
 
 use super::super::schema::{Names, chunks};
 use super::super::write::{Cell, Insert};
+use super::Display;
 
 #[derive(Debug, DeriveIden, Clone, Copy, PartialEq, Eq)]
 pub enum IndexTable {
@@ -27,6 +28,9 @@ pub enum IndexTable {
     IndexIdentity,
     /// The texts that hashes of codes and of references stand for: what a page is sorted by. One row each, whoever has it.
     IndexText,
+    /// What hashes of texts beside codes, and of codes, stand for, case and accents apart, in its order: what a text that is
+    /// begun leads to. One row each, whoever has it.
+    IndexDisplay,
     /// The words of its narrative, and of all it says: see `words`.
     IndexNarrative,
     IndexContent,
@@ -53,6 +57,8 @@ pub enum Column {
     Rowid,
     Words,
     Text,
+    /// What the hash is of.
+    Meaning,
 }
 
 /// The index that finds ranges by value.
@@ -213,6 +219,35 @@ pub(in crate::store) fn insert_texts<'a>(names: &Names, texts: &[(i64, &'a str)]
     let rows = texts.iter().map(|(value, text)| [Cell::Integer(*value), Cell::Text(text)]).collect();
     let left = OnConflict::column(Column::Value).do_nothing().to_owned();
     Insert::new(names.table(IndexTable::IndexText), [Column::Value, Column::Text], Some(left), rows).sorted()
+}
+
+/// The texts that `:text` and `:code-text` find by their beginning.
+pub fn display_table(backend: DbBackend) -> TableCreateStatement {
+    let mut text = ColumnDef::new(Column::Text);
+    text.text().not_null();
+    if backend == DbBackend::Postgres {
+        text.extra("COLLATE \"C\"");
+    }
+    let mut key = Index::create().col(Column::Meaning).col(Column::Text).col(Column::Value).take();
+    let mut table = Table::create()
+        .table(IndexTable::IndexDisplay)
+        .col(ColumnDef::new(Column::Meaning).small_integer().not_null().take())
+        .col(text)
+        .col(ColumnDef::new(Column::Value).big_integer().not_null().take())
+        .primary_key(&mut key)
+        .take();
+    if backend == DbBackend::Sqlite {
+        table.extra("WITHOUT ROWID");
+    }
+    table
+}
+
+/// Those that are there already are left as they are.
+pub(in crate::store) fn insert_displays<'a>(names: &Names, displays: &[&'a Display]) -> Insert<'a, 3> {
+    let rows = displays.iter().map(|one| [Cell::Small(one.meaning), Cell::Text(&one.text), Cell::Integer(one.value)]);
+    let columns = [Column::Meaning, Column::Text, Column::Value];
+    let left = OnConflict::columns(columns).do_nothing().to_owned();
+    Insert::new(names.table(IndexTable::IndexDisplay), columns, Some(left), rows.collect()).sorted()
 }
 
 /// The tables of the first schema and their secondary indexes, without a schema's name: the migration runs with the

@@ -40,6 +40,8 @@ pub(crate) enum Meaning {
     UnitText = 14,
     Exact = 15,
     Composite = 16,
+    /// The text beside a code, case and accents apart.
+    Display = 17,
 }
 
 /// The key of a database's hashes. Not secret from the database: it keeps outsiders from making rows collide.

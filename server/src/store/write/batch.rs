@@ -49,6 +49,7 @@ struct Slot {
 pub(in super::super) struct Known {
     patients: HashMap<String, i64>,
     texts: HashSet<i64>,
+    displays: HashSet<i64>,
 }
 
 const MOST_KNOWN: usize = 50_000;
@@ -61,8 +62,12 @@ impl Known {
         if self.texts.len() + learned.texts.len() > MOST_KNOWN {
             self.texts.clear();
         }
+        if self.displays.len() + learned.displays.len() > MOST_KNOWN {
+            self.displays.clear();
+        }
         self.patients.extend(learned.patients);
         self.texts.extend(learned.texts);
+        self.displays.extend(learned.displays);
     }
 }
 
@@ -299,7 +304,12 @@ impl<'a> Batch<'a> {
             .filter(|(value, _)| !self.known.texts.contains(value) && self.learned.texts.insert(*value))
             .map(|(value, text)| (*value, text.as_str()))
             .collect();
-        self.transaction.insert(&index::insert_texts(&self.context.names, &new)).await
+        self.transaction.insert(&index::insert_texts(&self.context.names, &new)).await?;
+        let all = rows.iter().flat_map(|(_, rows)| &rows.displays);
+        let new: Vec<_> = all
+            .filter(|one| !self.known.displays.contains(&one.value) && self.learned.displays.insert(one.value))
+            .collect();
+        self.transaction.insert(&index::insert_displays(&self.context.names, &new)).await
     }
 
     /// Sees to it that every patient that these rows name has a number.
