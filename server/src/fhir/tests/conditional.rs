@@ -296,6 +296,6 @@ async fn a_condition_may_ask_for_the_text_beside_a_code() {
         ("Third", "code:text=of all", 201),
     ] {
         let made = create::create(&fixture.request(), "Basic", &bytes(&basic(text)), Some(condition)).await.unwrap();
-        assert_eq!(made.status, status, "{condition}");
+        assert_eq!(made.status(), status, "{condition}");
     }
 }
