@@ -296,6 +296,15 @@ impl From<StoreError> for Error {
                 ),
             )
             .caused_by(error),
+            StoreError::StatementTime(_) => Error::from_issue(
+                Kind::Unavailable,
+                Issue::error(
+                    IssueType::TooCostly,
+                    "The query took longer than the database gives it, and was stopped: narrow it, for example by patient \
+                     or by date.",
+                ),
+            )
+            .caused_by(error),
             StoreError::Busy | StoreError::Unavailable(_) | StoreError::Conflict(_) => Error::new(
                 Kind::Unavailable,
                 "The store is not available for the moment: nothing was changed, try again.",

@@ -213,6 +213,19 @@ impl ValueTest {
             (ValueTest::CodeText(start), IndexValue::Token { code, .. }) => {
                 code.as_ref().is_some_and(|code| fold(code).starts_with(start.as_str()))
             }
+            (ValueTest::MediaBelow(start), IndexValue::Token { code, .. }) => {
+                code.as_deref().map(fold).is_some_and(|code| {
+                    code == *start || media_below(start).iter().any(|longer| code.starts_with(longer.as_str()))
+                })
+            }
+            (ValueTest::CanonicalBelow { url, version }, IndexValue::Reference(reference)) => {
+                reference.url.as_ref() == Some(url)
+                    && reference.target_version.as_deref().is_some_and(|found| {
+                        found
+                            .strip_prefix(version.as_str())
+                            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                    })
+            }
             (
                 ValueTest::IdentifierOfType { system, code, value },
                 IndexValue::IdentifierOfType { system: in_system, code: in_code, value: in_value },
@@ -257,6 +270,13 @@ impl ValueTest {
             _ => false,
         }
     }
+}
+
+/// How a media type goes on that is below another: with parameters, or where that is a type alone, with a subtype.
+/// <https://hl7.org/fhir/R4/search.html#mimetype>
+pub(super) fn media_below(start: &str) -> [String; 2] {
+    let next = if start.contains('/') { ' ' } else { '/' };
+    [format!("{start};"), format!("{start}{next}")]
 }
 
 /// A data type without systems (`code`) has its system implied by the value set: any is accepted.

@@ -6,11 +6,11 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind};
+use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind, fold};
 
 use super::body::{BodyTest, Near};
 use super::escape::{is_escaped_well, split, unescape};
-use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test, joined};
+use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test, ValueTest, joined};
 use super::table::{ParameterTable, is_in_bodies, is_in_tables};
 use super::terminology::{Answers, MODIFIERS, Question};
 use super::values::{Reader, date, modifiers};
@@ -312,6 +312,19 @@ impl Parser<'_> {
         let code = definition.code;
         if modifier == Some("missing") {
             return self.missing(name, code, value);
+        }
+        let is_below = modifier == Some("below");
+        // Media types have an order of their own: <https://hl7.org/fhir/R4/search.html#mimetype>
+        if is_below && definition.kind == Kind::Token && code == "contenttype" {
+            let each = split(value, ',').into_iter().map(|text| fold(&unescape(text)));
+            let tests: Vec<_> = each.map(ValueTest::MediaBelow).collect();
+            if tests.contains(&ValueTest::MediaBelow(String::new())) {
+                return self.wrong(name, "a media type was expected, like image or text/xml");
+            }
+            return Some(Criterion { code, negated: false, test: Test::Any(tests) });
+        }
+        if is_below && definition.kind == Kind::Reference && value.contains("://") {
+            return self.below_canonical(name, definition, value);
         }
         if let Some(modifier) = modifier.filter(|one| definition.kind == Kind::Token && MODIFIERS.contains(one)) {
             return self.by_terminology(name, definition, modifier, value);

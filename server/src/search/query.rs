@@ -98,6 +98,13 @@ pub enum ValueTest {
     TokenText(String),
     /// `:code-text`: the code starts so, case and accents apart.
     CodeText(String),
+    /// `:below` of a canonical: with this version, or with one that goes on from it.
+    CanonicalBelow {
+        url: String,
+        version: String,
+    },
+    /// `:below` of a media type: with any parameters, and of a type alone with any subtype.
+    MediaBelow(String),
     ReferenceIdentifier {
         system: Option<String>,
         value: String,

@@ -39,7 +39,7 @@ impl Default for SearchLimits {
 }
 
 /// Changes when the form of index rows does, so that a database made before is re-indexed.
-const INDEX_FORMAT: u64 = 4;
+const INDEX_FORMAT: u64 = 5;
 
 /// Changes when codes and references would be sorted by other texts.
 const TEXT_FORMAT: u64 = 1;

@@ -35,6 +35,9 @@ pub enum StoreError {
     /// A query ran longer than its time limit.
     #[error("the query took longer than {0:?}")]
     TimeLimit(std::time::Duration),
+    /// The same where the database keeps the time.
+    #[error("the database stopped a query that took too long: {0}")]
+    StatementTime(String),
     /// The disk is full or the database is lost: nothing was written, and it may recover.
     #[error("the database is not available: {0}")]
     Unavailable(String),
@@ -60,7 +63,11 @@ impl StoreError {
     pub fn is_temporary(&self) -> bool {
         matches!(
             self,
-            StoreError::Busy | StoreError::Conflict(_) | StoreError::Unavailable(_) | StoreError::TimeLimit(_)
+            StoreError::Busy
+                | StoreError::Conflict(_)
+                | StoreError::Unavailable(_)
+                | StoreError::TimeLimit(_)
+                | StoreError::StatementTime(_)
         )
     }
 
@@ -75,6 +82,7 @@ impl StoreError {
             StoreError::TooManyValues { most } => StoreError::TooManyValues { most: *most },
             StoreError::Busy => StoreError::Busy,
             StoreError::TimeLimit(limit) => StoreError::TimeLimit(*limit),
+            StoreError::StatementTime(cause) => StoreError::StatementTime(cause.clone()),
             StoreError::Unavailable(cause) => StoreError::Unavailable(cause.clone()),
             StoreError::Locked { folder, hint } => StoreError::Locked { folder: folder.clone(), hint: hint.clone() },
             StoreError::Configuration(cause) => StoreError::Configuration(cause.clone()),
@@ -119,6 +127,10 @@ impl From<DbErr> for StoreError {
         // SQLite: SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE.
         if matches!(code.as_deref(), Some("40001" | "40P01" | "23505" | "1555" | "2067")) {
             return StoreError::Conflict(error.to_string());
+        }
+        // query_canceled: `statement_timeout`.
+        if code.as_deref() == Some("57014") {
+            return StoreError::StatementTime(error.to_string());
         }
         if code.as_deref().is_some_and(|code| code.len() < 5 && code.parse().is_ok_and(is_sqlite_locked)) {
             return StoreError::Busy;

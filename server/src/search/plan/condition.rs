@@ -7,6 +7,7 @@ use vesta_runtime::search::SearchParameterType as Kind;
 use super::join::{all_of, always, any_of, never, one_of};
 use super::row::{Columns, Range, RowCondition, RowTest, date, starts_with};
 use super::{Planner, Within};
+use crate::search::matching::media_below;
 use crate::search::paths::Systems;
 use crate::search::query::{Criterion, DateTest, NumberTest, StringMode, Test, Unit, UriMode, ValueTest};
 use crate::search::table::Parameter;
@@ -248,6 +249,11 @@ impl Planner<'_> {
             ValueTest::TokenText(start) => {
                 vec![(IndexTable::IndexToken, self.displayed(Meaning::Display, start))]
             }
+            ValueTest::CanonicalBelow { url, version } => {
+                let below = hash(Meaning::UrlVersionBelow, &[url, version]);
+                vec![(IndexTable::IndexReference, RowCondition::Hash(below))]
+            }
+            ValueTest::MediaBelow(start) => vec![(IndexTable::IndexToken, self.media(start))],
             ValueTest::CodeText(start) => vec![(IndexTable::IndexToken, self.displayed(Meaning::Code, start))],
             ValueTest::ReferenceIdentifier { system, value } => {
                 let hash = match system {
@@ -287,12 +293,23 @@ impl Planner<'_> {
 
     /// The hashes of the texts that begin so.
     fn displayed(&self, meaning: Meaning, start: &str) -> RowCondition {
+        self.shown(meaning, starts_with(|| Expr::col(("shown", Column::Text)), start))
+    }
+
+    /// The hashes of the media types below this one.
+    fn media(&self, start: &str) -> RowCondition {
+        let text = || Expr::col(("shown", Column::Text));
+        let longer = media_below(start).into_iter().map(|longer| starts_with(text, &longer));
+        self.shown(Meaning::Code, any_of([text().eq(start)].into_iter().chain(longer)).unwrap_or_else(never))
+    }
+
+    fn shown(&self, meaning: Meaning, text: Expr) -> RowCondition {
         let column = |column: Column| Expr::col(("shown", column));
         let hashes = Query::select()
             .expr(column(Column::Value))
             .from(self.names.table_as(IndexTable::IndexDisplay, "shown"))
             .and_where(column(Column::Meaning).eq(meaning as i16))
-            .and_where(starts_with(|| column(Column::Text), start))
+            .and_where(text)
             .take();
         RowCondition::Selected(Box::new(hashes))
     }

@@ -33,7 +33,8 @@ fn texts(test: &ValueTest) -> Vec<String> {
         ValueTest::Reference(references) => {
             references.iter().filter_map(|one| one.target_id.clone().or_else(|| one.url.clone())).collect()
         }
-        ValueTest::TokenText(start) | ValueTest::CodeText(start) => vec![start.clone()],
+        ValueTest::CanonicalBelow { url, .. } => vec![url.clone()],
+        ValueTest::TokenText(start) | ValueTest::MediaBelow(start) | ValueTest::CodeText(start) => vec![start.clone()],
         ValueTest::Composite(parts) => parts.iter().map(texts).find(|texts| !texts.is_empty()).unwrap_or_default(),
         _ => Vec::new(),
     }

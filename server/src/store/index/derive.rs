@@ -207,7 +207,11 @@ pub(crate) fn reference_hashes(key: HashKey, base: &str, reference: &Reference) 
         }
         (_, _, Some(url), version) => {
             let mut hashes = vec![key.hash(Meaning::Url, &[url])];
-            hashes.extend(version.as_ref().map(|version| key.hash(Meaning::UrlVersion, &[url, version])));
+            if let Some(version) = version {
+                let starts = version.match_indices('.').map(|(end, _)| &version[..end]).chain([version.as_str()]);
+                hashes.extend(starts.map(|start| key.hash(Meaning::UrlVersionBelow, &[url, start])));
+                hashes.push(key.hash(Meaning::UrlVersion, &[url, version]));
+            }
             hashes
         }
         // A name or an identifier alone: no reference search finds it, but it is not missing.

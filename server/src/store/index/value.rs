@@ -42,6 +42,8 @@ pub(crate) enum Meaning {
     Composite = 16,
     /// The text beside a code, case and accents apart.
     Display = 17,
+    /// A canonical and the beginning of its version, up to a point.
+    UrlVersionBelow = 18,
 }
 
 /// The key of a database's hashes. Not secret from the database: it keeps outsiders from making rows collide.

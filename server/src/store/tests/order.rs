@@ -254,6 +254,18 @@ async fn a_slow_query_is_given_up_at_its_limit() {
     assert!(matches!(result, Err(StoreError::TimeLimit(_))), "{result:?}");
 }
 
+/// What PostgreSQL stops at its own limit is told as such, and not as a database that is away.
+#[tokio::test]
+async fn a_slow_query_is_told_where_the_database_stops_it() {
+    let Ok(url) = std::env::var("VESTA_TEST_POSTGRES") else { return };
+    let pool = PostgresPool::connect(&url, 1, Duration::from_millis(200)).await.expect("PostgreSQL answers");
+    let reader = read::Reader::Postgres(pool.connection.clone());
+    let slow = "SELECT 1::bigint FROM pg_sleep(20)";
+    let result =
+        reader.query_prepared(&slow.into(), Values(Vec::new()), |row: &dyn columns::Columns| row.integer(0)).await;
+    assert!(matches!(result, Err(StoreError::StatementTime(_))), "{result:?}");
+}
+
 /// A reader's connections do not add up with the number of sites.
 #[tokio::test]
 async fn two_hundred_sites_are_served_in_turn_by_few_connections() {
