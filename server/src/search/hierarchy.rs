@@ -23,17 +23,13 @@ pub(super) fn part_of(table: &ParameterTable, of: &str) -> Option<(&'static str,
 
 impl Parser<'_> {
     /// Of canonicals: any version of the URL, or with `|1` those that are this or begin with `1.`. Versions have no other
-    /// order. Local references in full are in the hierarchy of their resources. <https://hl7.org/fhir/R4/search.html#versions>
+    /// order. <https://hl7.org/fhir/R4/search.html#versions>
     pub(super) fn below_canonical(
         &mut self,
         name: &str,
         definition: &'static SearchParameter,
         value: &str,
     ) -> Option<Criterion> {
-        let base = format!("{}/", self.table.base());
-        if split(value, ',').iter().any(|text| text.starts_with(&base) && !text.contains('|')) {
-            return self.by_hierarchy(name, definition, "below", value);
-        }
         let reader = Reader { table: self.table, definition, modifier: None, now: self.now };
         let each = split(value, ',').into_iter().map(|text| {
             let url = unescape(text);
@@ -108,7 +104,7 @@ impl Parser<'_> {
         let known = self.table.entries().filter_map(|entry| part_of(self.table, entry.name)).map(|(of, _)| of);
         Err(format!(
             "above and below there is only what is part of resources of this server that are parts of their like: {} \
-             (:below also finds the versions of a canonical)",
+             (URLs and versions of canonicals have no such order)",
             known.collect::<Vec<_>>().join(", ")
         ))
     }

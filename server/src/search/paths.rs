@@ -41,6 +41,10 @@ pub(super) fn systems_of(names: &[&str]) -> Systems {
     }
 }
 
+pub(super) fn canonical(ends: Option<&[End]>) -> bool {
+    ends.is_some_and(|ends| ends.iter().flat_map(|end| &end.types).any(|definition| definition.name == "canonical"))
+}
+
 pub(super) fn single(ends: Option<&[End]>) -> bool {
     ends.is_some_and(|ends| {
         ends.first().is_some_and(|first| ends.iter().all(|end| end.single && end.path == first.path))

@@ -119,6 +119,8 @@ pub struct Parameter {
     pub component_systems: Vec<Systems>,
     /// Whether a resource has at most one value.
     pub single: bool,
+    /// Whether its references are canonicals, which have versions.
+    pub canonical: bool,
 }
 
 impl Parameter {
@@ -131,7 +133,8 @@ impl Parameter {
             };
             let component_systems = definition.components.iter().map(of_part).collect();
             let systems = paths::systems_of(&walked.types);
-            return Parameter { definition, id, systems, component_systems, single: false };
+            let canonical = walked.types.contains(&"canonical");
+            return Parameter { definition, id, systems, component_systems, single: false, canonical };
         }
         let ends = paths::ends(schema, definition.expression);
         let of_part = |part: &Component| {
@@ -143,6 +146,7 @@ impl Parameter {
             systems: paths::systems(ends.as_deref()),
             component_systems: definition.components.iter().map(of_part).collect(),
             single: paths::single(ends.as_deref()),
+            canonical: paths::canonical(ends.as_deref()),
         }
     }
 
