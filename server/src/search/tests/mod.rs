@@ -1,6 +1,7 @@
 //! One search, three answers that must agree: SQLite's, PostgreSQL's and memory's. Cases are data: `cases.json` has
 //! queries with the ids they find in `corpus.json`.
 
+mod below;
 mod cases;
 mod contained;
 mod differential;
