@@ -63,6 +63,7 @@ mod summary;
 mod terminology;
 mod terminology_capabilities;
 pub mod update;
+mod versions;
 mod write;
 
 pub use answer::{Answer, AnswerKind, Body, ContentType, digest};

@@ -19,6 +19,7 @@ use super::reach;
 use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
 use super::terminology::answers;
+use super::versions;
 use crate::access::{AccessError, Boundary, Permission};
 use crate::search::{
     Access, Answers, Contained, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search,
@@ -294,6 +295,7 @@ impl SearchSet<'_> {
                 planner.find(&self.search, self.access(), count as usize, position, &service.store).await?
             }
         };
+        self.issues.extend(versions::passed_over(service, &self.search, &page.found));
         let included = self.included(&page).await?;
         Ok(Answer::ok(self.bundle(total, &page, &included)?))
     }
@@ -326,13 +328,14 @@ impl SearchSet<'_> {
         }
         // "A resource is in a search set once": what matches is not included again, nor what is included.
         let itself = page.found.iter().filter(|found| found.contained_at().is_none());
-        let mut known: HashSet<i64> = itself.map(|found| found.stored.key).collect();
+        let place = |stored: &Stored| (stored.key, stored.version);
+        let mut known: HashSet<(i64, i64)> = itself.map(|found| place(&found.stored)).collect();
         let mut refused = BTreeMap::new();
         let mut round = Search { includes: self.search.includes.clone(), ..Search::of(Vec::new(), Vec::new()) };
         let mut last = self.include_round(&round, &page.found, &mut refused).await?;
         let mut included: Vec<Stored> = Vec::new();
         loop {
-            last.retain(|found| known.insert(found.stored.key));
+            last.retain(|found| known.insert(place(&found.stored)));
             included.extend(last.iter().map(|found| found.stored.clone()));
             // "The inclusion process should be repeated for included resources" of these alone.
             round.includes.retain(|include| include.iterate);
@@ -376,10 +379,15 @@ impl SearchSet<'_> {
             }
         }
         let statement = includes.statement(&planner, |name| boundaries.get(name).map(|boundary| Access { boundary }));
-        match statement {
-            Some(statement) => Ok(service.store.page(&statement, 0).await?),
-            None => Ok(Vec::new()),
+        let mut found = match statement {
+            Some(statement) => service.store.page(&statement, 0).await?,
+            None => Vec::new(),
+        };
+        for named in includes.versions().take(MOST_INCLUDED) {
+            let Some(boundary) = boundaries.get(named.0) else { continue };
+            found.extend(versions::named(self.request, named, boundary).await?.map(|stored| Found::of(stored, Vec::new())));
         }
+        Ok(found)
     }
 
     fn bundle(&self, total: Option<u64>, page: &Page, included: &[Stored]) -> Result<Body, Error> {

@@ -16,6 +16,7 @@ mod searches;
 mod synthea;
 mod terminology;
 mod terminology_operations;
+mod versions;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! `_include` and `_revinclude`: one second statement for a page. What is included keeps to the boundary as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use vesta_runtime::json::{self, JsonError};
@@ -26,6 +26,9 @@ pub struct Includes {
     targets: BTreeMap<&'static str, Vec<String>>,
     /// (type that refers, parameter), with the hashes of the page's resources.
     referring: Vec<(&'static str, &'static str, Vec<i64>)>,
+    /// Type, id and version of what a reference names with a version: "the version that is named is returned"
+    /// (<https://hl7.org/fhir/R4/search.html#versions>).
+    versions: BTreeSet<(&'static str, String, i64)>,
 }
 
 impl Includes {
@@ -93,13 +96,22 @@ impl Includes {
         if let (true, Some(target), Some(id)) = (local, target, reference.target_id)
             && include.target.is_none_or(|wanted| wanted == target.name)
         {
-            self.targets.entry(target.name).or_default().push(id);
+            match reference.target_version {
+                // What is no number is no version of ours, and names nothing.
+                Some(version) => self.versions.extend(version.parse().ok().map(|version| (target.name, id, version))),
+                None => self.targets.entry(target.name).or_default().push(id),
+            }
         }
     }
 
     /// The types whose access must be known to [`Includes::statement`].
     pub fn types(&self) -> impl Iterator<Item = &'static str> {
-        self.targets.keys().copied().chain(self.referring.iter().map(|(source, ..)| *source))
+        let targets = self.targets.keys().copied().chain(self.versions.iter().map(|(of, ..)| *of));
+        targets.chain(self.referring.iter().map(|(source, ..)| *source))
+    }
+
+    pub fn versions(&self) -> impl Iterator<Item = (&'static str, &str, i64)> {
+        self.versions.iter().map(|(of, id, version)| (*of, id.as_str(), *version))
     }
 
     /// At most [`MOST_INCLUDED`] and one more resources, in the order of their keys; none where there is nothing to
