@@ -13,6 +13,7 @@ mod own;
 mod paging;
 mod parameters;
 mod plans;
+mod queries;
 mod refusals;
 mod rows;
 mod samples;
