@@ -385,7 +385,9 @@ impl SearchSet<'_> {
         };
         for named in includes.versions().take(MOST_INCLUDED) {
             let Some(boundary) = boundaries.get(named.0) else { continue };
-            found.extend(versions::named(self.request, named, boundary).await?.map(|stored| Found::of(stored, Vec::new())));
+            found.extend(
+                versions::named(self.request, named, boundary).await?.map(|stored| Found::of(stored, Vec::new())),
+            );
         }
         Ok(found)
     }

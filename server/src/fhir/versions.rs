@@ -33,9 +33,9 @@ pub(super) fn passed_over(service: &Service, search: &Search, page: &[Found]) ->
         let resource = vesta_runtime::json::parse(&found.stored.body).ok()?;
         let (entry, node) = table.root(&resource)?;
         let named = chains.iter().filter_map(|code| table.parameter(entry.name, code)).find(|parameter| {
-            values(parameter.definition, node).iter().any(
-                |value| matches!(value, IndexValue::Reference(reference) if reference.target_version.is_some()),
-            )
+            values(parameter.definition, node)
+                .iter()
+                .any(|value| matches!(value, IndexValue::Reference(reference) if reference.target_version.is_some()))
         });
         named.map(|parameter| parameter.definition.code)
     };

@@ -323,7 +323,8 @@ impl Parser<'_> {
             }
             return Some(Criterion { code, negated: false, test: Test::Any(tests) });
         }
-        let is_canonical = || self.search.types.iter().all(|of| self.table.parameter(of, code).is_some_and(|one| one.canonical));
+        let is_canonical =
+            || self.search.types.iter().all(|of| self.table.parameter(of, code).is_some_and(|one| one.canonical));
         if is_below && definition.kind == Kind::Reference && is_canonical() {
             return self.below_canonical(name, definition, value);
         }

@@ -12,7 +12,7 @@ use super::columns::{Columns, stored};
 use super::error::StoreError;
 use super::index::{self, IndexRows};
 use super::open::snapshot;
-use super::parameters::Derivation;
+use super::parameters::{Derivation, ParameterEntry};
 use super::record::Stored;
 use super::schema::{Compartment, Resource, ResourceHistory, select_stored};
 use super::site_store::Store;
@@ -56,8 +56,9 @@ impl Store {
         let indexed = derivation.dictionary.iter().filter(|entry| entry.is_indexed());
         let mut parameters: Vec<i32> = indexed.map(|entry| entry.id).collect();
         parameters.sort_unstable();
-        let report = CheckReport::default();
-        let mut check = Check { store: self, transaction: &transaction, derivation, parameters, report };
+        let (report, has_texts) =
+            (CheckReport::default(), derivation.dictionary.iter().all(ParameterEntry::is_indexed));
+        let mut check = Check { store: self, transaction: &transaction, derivation, parameters, has_texts, report };
         let mut after = i64::MIN;
         loop {
             let page = check.page(after).await?;
@@ -85,6 +86,8 @@ struct Check<'a> {
     derivation: Derivation,
     /// Those whose rows are complete.
     parameters: Vec<i32>,
+    /// Whether nothing waits to be indexed: texts are of no parameter.
+    has_texts: bool,
     report: CheckReport,
 }
 
@@ -128,7 +131,25 @@ impl Check<'_> {
                 }
             }
         }
+        if self.has_texts {
+            let all: Vec<&IndexRows> = derived.iter().map(|(_, rows)| rows).collect();
+            for (stored, rows) in if self.lacks_texts(&all).await? { &derived[..] } else { &[] } {
+                if self.lacks_texts(&[rows]).await? {
+                    self.report.fault(|| format!("{}: a text that it is sorted or found by is missing", name(stored)));
+                }
+            }
+        }
         self.compartments(&derived).await
+    }
+
+    /// What codes and references are sorted by, and texts beside codes found by.
+    async fn lacks_texts(&mut self, rows: &[&IndexRows]) -> Result<bool, StoreError> {
+        for (statement, expected) in index::texts_present(self.store.names(), rows) {
+            if self.integer(&statement).await? != expected {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn missing(&self, rows: &[(i64, &IndexRows)]) -> Result<i64, StoreError> {

@@ -486,7 +486,7 @@ async fn above_and_below_a_resource_lies_what_is_part_of_it() {
     for (of, name, value) in [
         ("Procedure", "subject:below", "Patient/p"),
         ("Procedure", "location:below", "http://example.org/fhir/Location/1"),
-        ("Procedure", "instantiates-canonical:below", "http://example.org/plan|1"),
+        ("Procedure", "instantiates-canonical:above", "http://example.org/plan|1"),
     ] {
         let refused = search::search(&fixture.request(), of, &pairs(&[(name, value)])).await.unwrap_err();
         let text = format!("{refused:?}");

@@ -25,12 +25,17 @@ async fn include_brings_the_version_that_is_named_and_a_chain_says_that_it_looks
         included.map(|entry| entry["resource"]["name"][0]["family"].as_str().unwrap().to_owned()).collect()
     };
     let access = &fixture.access;
-    for (id, expected) in [("old", &["Before"][..]), ("none", &[]), ("now", &["After"]), ("old,now", &["After", "Before"])] {
+    for (id, expected) in
+        [("old", &["Before"][..]), ("none", &[]), ("now", &["After"]), ("old,now", &["After", "Before"])]
+    {
         let found = find(access, &[("_id", id), ("_include", "Observation:subject")]).await;
         assert_eq!(included(&found), expected, "{id}");
     }
     // A version is seen by whom the record is.
-    let mine = |patient: &str| AccessContext { patient: Some(patient.to_owned()), ..fixture.with_scopes("patient/Patient.rs user/Observation.rs") };
+    let mine = |patient: &str| AccessContext {
+        patient: Some(patient.to_owned()),
+        ..fixture.with_scopes("patient/Patient.rs user/Observation.rs")
+    };
     let asked = [("_id", "old"), ("_include", "Observation:subject")];
     assert_eq!(included(&find(&mine("p"), &asked).await), ["Before"]);
     assert!(included(&find(&mine("q"), &asked).await).is_empty());

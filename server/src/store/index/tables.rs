@@ -4,6 +4,8 @@
 //! `(parameter, value, resource)`, so that one seek both finds and probes; tables of ranges are clustered for the probe
 //! `(parameter, resource)` and have a second index for the search by value.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::{
     Asterisk, ColumnDef, DeleteStatement, Expr, ExprTrait, Index, IndexCreateStatement, OnConflict, Query,
     SelectStatement, Table, TableCreateStatement, Value,
@@ -248,6 +250,40 @@ pub(in crate::store) fn insert_displays<'a>(names: &Names, displays: &[&'a Displ
     let columns = [Column::Meaning, Column::Text, Column::Value];
     let left = OnConflict::columns(columns).do_nothing().to_owned();
     Insert::new(names.table(IndexTable::IndexDisplay), columns, Some(left), rows.collect()).sorted()
+}
+
+/// For the check: statements that count how many of these texts are there, each with how many should be.
+pub(in crate::store) fn texts_present(names: &Names, rows: &[&super::IndexRows]) -> Vec<(SelectStatement, i64)> {
+    let (mut texts, mut displays) = (BTreeSet::new(), BTreeSet::new());
+    for rows in rows {
+        texts.extend(&rows.texts);
+        displays.extend(&rows.displays);
+    }
+    let count = |table: IndexTable, all: Vec<Expr>| {
+        let count = all.len() as i64;
+        let any = all.into_iter().reduce(ExprTrait::or)?;
+        let statement =
+            Query::select().expr(Expr::col(Asterisk).count()).from(names.table(table)).and_where(any).take();
+        Some((statement, count))
+    };
+    let is = |column: Column, value: Value| Expr::col(column).eq(value);
+    let texts: Vec<_> = texts.into_iter().collect();
+    let texts = texts.chunks(MOST_DELETED).filter_map(|run| {
+        let each = run
+            .iter()
+            .map(|(value, text)| is(Column::Value, (*value).into()).and(is(Column::Text, text.as_str().into())));
+        count(IndexTable::IndexText, each.collect())
+    });
+    let displays: Vec<_> = displays.into_iter().collect();
+    let displays = displays.chunks(MOST_DELETED).filter_map(|run| {
+        let each = run.iter().map(|one| {
+            is(Column::Meaning, one.meaning.into())
+                .and(is(Column::Text, one.text.as_str().into()))
+                .and(is(Column::Value, one.value.into()))
+        });
+        count(IndexTable::IndexDisplay, each.collect())
+    });
+    texts.chain(displays).collect()
 }
 
 /// The tables of the first schema and their secondary indexes, without a schema's name: the migration runs with the
