@@ -73,3 +73,39 @@ async fn a_site_under_a_new_address_finds_its_references_again() {
     while !second.store.reindex_bite(100).await.expect("a bite").is_complete() {}
     assert_eq!(find(&second).await, ["by-new"]);
 }
+
+/// `vesta check` misses what codes are sorted by, and what the texts beside them are found by.
+async fn texts_are_checked(fixture: Fixture, run: impl AsyncFn(&str)) {
+    let code = serde_json::json!({ "coding": [{ "system": "http://e.org", "code": "c", "display": "Shown" }] });
+    fixture.put(&[serde_json::json!({ "resourceType": "Basic", "id": "b", "code": code })]).await;
+    let check = async || fixture.store.check(|_| {}).await.expect("checked").faults;
+    assert_eq!(check().await, Vec::<String>::new());
+    for table in ["index_display", "index_text"] {
+        run(table).await;
+        let faults = check().await.join("; ");
+        assert!(faults.contains("a text that it is sorted or found by is missing"), "{table}: {faults}");
+    }
+}
+
+#[tokio::test]
+async fn the_check_misses_texts_on_sqlite() {
+    let fixture = Fixture::generated().await;
+    let file = fixture.folder.as_ref().expect("a folder").path().join("site").join("vesta.db");
+    texts_are_checked(fixture, async |table| {
+        let connection = rusqlite::Connection::open(&file).expect("the database opens");
+        connection.execute(&format!("DELETE FROM {table}"), []).expect("deleted");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_check_misses_texts_on_postgres() {
+    let Some(fixture) = Fixture::generated_on_postgres("texts").await else { return };
+    let url = std::env::var("VESTA_TEST_POSTGRES").expect("it was there");
+    let connection = sea_orm::Database::connect(&url).await.expect("PostgreSQL answers");
+    texts_are_checked(fixture, async |table| {
+        let sql = format!("DELETE FROM search_texts.{table}");
+        sea_orm::ConnectionTrait::execute_unprepared(&connection, &sql).await.expect("deleted");
+    })
+    .await;
+}
