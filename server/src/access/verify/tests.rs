@@ -201,3 +201,19 @@ fn a_key_that_was_replaced_verifies_as_long_as_it_says() {
     house.verifier.set_keys(KeyRing::from_pem(&pem).unwrap());
     assert_eq!(house.refused(&token), TokenError::Signature, "nothing is remembered of it");
 }
+
+/// "without news for ten seconds a process refuses": also what it remembers, and until there are news again.
+#[test]
+fn without_news_of_what_was_revoked_no_token_is_taken() {
+    let house = house(true);
+    let token = house.token(|token| token.lifetime = SignedDuration::from_hours(1));
+    house.now.store(NOW + 60, Ordering::Relaxed);
+    house.verifier.verify(&token).expect("nobody has told of news yet: nobody follows");
+    house.verifier.note_news();
+    house.now.store(NOW + 60 + OLDEST_NEWS, Ordering::Relaxed);
+    house.verifier.verify(&token).unwrap();
+    house.now.store(NOW + 61 + OLDEST_NEWS, Ordering::Relaxed);
+    assert_eq!(house.refused(&token), TokenError::NoNews);
+    house.verifier.note_news();
+    house.verifier.verify(&token).unwrap();
+}
