@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// What a request allocates on one thread is freed on another, with its audit entry.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     vesta_server::cli::main()
 }

@@ -102,6 +102,11 @@ async fn check_attachments(
     if issues.is_empty() { Ok(()) } else { Err(Error::from_issues(Kind::Forbidden, issues)) }
 }
 
+/// Whether resources of the type have attachments by which a Binary comes inside: [`attachments`].
+pub(super) fn may_attach(name: &str) -> bool {
+    matches!(name, "DocumentReference" | "DiagnosticReport")
+}
+
 /// The URLs by which a Binary comes inside, as the search's plan has them, with their FHIRPath expressions.
 pub(super) fn attachments<'a>(name: &str, resource: &'a Value) -> Vec<(String, &'a str)> {
     let (element, inner) = match name {

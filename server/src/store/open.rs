@@ -19,6 +19,7 @@ use super::migration::Migrator;
 use super::options::{Database, Limits, PostgresPool};
 use super::read::Reader;
 use super::read::sqlite::SqliteReader;
+use super::read::states::States;
 use super::record::Visible;
 use super::schema::Names;
 use super::write::{SqliteWriter, WriteContext, one};
@@ -47,12 +48,13 @@ pub(super) async fn open(database: &Database, limits: &Limits) -> Result<Opened,
             let lock = FolderLock::acquire_within(folder, LOCK_PATIENCE).await?;
             let connection = sqlite(file, CHECKPOINTS_APART).await?;
             Migrator::up(&connection, None).await?;
+            let states = Arc::new(States::default());
             Ok(Opened {
                 connection,
                 names: Names::new("main"),
-                reader: Reader::Sqlite(SqliteReader::new(file.clone(), limits.clone())),
-                writer: Some(Arc::new(SqliteWriter::open(file, limits.mapped_bytes)?)),
-                checkpoints: Some(Checkpoints::start(file.clone())?),
+                reader: Reader::Sqlite(SqliteReader::new(file.clone(), limits.clone(), states.clone())),
+                writer: Some(Arc::new(SqliteWriter::open(file, limits.mapped_bytes, states.clone())?)),
+                checkpoints: Some(Checkpoints::start(file.clone(), states)?),
                 lock: Some(lock),
             })
         }
@@ -187,7 +189,7 @@ const LITTLE: u64 = 8 << 20;
 const LONGEST_LOG: u64 = 512 << 20;
 
 impl Checkpoints {
-    fn start(file: PathBuf) -> Result<Self, StoreError> {
+    fn start(file: PathBuf, states: Arc<States>) -> Result<Self, StoreError> {
         let (stop, due) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (stopped, is_due) = (stop.clone(), due.clone());
         let connection = rusqlite::Connection::open(&file)?;
@@ -209,6 +211,7 @@ impl Checkpoints {
             }
             // Each pass leaves what was written meanwhile, which is less.
             for _ in 0..4 {
+                states.let_go();
                 (log, left) = checkpoint("PASSIVE")?;
                 if left < LITTLE {
                     break;

@@ -100,7 +100,7 @@ impl Default for Limits {
             mapped_bytes: 4 << 30,
             writers: 4,
             clock_difference: Duration::from_secs(30),
-            audit_buffer: 16_384,
+            audit_buffer: 65_536,
             audit_delay: Duration::from_secs(1),
             audit_head: Duration::from_secs(60),
         }

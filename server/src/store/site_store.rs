@@ -190,6 +190,7 @@ impl Store {
 
     /// Entries of the audit log after a place (writer and sequence), chain by chain.
     pub async fn audit_page(&self, after: Option<(i32, i64)>, count: usize) -> Result<Vec<Audited>, StoreError> {
+        self.reader.look_anew();
         self.reader.query(&audit::select(self.names(), after, count), audit::audited).await
     }
 

@@ -44,9 +44,8 @@ pub(super) async fn document(request: Request<'_>, invocation: Invocation<'_>) -
     if stored.deleted {
         return Err(gone(stored.version));
     }
-    let composition = parse(&stored)?;
-    let along = read_all(&request, references(&request, &composition)).await?;
-    let mut resources = vec![composition];
+    let along = read_all(&request, references(&request, &stored.body)).await?;
+    let mut resources = vec![parse(&stored)?];
     for stored in along.iter().filter(|other| other.key != stored.key) {
         resources.push(parse(stored)?);
     }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use vesta_runtime::date::DateTime;
 
 use super::Invocation;
-use super::gather::{attached, parse, provenance, read_all, references, write};
+use super::gather::{attached, provenance, read_all, references, write};
 use crate::access::{Boundary, Permission};
 use crate::fhir::answer::Answer;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
@@ -249,10 +249,8 @@ async fn set(
     }
     let mut writer = BundleWriter::new("searchset", None, &links);
     let mut seen: BTreeSet<i64> = found.iter().map(|stored| stored.key).collect();
-    let mut resources = Vec::with_capacity(found.len());
     for stored in &found {
         write(request, &mut writer, stored, "match");
-        resources.push(parse(stored)?);
     }
     let comes_along = |name: &str| {
         let entry = service.parameters.entry(name);
@@ -260,11 +258,11 @@ async fn set(
         asked.takes(name) && (is_directory || (name == "Patient" && !own.contains(&"Patient")))
     };
     let mut targets: BTreeSet<(String, String)> = BTreeSet::new();
-    for resource in &resources {
-        targets.extend(references(request, resource).into_iter().filter(|(name, _)| comes_along(name)));
+    for stored in &found {
+        targets.extend(references(request, &stored.body).into_iter().filter(|(name, _)| comes_along(name)));
     }
     if asked.takes("Binary") {
-        targets.extend(attached(request, &resources));
+        targets.extend(attached(request, &found)?);
     }
     let mut along = read_all(request, targets).await?;
     if asked.takes("Provenance") {

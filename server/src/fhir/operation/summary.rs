@@ -57,10 +57,11 @@ pub(super) async fn of_patient(request: &Request<'_>, id: &str, patient: &Stored
     let service = request.service;
     let (mut sections, mut resources) = (Vec::new(), vec![parse(patient)?]);
     let mut seen = BTreeSet::from([patient.key]);
+    let mut targets: BTreeSet<(String, String)> = references(request, &patient.body).into_iter().collect();
     for section in &SECTIONS {
         // What the token does not cover is no part of its summary.
         let Some(found) = entries(request, id, section).await? else { continue };
-        let references: Vec<Value> = found
+        let listed: Vec<Value> = found
             .iter()
             .map(|stored| json!({ "reference": format!("{}/{}", section.resource_type, stored.id) }))
             .collect();
@@ -68,16 +69,17 @@ pub(super) async fn of_patient(request: &Request<'_>, id: &str, patient: &Stored
             "title": section.title,
             "code": { "coding": [{ "system": LOINC, "code": section.code }] },
         });
-        if references.is_empty() {
+        if listed.is_empty() {
             described["emptyReason"] = json!({ "coding": [{
                 "system": "http://terminology.hl7.org/CodeSystem/list-empty-reason", "code": "unavailable"
             }] });
         } else {
-            described["entry"] = Value::Array(references);
+            described["entry"] = Value::Array(listed);
         }
         sections.push(described);
         for stored in found {
             if seen.insert(stored.key) {
+                targets.extend(references(request, &stored.body));
                 resources.push(parse(&stored)?);
             }
         }
@@ -85,10 +87,7 @@ pub(super) async fn of_patient(request: &Request<'_>, id: &str, patient: &Stored
     // Practitioners, organizations, medications and their like, which the entries name.
     let is_directory =
         |name: &str| service.parameters.entry(name).is_some_and(|entry| entry.boundary.rule == Rule::Directory);
-    let mut targets: BTreeSet<(String, String)> = BTreeSet::new();
-    for resource in &resources {
-        targets.extend(references(request, resource).into_iter().filter(|(name, _)| is_directory(name)));
-    }
+    targets.retain(|(name, _)| is_directory(name));
     for stored in read_all(request, targets).await? {
         if seen.insert(stored.key) {
             resources.push(parse(&stored)?);

@@ -73,6 +73,7 @@ impl Store {
         if of_none || query.places.as_ref().is_some_and(Vec::is_empty) {
             return Ok(Vec::new());
         }
+        self.reader.look_anew();
         self.reader.query(&find(self.names(), query), audited).await
     }
 }

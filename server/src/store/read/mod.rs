@@ -2,6 +2,7 @@
 //! thread's own ([`sqlite`]); on PostgreSQL on sea-orm's pool.
 
 pub(super) mod sqlite;
+pub(super) mod states;
 
 use std::sync::Arc;
 
@@ -27,6 +28,13 @@ pub(super) enum Reader {
 }
 
 impl Reader {
+    /// The next queries see all that was committed until now, the audit entries of reads too.
+    pub(super) fn look_anew(&self) {
+        if let Reader::Sqlite(reader) = self {
+            reader.look_anew();
+        }
+    }
+
     pub(super) async fn query<T, D>(&self, statement: &SelectStatement, decode: D) -> Result<Vec<T>, StoreError>
     where
         T: Send + 'static,

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::super::columns::Columns;
 use super::super::error::StoreError;
 use super::super::options::Limits;
+use super::states::{Held, States};
 
 /// Virtual machine instructions between two looks at the clock: some tens of microseconds.
 const INSTRUCTIONS_BETWEEN_CHECKS: i32 = 1_000;
@@ -28,12 +29,13 @@ pub(in super::super) struct SqliteReader {
     limits: Limits,
     slow: Arc<Semaphore>,
     waiting: Semaphore,
+    states: Arc<States>,
 }
 
 /// A connection of this thread; the most recently used stands last.
 struct Open {
     reader: Weak<SqliteReader>,
-    connection: Connection,
+    held: Arc<Held>,
     /// Nanoseconds since [`EPOCH`]; the statement that runs is interrupted then.
     deadline: Arc<AtomicU64>,
 }
@@ -59,14 +61,18 @@ impl From<rusqlite::Error> for Failure {
 }
 
 impl SqliteReader {
-    pub(in super::super) fn new(file: PathBuf, limits: Limits) -> Arc<Self> {
+    pub(in super::super) fn new(file: PathBuf, limits: Limits, states: Arc<States>) -> Arc<Self> {
         let slow = Arc::new(Semaphore::new(limits.slow_queries));
         let waiting = Semaphore::new(limits.slow_queries * 16);
-        Arc::new(SqliteReader { file, limits, slow, waiting })
+        Arc::new(SqliteReader { file, limits, slow, waiting, states })
     }
 
     pub(in super::super) fn file(&self) -> &Path {
         &self.file
+    }
+
+    pub(super) fn look_anew(&self) {
+        self.states.change();
     }
 
     pub(in super::super) async fn query<T, D>(
@@ -120,9 +126,9 @@ impl SqliteReader {
                 }
             }
             let open = &connections[connections.len() - 1];
-            let until = EPOCH.elapsed() + budget;
-            open.deadline.store(until.as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-            let result = rows(&open.connection, sql, values, decode);
+            let now = EPOCH.elapsed();
+            open.deadline.store((now + budget).as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+            let result = open.held.with(&self.states, now, |connection| rows(connection, sql, values, decode));
             if matches!(&result, Err(Failure::Store(StoreError::Unavailable(_)))) {
                 // The file may have been replaced or the disk been away: start afresh.
                 connections.pop();
@@ -147,7 +153,7 @@ impl SqliteReader {
             INSTRUCTIONS_BETWEEN_CHECKS,
             Some(move || EPOCH.elapsed().as_nanos() > u128::from(watched.load(Ordering::Relaxed))),
         )?;
-        Ok(Open { reader: Arc::downgrade(self), connection, deadline })
+        Ok(Open { reader: Arc::downgrade(self), held: self.states.hold(connection), deadline })
     }
 }
 

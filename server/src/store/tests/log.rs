@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -57,11 +58,24 @@ async fn a_long_log_starts_over_beside_the_writer() {
         other.query_row(noop, [], |row| row.get::<_, i64>(1)).expect("the length of the log in pages")
     };
     let text = "x".repeat(1 << 20);
+    fixture.create(PATIENT, "first", json!({})).await;
+    // Whoever reads keeps the state that it looks at, and this thread is asked no more.
+    let store = fixture.store.clone();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let idle = std::thread::spawn(move || {
+        let read = store.read(PATIENT, "first").now_or_never().expect("no wait").expect("read");
+        assert!(read.is_some());
+        let _ = ended.recv();
+    });
     let mut before = 0;
     for n in 0..400 {
         fixture.create(PATIENT, &format!("a{n}"), json!({"text": text})).await;
+        let read = fixture.store.read(PATIENT, &format!("a{n}")).await.expect("read");
+        assert!(read.is_some(), "what was written is seen at once");
         let now = log();
         if now < before {
+            drop(end);
+            idle.join().expect("the idle thread ended");
             return;
         }
         before = now;

@@ -247,7 +247,7 @@ async fn a_slow_query_is_given_up_at_its_limit() {
     let fixture = Fixture::sqlite().await;
     let limits = Limits { query_time: Duration::from_millis(150), ..Limits::default() };
     let Database::Sqlite { file } = &fixture.database else { return };
-    let reader = read::Reader::Sqlite(read::sqlite::SqliteReader::new(file.clone(), limits));
+    let reader = read::Reader::Sqlite(read::sqlite::SqliteReader::new(file.clone(), limits, Arc::default()));
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n WHERE i < 0";
     let values = Values(Vec::new());
     let result = reader.query_prepared(&endless.into(), values, |row: &dyn columns::Columns| row.integer(0)).await;

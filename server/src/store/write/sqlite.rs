@@ -1,7 +1,7 @@
 //! The one connection that writes an SQLite file, used by the writer's thread.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -10,6 +10,7 @@ use sea_orm::sea_query::Values;
 use super::super::columns::Columns;
 use super::super::error::StoreError;
 use super::super::read::sqlite::bind;
+use super::super::read::states::States;
 use super::insert::Cell;
 
 /// Another's lock is waited for in the connection so long; then the writer asks again.
@@ -20,11 +21,15 @@ const CACHE: i64 = 32 << 10;
 /// The log is cut to this when it starts over: it is written anew without growing, which makes it durable sooner.
 const KEPT_LOG: i64 = 64 << 20;
 
-/// None once it is closed.
-pub(in super::super) struct SqliteWriter(Mutex<Option<Connection>>);
+pub(in super::super) struct SqliteWriter {
+    /// None once it is closed.
+    connection: Mutex<Option<Connection>>,
+    /// What readers look at.
+    states: Arc<States>,
+}
 
 impl SqliteWriter {
-    pub(in super::super) fn open(file: &Path, mapped: i64) -> Result<Self, StoreError> {
+    pub(in super::super) fn open(file: &Path, mapped: i64, states: Arc<States>) -> Result<Self, StoreError> {
         // One thread at a time has it: it is behind a lock of ours.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(file, flags)?;
@@ -39,7 +44,7 @@ impl SqliteWriter {
         connection.pragma_update(None, "mmap_size", mapped)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         connection.pragma_update(None, "foreign_keys", false)?;
-        Ok(SqliteWriter(Mutex::new(Some(connection))))
+        Ok(SqliteWriter { connection: Mutex::new(Some(connection)), states })
     }
 
     fn with<T>(&self, run: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -50,7 +55,7 @@ impl SqliteWriter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins or ends a transaction.
@@ -117,14 +122,24 @@ impl SqliteWriter {
         })
     }
 
+    /// What was committed, or may have been, is something that readers of records see.
+    pub(super) fn note_change(&self) {
+        self.states.change();
+    }
+
     /// Copies back the little that the thread of checkpoints left, so that the next transaction starts the log over.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
-        self.with(|connection| Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?))
+        // Before: what an old state is read from cannot be written over. After: nobody needs the log then.
+        self.states.let_go();
+        self.with(|connection| Ok(connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?))?;
+        self.states.let_go();
+        Ok(())
     }
 
     /// Empties the log as far as no reader needs it, and closes the connection.
     pub(in super::super) fn close(&self) -> Result<(), StoreError> {
         let Some(connection) = self.lock().take() else { return Ok(()) };
+        self.states.let_go();
         // Readers of other threads stay open, so SQLite itself would leave the log as long as it grew.
         let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         if is_busy {

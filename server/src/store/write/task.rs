@@ -299,7 +299,12 @@ impl Writer {
         audit::insert(&transaction, &context.names, &context.audit_key, &mut chain, &entries).await?;
         let Batch { stamps, learned, .. } = batch;
         let order = stamps.finish();
-        transaction.commit().await?;
+        let committed = transaction.commit().await;
+        // Not where only the log of reads grew: who reads that looks anew.
+        if let Some(writer) = context.sqlite.as_ref().filter(|_| !jobs.is_empty()) {
+            writer.note_change();
+        }
+        committed?;
 
         if let Order::Sqlite { sequence, stamp } = &order {
             let mut visible = context.visible.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
