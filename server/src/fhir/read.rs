@@ -21,7 +21,7 @@ pub async fn read(
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::Read, Some(resource_type), Some(id), async {
         if audit_log::has(resource_type.name) {
-            let shown = audit_log::read(request, resource_type, id).await?;
+            let shown = Box::pin(audit_log::read(request, resource_type, id)).await?;
             return answer(request, &shown, conditions, &subset(resource_type, parameters)?);
         }
         let granted = request.grant(resource_type, Permission::Read)?;

@@ -78,71 +78,85 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
     ) {
         refuse_on_write(parameters).map_err(|issue| Error::from_issue(Kind::Invalid, issue))?;
     }
-    let if_match = text(call.headers, IF_MATCH.as_str());
     let conditions = ReadConditions {
         if_none_match: text(call.headers, IF_NONE_MATCH.as_str()),
         if_modified_since: if_modified_since(call.headers),
     };
     match interaction {
-        Interaction::Metadata => metadata::metadata(service, parameters).await,
-        Interaction::Read { resource_type, id } if resource_type == BINARY => {
-            binary::read(&request, id, call.names_fhir, &conditions, parameters).await
+        Interaction::Read { resource_type, id } if resource_type != BINARY => {
+            read::read(&request, resource_type, id, &conditions, parameters).await
         }
+        // A future is as large as the largest that it may wait for, and is moved as a whole: the most frequent
+        // interaction does not carry the others.
+        _ => Box::pin(run_other(interaction, call, &request, &conditions)).await,
+    }
+}
+
+/// All interactions but the plain read.
+async fn run_other(
+    interaction: &Interaction<'_>,
+    call: &Call<'_>,
+    request: &Request<'_>,
+    conditions: &ReadConditions<'_>,
+) -> Result<Answer, Error> {
+    let (service, parameters) = (request.service, &call.parameters[..]);
+    let if_match = text(call.headers, IF_MATCH.as_str());
+    match interaction {
+        Interaction::Metadata => metadata::metadata(service, parameters).await,
+        // Of a Binary: others are read above.
+        Interaction::Read { id, .. } => binary::read(request, id, call.names_fhir, conditions, parameters).await,
         Interaction::Vread { resource_type, id, version } if resource_type == BINARY => {
-            binary::vread(&request, id, version, call.names_fhir, parameters).await
+            binary::vread(request, id, version, call.names_fhir, parameters).await
         }
         Interaction::Create { resource_type } if resource_type == BINARY && !is_fhir_body(call.headers) => {
             let content_type = content_type(call)?;
-            binary::create(&request, content_type, text(call.headers, SECURITY_CONTEXT), &call.body).await
+            binary::create(request, content_type, text(call.headers, SECURITY_CONTEXT), &call.body).await
         }
         Interaction::Update { resource_type, id } if resource_type == BINARY && !is_fhir_body(call.headers) => {
             let (content_type, context) = (content_type(call)?, text(call.headers, SECURITY_CONTEXT));
-            binary::update(&request, id, content_type, context, &call.body, if_match).await
-        }
-        Interaction::Read { resource_type, id } => {
-            read::read(&request, resource_type, id, &conditions, parameters).await
+            binary::update(request, id, content_type, context, &call.body, if_match).await
         }
         Interaction::Vread { resource_type, id, version } => {
-            read::vread(&request, resource_type, id, version, parameters).await
+            read::vread(request, resource_type, id, version, parameters).await
         }
         Interaction::Create { resource_type } => {
-            create::create(&request, resource_type, &call.body, text(call.headers, "if-none-exist")).await
+            create::create(request, resource_type, &call.body, text(call.headers, "if-none-exist")).await
         }
         Interaction::Update { resource_type, id } => {
-            update::update(&request, resource_type, id, &call.body, if_match).await
+            update::update(request, resource_type, id, &call.body, if_match).await
         }
-        Interaction::Delete { resource_type, id } => delete::delete(&request, resource_type, id, if_match).await,
+        Interaction::Delete { resource_type, id } => delete::delete(request, resource_type, id, if_match).await,
         Interaction::Patch { resource_type, id } => {
             let (format, target) = (negotiate::patch_format(call.headers)?, PatchTarget::Id(id));
-            patch::patch(&request, resource_type, target, format, &call.body, if_match).await
+            patch::patch(request, resource_type, target, format, &call.body, if_match).await
         }
         Interaction::ConditionalUpdate { resource_type } => {
-            update::conditional(&request, resource_type, parameters, &call.body, if_match).await
+            update::conditional(request, resource_type, parameters, &call.body, if_match).await
         }
         Interaction::ConditionalPatch { resource_type } => {
             let (format, target) = (negotiate::patch_format(call.headers)?, PatchTarget::Condition(parameters));
-            patch::patch(&request, resource_type, target, format, &call.body, if_match).await
+            patch::patch(request, resource_type, target, format, &call.body, if_match).await
         }
         Interaction::ConditionalDelete { resource_type } => {
-            delete::conditional(&request, resource_type, parameters, if_match).await
+            delete::conditional(request, resource_type, parameters, if_match).await
         }
         Interaction::InstanceHistory { resource_type, id } => {
-            history::instance(&request, resource_type, id, parameters).await
+            history::instance(request, resource_type, id, parameters).await
         }
-        Interaction::TypeHistory { resource_type } => history::type_level(&request, resource_type, parameters).await,
-        Interaction::SystemHistory => history::system(&request, parameters).await,
-        Interaction::Search { resource_type, .. } => search::search(&request, resource_type, parameters).await,
+        Interaction::TypeHistory { resource_type } => history::type_level(request, resource_type, parameters).await,
+        Interaction::SystemHistory => history::system(request, parameters).await,
+        Interaction::Search { resource_type, .. } => search::search(request, resource_type, parameters).await,
         Interaction::Compartment { owner, id, member } => {
-            search::compartment(&request, (owner, id, member), parameters).await
+            search::compartment(request, (owner, id, member), parameters).await
         }
-        Interaction::SystemSearch | Interaction::SystemSearchForm => search::system(&request, parameters).await,
-        Interaction::Bundle => bundle::bundle(&request, &call.body).await,
+        Interaction::SystemSearch | Interaction::SystemSearchForm => search::system(request, parameters).await,
+        Interaction::Bundle => bundle::bundle(request, &call.body).await,
         Interaction::Operation { is_post, .. } => {
             let found = operation(interaction, call.site).flatten().ok_or_else(|| {
                 Error::new(Kind::NotFound, "This operation is not offered here; /metadata lists what is.")
             })?;
             let body = is_post.then_some(&call.body[..]);
-            operation::run(&request, found, place(interaction), parameters, body).await
+            operation::run(request, found, place(interaction), parameters, body).await
         }
     }
 }

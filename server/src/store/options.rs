@@ -77,8 +77,7 @@ pub struct Limits {
     pub writers: usize,
     /// By how much the clocks of server and database may differ.
     pub clock_difference: Duration,
-    /// Audit entries of reads that may wait to be written, and for how long. On SQLite each commit makes the readers map
-    /// the database's file anew, so that often would cost them dearly.
+    /// Audit entries of reads that may wait to be written, and for how long.
     pub audit_buffer: usize,
     pub audit_delay: Duration,
     /// How often a head of the audit log is written, and given to the process's log.
@@ -100,7 +99,7 @@ impl Default for Limits {
             mapped_bytes: 4 << 30,
             writers: 4,
             clock_difference: Duration::from_secs(30),
-            audit_buffer: 65_536,
+            audit_buffer: 16_384,
             audit_delay: Duration::from_secs(1),
             audit_head: Duration::from_secs(60),
         }

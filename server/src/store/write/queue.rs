@@ -149,7 +149,7 @@ pub(in super::super) struct Lines {
 const REQUESTS_LINGER: Duration = Duration::from_millis(50);
 
 /// How many audit entries one transaction takes of those that wait.
-const AUDIT_BATCH: usize = 16_384;
+const AUDIT_BATCH: usize = 4_096;
 
 impl Lines {
     /// What the next transaction is made of; none when all entrances are closed and nothing waits.
