@@ -1,7 +1,7 @@
 //! The database is lost, or the disk is full: 503 with an OperationOutcome while it lasts, and all is well afterwards.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -25,6 +25,42 @@ fn wired() -> Option<(Wire, Postgres)> {
     let wire = Wire::to(host.parse().expect("an address"));
     postgres.url = format!("{scheme}@{}/{name}", wire.address);
     Some((wire, postgres))
+}
+
+/// "without news for ten seconds a process refuses": it cannot know what another has revoked meanwhile. And a process that is
+/// told to end does so, though what it recorded cannot be written.
+#[test]
+fn a_process_that_learns_of_no_revocations_for_ten_seconds_takes_no_token_and_still_ends() {
+    const NO_NEWS: &str = "what was revoked lately is not known";
+    let Some((wire, postgres)) = wired() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = Some(postgres.url.as_str());
+    let server = Vesta::serve(folder.path(), database, &[]);
+    let client = server.client(folder.path(), database);
+    let refused = || {
+        let answer = client.get("Patient");
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        (answer.status == 503 && said.contains(NO_NEWS)).then_some(answer)
+    };
+    client.get("Patient").expect(200);
+    wire.cut();
+    let cut = Instant::now();
+    assert!(refused().is_none(), "what is known is fresh enough at first");
+    wait_until("tokens are refused", Duration::from_secs(30), || refused().is_some());
+    let after = cut.elapsed();
+    // The last news may be a second old when the wire is cut.
+    assert!(after > Duration::from_secs(8), "refused after {after:?}");
+    refused().expect("still refused").issues();
+    assert_eq!(client.get("metadata").status, 200, "what needs no token is answered");
+    wire.mend();
+    wait_until("tokens are taken again", Duration::from_secs(30), || client.get("Patient").status == 200);
+
+    wire.cut();
+    client.get("Patient").expect(503);
+    let told = Instant::now();
+    server.signal("TERM");
+    assert!(server.wait(), "it ended well");
+    assert!(told.elapsed() < Duration::from_secs(60), "it took {:?}", told.elapsed());
 }
 
 #[test]

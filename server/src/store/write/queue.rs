@@ -212,6 +212,11 @@ impl Lines {
         self.next_bulk_at = Some(Instant::now() + time);
     }
 
+    /// Nothing comes any more but what waits already.
+    pub(super) fn are_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+
     fn fits(&self, pending: &Pending, operations: usize, bytes: usize) -> bool {
         operations + pending.job.operations() <= self.limits.batch_operations
             && bytes + pending.job.bytes() <= self.limits.batch_bytes

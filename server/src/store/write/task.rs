@@ -95,6 +95,8 @@ const ATTEMPTS: u32 = 8;
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 /// Audit entries kept while the database cannot be written to; beyond, reads wait.
 const AUDIT_BACKLOG: usize = 8_192;
+/// How long a writer that is to end tries to write what it still has.
+const LAST_ATTEMPTS: Duration = Duration::from_secs(10);
 
 /// What a transaction came to, unit by unit.
 type Results = Vec<Result<Vec<Written>, StoreError>>;
@@ -128,6 +130,7 @@ impl From<sea_orm::DbErr> for Failure {
 impl Writer {
     async fn run(mut self) {
         let mut audit = VecDeque::new();
+        let mut ends_at = None;
         loop {
             let batch = {
                 let mut lines = self.lines.lock().await;
@@ -149,6 +152,17 @@ impl Writer {
             self.commit(batch, &mut audit).await;
             if has_bulk {
                 self.lines.lock().await.bulk_took(began.elapsed());
+            }
+            if !audit.is_empty() && self.lines.lock().await.are_closed() {
+                let ends_at = *ends_at.get_or_insert_with(|| Instant::now() + LAST_ATTEMPTS);
+                if Instant::now() >= ends_at {
+                    // A process that is told to end and does not is killed, with all that others have still to do.
+                    tracing::error!(
+                        entries = audit.len(),
+                        "audit entries of reads are lost: the database was away to the end"
+                    );
+                    break;
+                }
             }
             if self.context.checkpoint_due.swap(false, Ordering::AcqRel)
                 && let Some(Err(error)) = self.context.sqlite.as_ref().map(|writer| writer.checkpoint())

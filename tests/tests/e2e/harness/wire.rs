@@ -22,13 +22,15 @@ impl Wire {
         let (cut, open, target) = (is_cut.clone(), connections.clone(), to.clone());
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                // Held until the connection is among those that are cut: none comes between.
+                let mut open = open.lock().expect("no panic");
                 if cut.load(Ordering::Acquire) {
                     let _ = client.shutdown(Shutdown::Both);
                     continue;
                 }
                 let server = TcpStream::connect(*target.lock().expect("no panic")).expect("the server answers");
                 let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
-                open.lock().expect("no panic").extend([clone(&client), clone(&server)]);
+                open.extend([clone(&client), clone(&server)]);
                 for (mut from, mut to) in [(clone(&client), clone(&server)), (server, client)] {
                     std::thread::spawn(move || {
                         let mut buffer = [0; 16 << 10];
