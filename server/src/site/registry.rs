@@ -169,6 +169,9 @@ impl Sites {
             }
             Databases::Postgres(_) => None,
         };
+        // Before anybody is let in: what was revoked before this process began is as good as what is revoked beside it, and who
+        // never had news would not miss them.
+        authorization.follow(&verifier).await?;
         let following = tokio::spawn(authorization.clone().follow_always(verifier.clone()));
         let background = tokio::spawn(reindex(name.clone(), services.now().store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");

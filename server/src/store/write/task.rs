@@ -183,7 +183,9 @@ impl Writer {
             Err(error @ StoreError::Unavailable(_)) => {
                 tracing::error!(%error, units = jobs.len(), "a batch of writes was not committed");
                 // Not at full speed against a wall; nothing acknowledged is lost, and clients are told to try again.
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                // Where nobody waits for an answer there is still less of a hurry.
+                let pause = if jobs.is_empty() { 250 } else { 20 };
+                tokio::time::sleep(Duration::from_millis(pause)).await;
                 jobs.iter().map(|_| Err(error.shared())).collect()
             }
             Err(error) if jobs.len() == 1 && audit.is_empty() => vec![Err(error)],
