@@ -7,7 +7,7 @@ use super::service::{Request, Service, Type};
 use super::{query, reach};
 use crate::access::Boundary;
 
-use crate::search::{Access, Search};
+use crate::search::{Access, RESULT_PARAMETERS, Search};
 use crate::store::{Found, SelectStatement, Store, StoreError, Stored, View};
 
 /// A search that is to match one resource.
@@ -79,20 +79,8 @@ impl Condition {
                 "A condition has at least one search parameter, like identifier=http://example.org/mrn|1.",
             ));
         }
-        const OF_RESULTS: [&str; 10] = [
-            "_sort",
-            "_count",
-            "_include",
-            "_revinclude",
-            "_total",
-            "_summary",
-            "_elements",
-            "_cursor",
-            "_contained",
-            "_containedType",
-        ];
         let code = |name: &str| name.split([':', '.']).next().unwrap_or_default().to_owned();
-        if let Some((name, _)) = parameters.iter().find(|(name, _)| OF_RESULTS.contains(&code(name).as_str())) {
+        if let Some((name, _)) = parameters.iter().find(|(name, _)| RESULT_PARAMETERS.contains(&code(name).as_str())) {
             let text =
                 format!("{} shapes the results of a search, and is no condition: leave it out.", query::shown(name));
             return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text)));

@@ -37,6 +37,7 @@ pub use self::query::{
     Contained, Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort,
     StringMode, Summary, Test, Total, Unit, UriMode, ValueTest,
 };
+pub(crate) use self::results::RESULT_PARAMETERS;
 #[cfg(test)]
 pub(crate) use self::table::definitions;
 pub(crate) use self::table::is_identity;

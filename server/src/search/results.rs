@@ -6,7 +6,7 @@ use vesta_runtime::search::SearchParameterType as Kind;
 use super::parse::{Name, Parser};
 use super::query::{Contained, Include, IssueKind, Summary, Total};
 
-const RESULT_PARAMETERS: [&str; 10] = [
+pub(crate) const RESULT_PARAMETERS: [&str; 10] = [
     "_sort",
     "_count",
     "_include",

@@ -95,14 +95,18 @@ impl Store {
     /// A page of a history. Of an instance that never existed: [`StoreError::NotFound`].
     pub async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
         let (mut key, mut resource_type) = (None, None);
+        let mut visible = self.visible().await?;
         match &query.scope {
             HistoryScope::Instance { resource_type, id } => {
-                key = Some(self.read(*resource_type, id).await?.ok_or(StoreError::NotFound)?.key);
+                let latest = self.read(*resource_type, id).await?.ok_or(StoreError::NotFound)?;
+                key = Some(latest.key);
+                // Of one resource all versions up to the current one are there, whatever else is still being written.
+                visible.sequence = Ord::max(visible.sequence, latest.sequence);
+                visible.time = Ord::max(visible.time, latest.last_updated);
             }
             HistoryScope::Type(of) => resource_type = Some(*of),
             HistoryScope::System => {}
         }
-        let visible = self.visible().await?;
         let as_of = query.as_of.map_or(visible, |as_of| Visible {
             sequence: Ord::min(as_of.sequence, visible.sequence),
             time: Ord::min(as_of.time, visible.time),

@@ -36,8 +36,6 @@ pub(in super::super) struct SqliteReader {
 struct Open {
     reader: Weak<SqliteReader>,
     held: Arc<Held>,
-    /// Nanoseconds since [`EPOCH`]; the statement that runs is interrupted then.
-    deadline: Arc<AtomicU64>,
 }
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -126,10 +124,9 @@ impl SqliteReader {
                 }
             }
             let open = &connections[connections.len() - 1];
-            let now = EPOCH.elapsed();
-            open.deadline.store((now + budget).as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
-            let result = open.held.with(&self.states, now, |connection| rows(connection, sql, values, decode));
-            if matches!(&result, Err(Failure::Store(StoreError::Unavailable(_)))) {
+            let within = (EPOCH.elapsed(), budget);
+            let result = open.held.with(&self.states, within, |connection| rows(connection, sql, values, decode));
+            if matches!(&result, Err(Failure::Store(_))) {
                 // The file may have been replaced or the disk been away: start afresh.
                 connections.pop();
             }
@@ -147,13 +144,14 @@ impl SqliteReader {
         // The page cache is private to a connection, the mapping is the system's: a small one suffices.
         connection.pragma_update(None, "cache_size", -1_024)?;
         connection.pragma_update(None, "mmap_size", self.limits.mapped_bytes)?;
+        // Nanoseconds since EPOCH.
         let deadline = Arc::new(AtomicU64::new(u64::MAX));
         let watched = deadline.clone();
         connection.progress_handler(
             INSTRUCTIONS_BETWEEN_CHECKS,
             Some(move || EPOCH.elapsed().as_nanos() > u128::from(watched.load(Ordering::Relaxed))),
         )?;
-        Ok(Open { reader: Arc::downgrade(self), held: self.states.hold(connection), deadline })
+        Ok(Open { reader: Arc::downgrade(self), held: self.states.hold(connection, deadline) })
     }
 }
 

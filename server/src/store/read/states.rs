@@ -26,6 +26,8 @@ pub(super) struct Held(Mutex<Looking>);
 
 struct Looking {
     connection: Connection,
+    /// What runs on the connection is interrupted then.
+    deadline: Arc<AtomicU64>,
     /// How many changes it has seen at least, and since when it looks.
     state: Option<(u64, Duration)>,
 }
@@ -43,15 +45,18 @@ impl States {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|connection| {
             let Some(held) = connection.upgrade() else { return false };
-            if let Ok(mut looking) = held.0.try_lock() {
-                looking.let_go();
+            if let Ok(mut looking) = held.0.try_lock()
+                && let Err(error) = looking.let_go()
+            {
+                tracing::warn!(%error, "a reader of the database could not let its state go");
             }
             true
         });
     }
 
-    pub(super) fn hold(&self, connection: Connection) -> Arc<Held> {
-        let held = Arc::new(Held(Mutex::new(Looking { connection, state: None })));
+    /// `deadline`: nanoseconds on the clock of [`Held::with`], looked at by the connection's progress handler.
+    pub(super) fn hold(&self, connection: Connection, deadline: Arc<AtomicU64>) -> Arc<Held> {
+        let held = Arc::new(Held(Mutex::new(Looking { connection, deadline, state: None })));
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&held));
         held
     }
@@ -62,11 +67,11 @@ impl Held {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a query on a state that has all changes until now. `now`: on any clock that only goes forward.
+    /// Runs a query on a state that has all changes until now, within a budget. `now`: on any clock that only goes forward.
     pub(super) fn with<T, E: From<rusqlite::Error>>(
         &self,
         states: &States,
-        now: Duration,
+        (now, budget): (Duration, Duration),
         query: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut looking = self.lock();
@@ -74,27 +79,27 @@ impl Held {
         let changes = states.changes.load(Ordering::Acquire);
         let is_good = looking.state.is_some_and(|(seen, since)| seen == changes && now.saturating_sub(since) < KEPT);
         if !is_good {
-            looking.let_go();
+            looking.let_go()?;
             looking.connection.prepare_cached("BEGIN")?.raw_execute()?;
             looking.state = Some((changes, now));
         }
+        looking.deadline.store((now + budget).as_nanos().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
         let result = query(&looking.connection);
+        looking.deadline.store(u64::MAX, Ordering::Relaxed);
         if result.is_err() {
-            looking.let_go();
+            looking.let_go()?;
         }
         result
     }
 }
 
 impl Looking {
-    fn let_go(&mut self) {
-        if self.state.take().is_none() || self.connection.is_autocommit() {
-            return;
+    fn let_go(&mut self) -> rusqlite::Result<()> {
+        if !self.connection.is_autocommit() {
+            self.connection.prepare_cached("COMMIT")?.raw_execute()?;
         }
-        let ended = self.connection.prepare_cached("COMMIT").and_then(|mut statement| statement.raw_execute());
-        if let Err(error) = ended {
-            tracing::warn!(%error, "a reader of the database could not let its state go");
-        }
+        self.state = None;
+        Ok(())
     }
 }
 
@@ -117,9 +122,9 @@ mod tests {
         let writer = Connection::open(&file).unwrap();
         writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t(a)").unwrap();
         let states = States::default();
-        let held = states.hold(Connection::open(&file).unwrap());
+        let held = states.hold(Connection::open(&file).unwrap(), Arc::default());
         let second = Duration::from_secs(1);
-        let sees = |seconds: u32| held.with(&states, seconds * second, count).unwrap();
+        let sees = |seconds: u32| held.with(&states, (seconds * second, second), count).unwrap();
         let write = || writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
 
         assert_eq!(sees(0), 0);
@@ -137,7 +142,9 @@ mod tests {
         assert_eq!(sees(5), 3);
 
         // Whatever is wrong with a state, the next query has another.
-        assert!(held.with(&states, 5 * second, |connection| connection.execute_batch("SELECT * FROM u")).is_err());
+        assert!(
+            held.with(&states, (5 * second, second), |connection| connection.execute_batch("SELECT * FROM u")).is_err()
+        );
         write();
         assert_eq!(sees(5), 4);
         drop(held);

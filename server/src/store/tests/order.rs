@@ -129,6 +129,9 @@ async fn an_unfinished_transaction_holds_back_the_visible_place() {
         assert!(during.time < stamps.stamp, "{during:?}");
         let query = whole_history(HistoryScope::System, 9);
         assert_eq!(store.history(&query).await.expect("history").entries.len(), 1);
+        // Nor is the history of one resource held back by what is written to others.
+        let own = HistoryScope::Instance { resource_type: PATIENT, id: "b".to_owned() };
+        assert_eq!(store.history(&whole_history(own, 9)).await.expect("history").entries.len(), 1);
         // A read of what is committed is not held back.
         assert!(store.read(PATIENT, "b").await.expect("read").is_some());
     }
@@ -264,6 +267,28 @@ async fn a_slow_query_is_told_where_the_database_stops_it() {
     let result =
         reader.query_prepared(&slow.into(), Values(Vec::new()), |row: &dyn columns::Columns| row.integer(0)).await;
     assert!(matches!(result, Err(StoreError::StatementTime(_))), "{result:?}");
+}
+
+/// Whatever was interrupted, the next query is not: what ends a state counts as little against a limit that is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_queries_that_were_given_up_others_go_on() {
+    let fixture = Fixture::sqlite().await;
+    let time = Duration::from_micros(10);
+    let limits = Limits { query_time: time, inline_budget: time, ..Limits::default() };
+    let Database::Sqlite { file } = &fixture.database else { return };
+    let reader = read::Reader::Sqlite(read::sqlite::SqliteReader::new(file.clone(), limits, Arc::default()));
+    let endless: Arc<str> =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n WHERE i < 0".into();
+    let ask = |sql: &Arc<str>| {
+        let sql = sql.clone();
+        let reader = &reader;
+        async move { reader.query_prepared(&sql, Values(Vec::new()), |row: &dyn columns::Columns| row.integer(0)).await }
+    };
+    for _ in 0..1_500 {
+        let result = ask(&endless).await;
+        assert!(matches!(result, Err(StoreError::TimeLimit(_) | StoreError::Busy)), "{result:?}");
+        assert_eq!(ask(&"SELECT 1".into()).await.expect("a short query"), [1]);
+    }
 }
 
 /// A reader's connections do not add up with the number of sites.
