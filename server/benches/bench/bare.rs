@@ -58,8 +58,11 @@ pub(crate) fn inserts(source: &Path, target: &Path, most: usize) -> Outcome<f64>
     let mut into = Connection::open(target)?;
     into.pragma_update(None, "journal_mode", "wal")?;
     into.pragma_update(None, "synchronous", "full")?;
-    let mut definitions = from
-        .prepare("select sql from sqlite_master where sql is not null and name not like 'sqlite_%' order by rowid")?;
+    // An index of words makes the tables that it keeps itself in.
+    let mut definitions = from.prepare(
+        "select sql from sqlite_master where sql is not null and name not like 'sqlite_%' \
+         and name not in (select name from pragma_table_list where type = 'shadow') order by rowid",
+    )?;
     for definition in definitions.query_map([], |row| row.get::<_, String>(0))? {
         into.execute_batch(&definition?)?;
     }
