@@ -16,14 +16,26 @@ use lifetimes::LIFETIMES;
 use super::source::{Given, Raw};
 use super::{Config, Guide, LogFormat, Place, Problem, SearchHandling, sites};
 
-pub(super) struct Setting {
+/// A setting of the server, or of what else has some: a site.
+pub(super) struct Setting<T = Config> {
     pub(super) name: &'static str,
-    expected: &'static str,
+    pub(super) expected: &'static str,
     /// The value may hold a secret: it is never repeated in a message.
-    secret: bool,
+    pub(super) secret: bool,
     /// None where the value is not what is expected.
-    set: fn(&mut Config, &Raw) -> Option<()>,
-    show: fn(&Config) -> String,
+    pub(super) set: fn(&mut T, &Raw) -> Option<()>,
+    /// Empty where it is not set.
+    pub(super) show: fn(&T) -> String,
+}
+
+/// What was given, where it may be repeated, and what would be right.
+pub(super) type Wrong = (Option<String>, String);
+
+impl<T> Setting<T> {
+    pub(super) fn apply(&self, to: &mut T, raw: &Raw) -> Result<(), Wrong> {
+        let wrong = || ((!self.secret).then(|| raw.to_string()), self.expected.to_owned());
+        (self.set)(to, raw).ok_or_else(wrong)
+    }
 }
 
 pub(super) const EXPECTED_NETWORKS: &str =
@@ -383,11 +395,7 @@ const EXPECTED_SECONDS: &str = "expected a number of seconds from 1 to 86400";
 /// Sets what was given, or says why not.
 pub(super) fn apply(config: &mut Config, given: Given, problems: &mut Vec<Problem>) {
     let set = match all().find(|setting| setting.name == given.name) {
-        Some(setting) => match (setting.set)(config, &given.raw) {
-            Some(()) => Ok(()),
-            None if setting.secret => Err((None, setting.expected.to_owned())),
-            None => Err((Some(given.raw.to_string()), setting.expected.to_owned())),
-        },
+        Some(setting) => setting.apply(config, &given.raw),
         None if given.name.starts_with("sites.") => sites::apply(config, &given),
         None => Err((None, unknown(&given.name, &given.place))),
     };

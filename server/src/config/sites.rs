@@ -1,18 +1,11 @@
 //! The settings of a site, `sites.<name>.…`: each declared once, as those of the server are.
 
-use super::settings::{EXPECTED_BOOLEAN, EXPECTED_NETWORKS, list, networks, optional_path, quoted};
-use super::source::{Given, Raw};
+use super::settings::{EXPECTED_BOOLEAN, EXPECTED_NETWORKS, Setting, Wrong, list, networks, optional_path, quoted};
+use super::source::Given;
 use super::{Config, Matching, SiteName, SiteSettings};
 
-pub(super) struct SiteSetting {
-    /// What follows the site's name.
-    pub(super) name: &'static str,
-    expected: &'static str,
-    secret: bool,
-    set: fn(&mut SiteSettings, &Raw) -> Option<()>,
-    /// Empty where it is not set.
-    show: fn(&SiteSettings) -> String,
-}
+/// Its name is what follows the site's.
+pub(super) type SiteSetting = Setting<SiteSettings>;
 
 pub(super) const SITE_SETTINGS: &[SiteSetting] = &[
     SiteSetting {
@@ -141,8 +134,8 @@ fn optional<T: std::fmt::Display>(value: Option<&T>) -> String {
     value.map_or_else(String::new, quoted)
 }
 
-/// Sets what was given; else its value, where it may be repeated, and what would be right.
-pub(super) fn apply(config: &mut Config, given: &Given) -> Result<(), (Option<String>, String)> {
+/// Sets what was given.
+pub(super) fn apply(config: &mut Config, given: &Given) -> Result<(), Wrong> {
     let unknown = || {
         let names: Vec<&str> = SITE_SETTINGS.iter().map(|setting| setting.name).collect();
         let site = "a site's name has lower-case letters, digits and hyphens, a letter first";
@@ -152,10 +145,7 @@ pub(super) fn apply(config: &mut Config, given: &Given) -> Result<(), (Option<St
     let site: SiteName = site.parse().map_err(|_| unknown())?;
     let setting = SITE_SETTINGS.iter().find(|setting| setting.name == name).ok_or_else(unknown)?;
     let mut settings = config.sites.get(&site).cloned().unwrap_or_default();
-    if (setting.set)(&mut settings, &given.raw).is_none() {
-        let shown = (!setting.secret).then(|| given.raw.to_string());
-        return Err((shown, setting.expected.to_owned()));
-    }
+    setting.apply(&mut settings, &given.raw)?;
     config.sites.insert(site, settings);
     Ok(())
 }

@@ -58,10 +58,6 @@ impl Interaction {
         }
     }
 
-    fn searches(self) -> bool {
-        matches!(self, Interaction::SearchType | Interaction::SearchSystem)
-    }
-
     fn writes(self) -> bool {
         use Interaction::{Create, Delete, Patch, Transaction, Update};
         matches!(self, Create | Update | Patch | Delete | Transaction)
@@ -107,7 +103,7 @@ pub(super) fn entry(
         resource_id: id.map(str::to_owned),
         request_id: request.request_id.to_owned(),
         address: request.origin.address.map(|address| address.to_canonical().to_string()),
-        query: request.origin.query.filter(|_| interaction.searches()).map(kept),
+        query: request.origin.query.map(kept),
         token: request.access.token_id.clone(),
     }
 }

@@ -102,18 +102,18 @@ async fn check_attachments(
     if issues.is_empty() { Ok(()) } else { Err(Error::from_issues(Kind::Forbidden, issues)) }
 }
 
-/// Whether resources of the type have attachments by which a Binary comes inside: [`attachments`].
-pub(super) fn may_attach(name: &str) -> bool {
-    matches!(name, "DocumentReference" | "DiagnosticReport")
+/// Where resources of the type have attachments by which a Binary comes inside: the element, and the pointer from there.
+pub(super) fn attachment_of(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "DocumentReference" => Some(("content", "/attachment/url")),
+        "DiagnosticReport" => Some(("presentedForm", "/url")),
+        _ => None,
+    }
 }
 
 /// The URLs by which a Binary comes inside, as the search's plan has them, with their FHIRPath expressions.
 pub(super) fn attachments<'a>(name: &str, resource: &'a Value) -> Vec<(String, &'a str)> {
-    let (element, inner) = match name {
-        "DocumentReference" => ("content", "/attachment/url"),
-        "DiagnosticReport" => ("presentedForm", "/url"),
-        _ => return Vec::new(),
-    };
+    let Some((element, inner)) = attachment_of(name) else { return Vec::new() };
     let items = resource.get(element).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let urls = items.iter().enumerate().filter_map(|(index, item)| {
         let url = item.pointer(inner)?.as_str()?;

@@ -181,7 +181,7 @@ pub struct Request<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
     pub address: Option<IpAddr>,
-    /// As it was sent: `Observation?patient=1`.
+    /// Of a search, as it was sent: `Observation?patient=1`.
     pub query: Option<&'a str>,
 }
 

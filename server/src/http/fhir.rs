@@ -109,20 +109,22 @@ impl FhirApi {
         let gzip = body::takes_gzip(request.headers());
         let form = Form { pretty: query.pretty, gzip, content_type: wanted.content_type };
         let body = read_body(&interaction, request, config).await?;
-        let mut asked = asked(path, request.uri().query());
+        let mut asked = interaction.is_search().then(|| asked(path, request.uri().query()));
         let address = self.address(request);
         let mut parameters = query.parameters;
         if matches!(interaction, Interaction::SystemSearchForm | Interaction::Search { form: true, .. }) {
             let form = String::from_utf8_lossy(&body);
-            asked.push(if asked.contains('?') { '&' } else { '?' });
-            asked.push_str(&form);
+            if let Some(asked) = &mut asked {
+                asked.push(if asked.contains('?') { '&' } else { '?' });
+                asked.push_str(&form);
+            }
             parameters.extend(Query::read(&form).parameters);
         }
         let call = Call {
             site: &site,
             access: access.as_deref().unwrap_or(&ANONYMOUS),
             request_id,
-            origin: Origin { address, query: Some(&asked) },
+            origin: Origin { address, query: asked.as_deref() },
             preferences: preferences(request.headers(), config),
             headers: request.headers(),
             parameters,
@@ -170,7 +172,7 @@ impl FhirApi {
     }
 }
 
-/// The request as it was sent, below the base.
+/// A search as it was sent, below the base.
 fn asked(path: &str, query: Option<&str>) -> String {
     let path = path.trim_start_matches('/');
     match query {

@@ -183,6 +183,11 @@ fn resource<'a>(
 }
 
 impl Interaction<'_> {
+    pub(super) fn is_search(&self) -> bool {
+        use Interaction::{Compartment, Search, SystemSearch, SystemSearchForm};
+        matches!(self, Search { .. } | Compartment { .. } | SystemSearch | SystemSearchForm)
+    }
+
     /// The route as it stands in metrics and logs, where no id may be.
     pub(super) fn template(&self) -> &'static str {
         match self {

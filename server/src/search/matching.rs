@@ -84,34 +84,35 @@ impl Search {
         inside.filter(|(_, at)| self.accepts(table, *at, around)).map(|(place, _)| place).collect()
     }
 
-    /// Whether the resource was rightly found by these criteria: as what it is, or by what it contains.
-    pub(super) fn is_found_by(
-        &self,
-        criteria: &[&Criterion],
-        table: &ParameterTable,
-        resource: &Value,
-        found: &Found,
-    ) -> bool {
-        let accepts = |at: At<'_>| {
-            let name = table.root(at.resource).map(|(entry, _)| entry.name);
-            name.is_some_and(|name| self.types.contains(&name))
-                && criteria.iter().all(|criterion| accepts(table, at, criterion, &Alone))
-        };
-        let itself = At::itself(resource);
-        match found.contained_at() {
-            Some(place) => itself.inside().nth(place).is_some_and(accepts),
-            // The place tells that it is the resource itself.
-            None if found.place.is_some() => accepts(itself),
-            None => {
-                (self.contained != Contained::True && accepts(itself))
-                    || (self.contained != Contained::False && itself.inside().any(accepts))
-            }
-        }
-    }
-
     fn accepts(&self, table: &ParameterTable, at: At<'_>, around: &dyn Around) -> bool {
         let Some((entry, _)) = table.root(at.resource) else { return false };
         self.types.contains(&entry.name) && self.criteria.iter().all(|criterion| accepts(table, at, criterion, around))
+    }
+}
+
+/// Whether a resource was rightly found by these criteria, as what it is or by what it contains, where these types were
+/// sought.
+pub(super) fn is_found_by(
+    (types, contained): (&[&'static str], Contained),
+    criteria: &[&Criterion],
+    table: &ParameterTable,
+    resource: &Value,
+    found: &Found,
+) -> bool {
+    let accepts = |at: At<'_>| {
+        let name = table.root(at.resource).map(|(entry, _)| entry.name);
+        name.is_some_and(|name| types.contains(&name))
+            && criteria.iter().all(|criterion| accepts(table, at, criterion, &Alone))
+    };
+    let itself = At::itself(resource);
+    match found.contained_at() {
+        Some(place) => itself.inside().nth(place).is_some_and(accepts),
+        // The place tells that it is the resource itself.
+        None if found.place.is_some() => accepts(itself),
+        None => {
+            (contained != Contained::True && accepts(itself))
+                || (contained != Contained::False && itself.inside().any(accepts))
+        }
     }
 }
 

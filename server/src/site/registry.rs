@@ -157,6 +157,9 @@ impl Sites {
         let (folder, clock) = (self.folder.clone(), self.clock.clone());
         let authorization = Authorization::new(name.clone(), folder, database, &addresses, &self.config, clock)?;
         let authorization = Arc::new(authorization);
+        // Before anybody is let in: what was revoked before this process began is as good as what is revoked beside it, and who
+        // never had news would not miss them.
+        authorization.follow(&verifier).await?;
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let base = &addresses.fhir_base;
         let services = open_service(&self.databases, &self.folder, &self.config, &name, base, clock, ids).await?;
@@ -169,9 +172,6 @@ impl Sites {
             }
             Databases::Postgres(_) => None,
         };
-        // Before anybody is let in: what was revoked before this process began is as good as what is revoked beside it, and who
-        // never had news would not miss them.
-        authorization.follow(&verifier).await?;
         let following = tokio::spawn(authorization.clone().follow_always(verifier.clone()));
         let background = tokio::spawn(reindex(name.clone(), services.now().store.clone()));
         tracing::info!(site = %name, fhir = %addresses.fhir_base, "site opened");

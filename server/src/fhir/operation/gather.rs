@@ -76,7 +76,7 @@ pub(super) fn attached(request: &Request<'_>, resources: &[Stored]) -> Result<Ve
     let mut seen = BTreeSet::new();
     for stored in resources {
         let name = parameters.type_name(stored.resource_type).unwrap_or_default();
-        if !boundary::may_attach(name) {
+        if boundary::attachment_of(name).is_none() {
             continue;
         }
         for (_, url) in boundary::attachments(name, &parse(stored)?) {

@@ -1,7 +1,8 @@
 //! Equality is found by hashes, so a hit is looked at once more: two values may have one hash. Nearly always the text that
 //! was asked for stands in the body, which is quickly seen; if not, the resource is read and compared in memory.
 
-use crate::search::query::{Criterion, Search, Test, ValueTest};
+use crate::search::matching::is_found_by;
+use crate::search::query::{Contained, Criterion, Search, Test, ValueTest};
 use crate::search::table::ParameterTable;
 use crate::store::Found;
 
@@ -40,13 +41,18 @@ fn texts(test: &ValueTest) -> Vec<String> {
     }
 }
 
-/// Whether it was rightly found.
-pub(super) fn confirms(hashed: &[Hashed], table: &ParameterTable, search: &Search, found: &Found) -> bool {
+/// Whether it was rightly found by a search for these.
+pub(super) fn confirms(
+    hashed: &[Hashed],
+    table: &ParameterTable,
+    sought: (&[&'static str], Contained),
+    found: &Found,
+) -> bool {
     let body = &found.stored.body;
     let Ok(text) = std::str::from_utf8(body) else { return false };
     hashed.iter().all(|one| {
         one.texts.iter().any(|wanted| text.contains(wanted.as_str()))
             || vesta_runtime::json::parse(body)
-                .is_ok_and(|resource| search.is_found_by(&[&one.criterion], table, &resource, found))
+                .is_ok_and(|resource| is_found_by(sought, &[&one.criterion], table, &resource, found))
     })
 }

@@ -100,7 +100,8 @@ pub struct Plan<'a> {
     count: usize,
     position: Option<Position>,
     table: &'a ParameterTable,
-    search: Search,
+    types: Vec<&'static str>,
+    contained: Contained,
     hashed: Vec<Hashed>,
 }
 
@@ -125,7 +126,8 @@ impl<'a> Planner<'a> {
             count,
             position: position.clone(),
             table: self.table,
-            search: search.clone(),
+            types: search.types.clone(),
+            contained: search.contained,
             hashed: confirm::hashed(search),
         };
         if search.contained != Contained::False {
@@ -279,7 +281,7 @@ impl Plan<'_> {
         let at = |found: Option<&Found>, forward| found.map(|found| Position::at(found, forward));
         let (next, previous) =
             (has_next.then(|| at(found.last(), true)), has_previous.then(|| at(found.first(), false)));
-        found.retain(|one| confirm::confirms(&self.hashed, self.table, &self.search, one));
+        found.retain(|one| confirm::confirms(&self.hashed, self.table, (&self.types, self.contained), one));
         Page { found, next: next.flatten(), previous: previous.flatten() }
     }
 }

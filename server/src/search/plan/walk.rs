@@ -2,6 +2,7 @@
 //! resource is asked. A page then looks at a bounded number of resources, and its link goes on from there.
 
 use super::{Access, Page, Plan, Planner, Position};
+use crate::search::matching::is_found_by;
 use crate::search::query::Search;
 use crate::store::{Found, Store, StoreError};
 
@@ -90,6 +91,7 @@ impl Planner<'_> {
         let forward = position.as_ref().is_none_or(|position| position.forward);
         let (mut kept, mut at, mut looked_at) = (Vec::new(), position, 0);
         let (others, of_bodies) = (search.without_bodies(), search.of_bodies());
+        let sought = (&search.types[..], search.contained);
         loop {
             let plan = self.page(&others, access, BITE, at);
             let mut page = plan.page(read(store, &plan).await?);
@@ -99,7 +101,7 @@ impl Planner<'_> {
             looked_at += page.found.len().max(1);
             for found in page.found {
                 let is_it = vesta_runtime::json::parse(&found.stored.body)
-                    .is_ok_and(|resource| search.is_found_by(&of_bodies, self.table, &resource, &found));
+                    .is_ok_and(|resource| is_found_by(sought, &of_bodies, self.table, &resource, &found));
                 if is_it {
                     kept.push(found);
                     if kept.len() == most {

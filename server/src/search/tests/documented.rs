@@ -28,19 +28,7 @@ fn example(definition: &SearchParameter) -> String {
 fn every_documented_parameter_is_taken_and_every_one_taken_is_documented() {
     let table = table_of(types(vesta_guides::GUIDES));
     let document: Value = serde_json::from_str(vesta_api::FHIR_OPENAPI).expect("JSON");
-    let results = [
-        "_sort",
-        "_count",
-        "_include",
-        "_revinclude",
-        "_total",
-        "_summary",
-        "_elements",
-        "_contained",
-        "_containedType",
-        "_format",
-        "_pretty",
-    ];
+    let results = [&RESULT_PARAMETERS[..], &["_format", "_pretty"]].concat();
     let mut wrong = Vec::new();
     for entry in table.entries() {
         let references = document["paths"][format!("/{}", entry.name)]["get"]["parameters"].as_array();
