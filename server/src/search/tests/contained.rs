@@ -54,7 +54,11 @@ fn resources() -> Vec<Value> {
         prescription(
             "other",
             "q",
-            json!([medication("m", "b", json!({ "manufacturer": { "reference": "Organization/o" } }))]),
+            json!([medication(
+                "m",
+                "b",
+                json!({ "manufacturer": { "reference": "Organization/o" }, "form": { "text": "Nonesuch" } })
+            )]),
         ),
         prescription(
             "two",
@@ -140,6 +144,7 @@ async fn check(fixture: Fixture) {
         ("Medication", format!("manufacturer.name=Outside{both}"), &["alone", "other#0"]),
         ("Medication", format!("_filter=code eq a and not (status eq active){alone}"), &["one#0", "two#0", "within#0"]),
         ("Medication", format!("code:text=none{alone}"), &[]),
+        ("Medication", format!("form:text=none{alone}"), &["other#0"]),
         ("Organization", format!("name=ins{alone}"), &["one#1"]),
         ("Organization", "name=ins".into(), &[]),
         ("MedicationRequest", "medication.code=a".into(), &["one", "two"]),

@@ -103,7 +103,7 @@ on_both_databases! {
 
     /// "client management for administrators (approve, disable, revoke, see tokens)".
     fn administrators_approve_apps_see_what_they_hold_and_take_it_back(world) {
-        practice(world);
+        let practice = practice(world);
         let metadata = json!({ "client_name": "Ward round", "redirect_uris": ["https://app.example/callback"], "scope": SCOPE,
             "token_endpoint_auth_method": "client_secret_post" });
         let app = Party::register(world, &metadata);
@@ -120,13 +120,8 @@ on_both_databases! {
         let launch = || {
             let mut browser = Browser::new(world);
             let picker = app.log_in(&mut browser, &app.authorize_url(SCOPE, &[]), "doctor").page();
-            let found = browser.press(&picker, &["name"], &[("name", "Byrne")], None).page();
-            let patient = found.text.split("name=\"patient\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a patient").to_owned();
-            let interaction = found.url.split("interaction=").nth(1).map(str::to_owned);
-            let fields = found.last_form().expect("a form").fields();
-            let interaction = interaction.or_else(|| fields.iter().find(|(name, _)| name == "interaction").map(|(_, value)| value.clone())).expect("a request");
-            let url = format!("{}/smart/patient-select", app.issuer);
-            let page = browser.post(&url, &[("csrf", &csrf(&found)), ("interaction", &interaction), ("patient", &patient)]).page();
+            let found = browser.send(&picker, &[("name", "ann")]).page();
+            let page = browser.send(&found, &[("patient", &practice.ann)]).page();
             let back = app.consent(&mut browser, &page, None);
             app.exchange(value(&back, "code").expect("a code")).expect(200).json()
         };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vesta_oauth::ClientState;
 
 use super::backend::approve;
-use super::browser::Browser;
+use super::browser::{Browser, csrf};
 use super::party::{Party, VERIFIER, value};
 use super::{PASSWORD, api, app, practice};
 use crate::harness::{Client, matches, wait_until};
@@ -135,8 +135,7 @@ on_both_databases! {
         let page = administrator.get(&format!("{}/clients/{}", app.issuer, app.id)).page();
         assert!(page.words().contains("Approve for all staff"), "{}", page.words());
         let form = page.form_with(&["action"]).expect("the buttons");
-        let csrf = form.fields().into_iter().find(|(name, _)| name == "csrf").expect("a token").1;
-        let saved = administrator.post(&form.action, &[("csrf", &csrf), ("action", "skip-consent")]).page();
+        let saved = administrator.post(&form.action, &[("csrf", &csrf(&page)), ("action", "skip-consent")]).page();
         assert!(saved.words().contains("Approved for all staff"), "{}", saved.words());
         let listed = administrator.get(&format!("{}/clients", app.issuer)).page();
         assert!(listed.words().contains("approved for all staff"), "{}", listed.words());
