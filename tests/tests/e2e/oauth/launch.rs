@@ -4,15 +4,30 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use vesta_oauth::ClientState;
+use vesta_oauth::{Claims, ClientState};
 
 use super::backend::approve;
 use super::browser::{Browser, csrf};
 use super::party::{Party, VERIFIER, value};
 use super::{PASSWORD, api, app, practice};
-use crate::harness::{Client, matches, wait_until};
+use crate::harness::{Client, Database, World, matches, wait_until};
 
 const SCOPE: &str = "openid fhirUser launch/patient offline_access patient/Patient.rs patient/Observation.rs";
+
+/// `oauth.token_seconds` and its like reach what is given out.
+#[test]
+fn what_the_operator_sets_is_how_long_things_last() {
+    let ten = jiff::SignedDuration::from_mins(10);
+    let world = World::new(Database::Sqlite, |config| config.oauth.lifetimes.token = ten);
+    practice(&world);
+    let app = app(&world, SCOPE);
+    let tokens = app.launch(&world, "ann", SCOPE);
+    assert_eq!(tokens["expires_in"], 600);
+    let claims: Claims =
+        jsonwebtoken::dangerous::insecure_decode_claims(tokens["access_token"].as_str().expect("a token"))
+            .expect("claims");
+    assert_eq!(claims.exp - claims.iat, 600);
+}
 
 on_both_databases! {
     /// <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#launch-app-standalone-launch>
