@@ -3,7 +3,7 @@
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::client::{AuthMethod, Client, KeyFetcher};
@@ -95,12 +95,24 @@ struct AssertionClaims {
     iss: String,
     sub: String,
     aud: Value,
+    #[serde(deserialize_with = "seconds")]
     exp: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_seconds")]
     nbf: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some_seconds")]
     iat: Option<i64>,
     jti: String,
+}
+
+/// "NumericDate ... non-integer values can be represented": RFC 7519, 2. A part of a second counts for nothing.
+fn seconds<'de, D: Deserializer<'de>>(reader: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(reader)?;
+    let whole = number.as_i64().or_else(|| number.as_f64().map(|time| time.floor() as i64));
+    whole.ok_or_else(|| serde::de::Error::custom("expected seconds since 1970"))
+}
+
+fn some_seconds<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<i64>, D::Error> {
+    seconds(reader).map(Some)
 }
 
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
@@ -156,6 +168,12 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         if !matches!(header.alg, Algorithm::RS384 | Algorithm::ES384) {
             return Err(OAuthError::invalid_client("the client assertion must be signed by RS384 or ES384"));
         }
+        // "If any of the listed extension Header Parameters are not understood ... the JWS is invalid": RFC 7515, 4.1.11.
+        if header.crit.is_some() {
+            return Err(OAuthError::invalid_client(
+                "the client assertion has critical header parameters (crit): none are understood here",
+            ));
+        }
         // Who it claims to be, to find the keys: believed only once the signature holds.
         let claims = jsonwebtoken::dangerous::insecure_decode::<AssertionClaims>(assertion)
             .map_err(|_| OAuthError::invalid_client("the client assertion must have iss, sub, aud, exp and jti"))?
@@ -175,7 +193,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         // The times and the audience are looked at here, by the clock that is a parameter.
         validation.validate_exp = false;
         validation.validate_aud = false;
-        validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
+        // All that are needed are fields of the claims; jsonwebtoken does not take a time with a fraction for one.
+        validation.set_required_spec_claims::<&str>(&[]);
         let verified = jsonwebtoken::decode::<AssertionClaims>(assertion, &key, &validation).map_err(|_| {
             OAuthError::invalid_client("the client assertion's signature is not of the key that it names")
         })?;

@@ -29,6 +29,9 @@ pub struct AuthorizationRequest {
     /// Seconds that may have passed since log-in.
     pub max_age: Option<i64>,
     pub login_hint: Option<String>,
+    /// The user of `id_token_hint`: nobody else may answer.
+    #[serde(default)]
+    pub hinted: Option<String>,
     /// The launch that it came from, and what that was for.
     pub launch: Option<String>,
     pub launch_context: Option<LaunchContext>,
@@ -123,6 +126,12 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 "request_uri is not supported: send parameters",
             ));
         }
+        if parameters.one("registration")?.is_some() {
+            return Err(OAuthError::new(
+                ErrorCode::RegistrationNotSupported,
+                "the parameter registration is not supported: register at the registration_endpoint",
+            ));
+        }
         if parameters.needed("response_type")? != "code" {
             return Err(OAuthError::new(ErrorCode::UnsupportedResponseType, "response_type must be code"));
         }
@@ -152,6 +161,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             None => None,
         };
         let nonce = short(parameters, "nonce")?;
+        let hint = parameters.one("id_token_hint")?.map(|token| self.read_hint(token)).transpose()?;
         Ok(AuthorizationRequest {
             client: client.id.clone(),
             redirect_uri: redirect_uri.to_owned(),
@@ -160,8 +170,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             nonce,
             code_challenge,
             prompt: prompt(parameters.one("prompt")?)?,
-            max_age: max_age(parameters)?,
+            // "The max_age request parameter overrides this default value":
+            // https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata
+            max_age: max_age(parameters)?.or(client.default_max_age()),
             login_hint: short(parameters, "login_hint")?,
+            hinted: hint.map(|hint| hint.sub),
             launch,
             launch_user: known.as_ref().map(|launch| launch.user.clone()),
             launch_context: known.map(|launch| launch.context),
@@ -190,11 +203,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let scopes = scopes::split(text)?;
         for scope in &scopes {
             scopes::read(scope)?;
-            if !scopes::covers(client.scopes(), scope) {
-                let shown = scope.split('?').next().unwrap_or_default();
-                return Err(OAuthError::invalid_scope(format!("the client is not registered for the scope {shown}")));
-            }
         }
+        client.check_registered(&scopes)?;
         if scopes::has_level(&scopes, Level::System) {
             return Err(OAuthError::invalid_scope("system/ scopes are for the client_credentials grant"));
         }

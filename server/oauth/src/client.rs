@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::{Engine, Stored};
 use crate::error::OAuthError;
+use crate::scopes;
 use crate::secret;
 use crate::settings::Lifetimes;
 use crate::storage::{Filter, Kind, Storage};
@@ -97,6 +98,15 @@ impl Client {
         self.scope.split_ascii_whitespace()
     }
 
+    pub(crate) fn check_registered(&self, asked: &[String]) -> Result<(), OAuthError> {
+        match scopes::beyond(self.scopes(), asked.iter().map(String::as_str)) {
+            Some(shown) => {
+                Err(OAuthError::invalid_scope(format!("the client is not registered for the scope {shown}")))
+            }
+            None => Ok(()),
+        }
+    }
+
     pub fn allows_grant(&self, grant_type: &str) -> bool {
         self.grant_types.iter().any(|allowed| allowed == grant_type)
     }
@@ -105,6 +115,12 @@ impl Client {
     pub fn origins(&self) -> impl Iterator<Item = String> {
         let origins = self.redirect_uris.iter().filter_map(|uri| url::Url::parse(uri).ok());
         origins.map(|url| url.origin()).filter(|origin| origin.is_tuple()).map(|origin| origin.ascii_serialization())
+    }
+
+    /// By how long ago the user may have logged in where a request says nothing of it. Seconds.
+    /// <https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata>
+    pub(crate) fn default_max_age(&self) -> Option<i64> {
+        self.metadata.get("default_max_age")?.as_i64()
     }
 
     fn member(&self, name: &str) -> Option<&str> {

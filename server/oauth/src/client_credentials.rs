@@ -36,11 +36,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                     "the client_credentials grant is for system/ scopes: nobody is logged in",
                 ));
             }
-            if !scopes::covers(client.scopes(), scope) {
-                let shown = scope.split('?').next().unwrap_or_default();
-                return Err(OAuthError::invalid_scope(format!("the client is not registered for the scope {shown}")));
-            }
         }
+        client.check_registered(&granted)?;
         let scope = granted.join(" ");
         let lifetime = self.settings.lifetimes.service_token;
         let token = NewToken {

@@ -90,6 +90,10 @@ impl Stored for Grant {
 }
 
 impl Grant {
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(String::as_str)
+    }
+
     /// When it ends if it is not used again.
     pub fn expires_at(&self) -> i64 {
         self.expires

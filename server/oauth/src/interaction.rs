@@ -135,6 +135,15 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         if !self.is_recent(&interaction, session) {
             return login();
         }
+        // "The Authorization Server MUST NOT reply with an ID Token or Access Token for a different user, even if they have
+        // an active session": <https://openid.net/specs/openid-connect-core-1_0.html#AuthRequestValidation>
+        if request.hinted.as_ref().is_some_and(|hinted| *hinted != user.id) {
+            // Who has logged in since is asked no more: the app is told that it is another.
+            return match session.key == interaction.begun_in {
+                true => login(),
+                false => give_up(ErrorCode::LoginRequired, "who is logged in is not the user of id_token_hint"),
+            };
+        }
         if request.launch_user.as_ref().is_some_and(|of| *of != user.id) {
             return give_up(ErrorCode::AccessDenied, "the launch is of another user than the one who is logged in");
         }
@@ -216,10 +225,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let Step::Consent(consent) = self.step(id, session).await? else {
             return Err(OAuthError::invalid_request("consent is asked for at the end: start anew from the app"));
         };
-        if let Some(more) =
-            approved.iter().find(|scope| !scopes::covers(consent.scopes.iter().map(String::as_str), scope))
-        {
-            let shown = more.split('?').next().unwrap_or_default();
+        let offered = consent.scopes.iter().map(String::as_str);
+        if let Some(shown) = scopes::beyond(offered, approved.iter().map(String::as_str)) {
             return Err(OAuthError::invalid_scope(format!("{shown} was approved and not asked for")));
         }
         if approved.is_empty() {
@@ -394,7 +401,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         Ok(grants.iter().any(|grant| {
             grant.client == client.id
                 && grant.context.patient.as_deref() == patient
-                && scopes.iter().all(|scope| scopes::covers(grant.scopes.iter().map(String::as_str), scope))
+                && scopes::beyond(grant.scopes(), scopes.iter().map(String::as_str)).is_none()
         }))
     }
 }

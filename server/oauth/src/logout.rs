@@ -20,9 +20,10 @@ pub struct Logout {
     pub redirect: Option<String>,
 }
 
+/// What is read of an `id_token_hint`.
 #[derive(Deserialize)]
-struct HintClaims {
-    sub: String,
+pub(crate) struct HintClaims {
+    pub(crate) sub: String,
     aud: Audience,
 }
 
@@ -53,13 +54,11 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let redirect = match parameters.one("post_logout_redirect_uri")? {
             None => None,
             Some(uri) => {
-                let known = match &client {
-                    Some(client) => self.client(client).await?,
-                    None => None,
-                };
-                let client = known.ok_or_else(|| {
+                let id = client.as_deref().ok_or_else(|| {
                     OAuthError::invalid_request("post_logout_redirect_uri needs id_token_hint or client_id beside it")
                 })?;
+                // Nobody is sent to a client that an administrator has not let in, or has thrown out.
+                let client = self.enabled_client(id).await?;
                 if !client.post_logout_redirect_uris.iter().any(|registered| registered == uri) {
                     return Err(OAuthError::invalid_request(
                         "post_logout_redirect_uri is none of those that the client has registered",
@@ -78,7 +77,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     }
 
     /// An ID token of this server, also one that has expired.
-    fn read_hint(&self, token: &str) -> Result<HintClaims, OAuthError> {
+    pub(crate) fn read_hint(&self, token: &str) -> Result<HintClaims, OAuthError> {
         let wrong = || OAuthError::invalid_request("id_token_hint is no ID token of this server");
         let header = jsonwebtoken::decode_header(token).map_err(|_| wrong())?;
         if header.alg != Algorithm::RS256 {

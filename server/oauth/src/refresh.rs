@@ -96,11 +96,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 fn narrowed(grant: &Grant, asked: Option<&str>) -> Result<Vec<String>, OAuthError> {
     let Some(asked) = asked else { return Ok(grant.scopes.clone()) };
     let scopes = scopes::split(asked)?;
-    match scopes.iter().find(|scope| !scopes::covers(grant.scopes.iter().map(String::as_str), scope)) {
-        Some(scope) => {
-            let shown = scope.split('?').next().unwrap_or_default();
-            Err(OAuthError::invalid_scope(format!("{shown} was not granted: ask the user anew")))
-        }
+    match scopes::beyond(grant.scopes(), scopes.iter().map(String::as_str)) {
+        Some(shown) => Err(OAuthError::invalid_scope(format!("{shown} was not granted: ask the user anew"))),
         None => Ok(scopes),
     }
 }

@@ -94,7 +94,8 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// `GET /client/{id}`. Secrets are kept as hashes, so none is told again.
     pub async fn read_registration(&self, id: &str, token: Option<&str>) -> Result<Registered, OAuthError> {
         let client = self.managed(id, token).await?;
-        let body = self.information(&client, None, None);
+        // "registration_access_token: REQUIRED": RFC 7592, 3. It is the one that was sent.
+        let body = self.information(&client, None, token);
         Ok(Registered { client, body })
     }
 
@@ -110,6 +111,14 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         if metadata.get("client_id").and_then(Value::as_str) != Some(id) {
             // RFC 7592, 2.2
             return Err(OAuthError::invalid_request("the body must have the client's own client_id"));
+        }
+        // "the value of this field MUST match the currently issued client secret": nobody chooses their own.
+        let is_kept = |given: &Value| {
+            let kept = before.secret_hash.as_deref();
+            given.as_str().zip(kept).is_some_and(|(given, kept)| secret::is(given, kept))
+        };
+        if metadata.get("client_secret").is_some_and(|given| !is_empty(given) && !is_kept(given)) {
+            return Err(invalid("client_secret is not the one that was issued: leave it out"));
         }
         let read = self.read(metadata)?;
         if read.auth_method != before.auth_method {
@@ -136,7 +145,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             Ok(())
         });
         let client = changed.await?.ok_or_else(refuse_management)?;
-        let body = self.information(&client, None, None);
+        let body = self.information(&client, None, token);
         Ok(Registered { client, body })
     }
 
@@ -208,9 +217,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 "redirect_uris is needed for the authorization code grant",
             ));
         }
-        if let Some(types) = metadata.get("response_types").and_then(Value::as_array)
-            && types.iter().any(|kind| kind != "code")
-        {
+        if texts(metadata, "response_types")?.iter().any(|kind| kind != "code") {
             return Err(invalid("response_types: only code is supported"));
         }
         if text(metadata, "subject_type")?.is_some_and(|kind| kind != "public") {
@@ -218,6 +225,13 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         }
         if text(metadata, "id_token_signed_response_alg")?.is_some_and(|name| name != "RS256") {
             return Err(invalid("id_token_signed_response_alg: only RS256 is supported"));
+        }
+        texts(metadata, "contacts")?;
+        if given(metadata, "default_max_age").is_some_and(|age| age.as_i64().is_none_or(|age| age < 0)) {
+            return Err(invalid("default_max_age is a number of seconds"));
+        }
+        if given(metadata, "require_auth_time").is_some_and(|wanted| !wanted.is_boolean()) {
+            return Err(invalid("require_auth_time is true or false; auth_time is in each ID token"));
         }
         let post_logout_redirect_uris = texts(metadata, "post_logout_redirect_uris")?;
         for uri in &post_logout_redirect_uris {
@@ -236,6 +250,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let name = name.unwrap_or("An app without a name").to_owned();
         if name.chars().count() > 200 {
             return Err(invalid("client_name: at most 200 characters"));
+        }
+        if name.chars().any(is_unseen) {
+            return Err(invalid("client_name has characters that are not seen or turn the direction of the text"));
         }
         Ok(Client {
             id: String::new(),
@@ -265,8 +282,9 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// What the client may ask for later.
     fn scope(&self, metadata: &Map<String, Value>, auth_method: AuthMethod) -> Result<String, OAuthError> {
         let scope = text(metadata, "scope")?.unwrap_or("openid fhirUser launch/patient patient/*.rs");
-        for named in scopes::read_all(scope)? {
-            if named.level() != Some(Level::System) {
+        let scope = scopes::split(scope)?;
+        for named in &scope {
+            if scopes::read(named)?.level() != Some(Level::System) {
                 continue;
             }
             if auth_method == AuthMethod::None {
@@ -278,7 +296,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
                 ));
             }
         }
-        Ok(scope.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+        Ok(scope.join(" "))
     }
 
     fn information(&self, client: &Client, secret: Option<&str>, token: Option<&str>) -> Value {
@@ -298,13 +316,15 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             format!("{}/{}", self.settings.endpoint("client"), client.id).into(),
         );
         body.insert("client_id_issued_at".to_owned(), client.registered.into());
+        // RFC 7591, 2.1: what needs no authorization endpoint has no response type.
+        let response_types: &[&str] = if client.allows_grant("authorization_code") { &["code"] } else { &[] };
         let role = if client.is_public() { "patient" } else { "user" };
         let known = json!({
             "client_role": role,
             "client_name": client.name,
             "token_endpoint_auth_method": client.auth_method.as_str(),
             "grant_types": client.grant_types,
-            "response_types": ["code"],
+            "response_types": response_types,
             "redirect_uris": client.redirect_uris,
             "scope": client.scope,
         });
@@ -333,6 +353,17 @@ fn is_another(before: &Client, now: &Client) -> bool {
 
 fn refuse_management() -> OAuthError {
     OAuthError::new(ErrorCode::InvalidToken, "the registration access token is not this client's")
+}
+
+/// People consent to what they read: nothing may turn it round or hide in it.
+/// <https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing>
+fn is_unseen(character: char) -> bool {
+    let is_format = matches!(character, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    character.is_control() || is_format
+}
+
+fn given<'a>(metadata: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    metadata.get(name).filter(|value| !value.is_null())
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -369,7 +400,12 @@ fn jwks(metadata: &Map<String, Value>) -> Result<Option<Value>, OAuthError> {
         }
         Some(value) => value.clone(),
     };
-    crate::authenticate::read_key_set(&set).map_err(|reason| invalid(format!("jwks: {reason}")))?;
+    let known = crate::authenticate::read_key_set(&set).map_err(|reason| invalid(format!("jwks: {reason}")))?;
+    // "SHALL ... include ... kty and kid": an assertion names the one key that signed it.
+    // https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html#registering-a-client-communicating-public-keys
+    if known.keys.iter().any(|key| key.common.key_id.as_deref().is_none_or(str::is_empty)) {
+        return Err(invalid("jwks: each key needs a kid, by which an assertion names it"));
+    }
     Ok(Some(set))
 }
 

@@ -1,6 +1,8 @@
 //! Scopes as clients ask for them and people grant them: which there are, what a client may ask for, and what is left
 //! when a person grants less. What a scope of resources means is [`crate::scope`]'s.
 
+use std::collections::HashSet;
+
 use vesta_fhir::SCHEMA;
 
 use crate::error::OAuthError;
@@ -27,13 +29,18 @@ impl Named {
     }
 }
 
+/// Each of those asked for is compared with each of those registered.
+const MOST: usize = 1_000;
+
 /// The scopes of a parameter, each once. RFC 6749, 3.3: there is at least one.
 pub(crate) fn split(text: &str) -> Result<Vec<String>, OAuthError> {
     let mut scopes: Vec<String> = Vec::new();
-    for scope in text.split_ascii_whitespace() {
-        if !scopes.iter().any(|had| had == scope) {
-            scopes.push(scope.to_owned());
-        }
+    let mut seen = HashSet::new();
+    scopes.extend(text.split_ascii_whitespace().filter(|scope| seen.insert(*scope)).map(str::to_owned));
+    if scopes.len() > MOST {
+        return Err(OAuthError::invalid_scope(format!(
+            "at most {MOST} scopes at once: a wildcard says the same in one"
+        )));
     }
     if scopes.is_empty() { Err(OAuthError::invalid_scope("the parameter scope names no scope")) } else { Ok(scopes) }
 }
@@ -53,10 +60,28 @@ pub fn read(scope: &str) -> Result<Named, OAuthError> {
 
 /// Whether one of these scopes grants at least what the other does.
 pub fn covers<'a>(having: impl IntoIterator<Item = &'a str>, scope: &str) -> bool {
-    let wanted = parse_scope(scope).ok();
-    having.into_iter().any(|had| {
-        had == scope || wanted.as_ref().zip(parse_scope(had).ok()).is_some_and(|(wanted, had)| had.covers(wanted))
-    })
+    beyond(having, [scope]).is_none()
+}
+
+/// The first scope that none of those that somebody has covers, as far as it may be shown: what stands behind `?` may name
+/// a person. Those had are read once for all.
+pub(crate) fn beyond<'a, 'b>(
+    having: impl IntoIterator<Item = &'a str>,
+    wanted: impl IntoIterator<Item = &'b str>,
+) -> Option<&'b str> {
+    let having: HashSet<&str> = having.into_iter().collect();
+    let mut understood = None::<Vec<Scope>>;
+    let covered = |scope: &&str| {
+        having.contains(scope)
+            || parse_scope(scope).is_ok_and(|wanted| {
+                let had =
+                    understood.get_or_insert_with(|| having.iter().filter_map(|had| parse_scope(had).ok()).collect());
+                had.iter().any(|had| had.covers(&wanted))
+            })
+    };
+    let mut covered = covered;
+    let found = wanted.into_iter().find(|scope| !covered(scope))?;
+    Some(found.split('?').next().unwrap_or_default())
 }
 
 /// Whether it names an identity, a launch or a lifetime, so that a person is not asked for it as for data.

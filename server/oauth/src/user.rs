@@ -294,7 +294,7 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
 
     /// Until when no password of this user is looked at, after too many wrong ones. Seconds since 1970.
     pub async fn locked_until(&self, user: &User) -> Result<Option<i64>, OAuthError> {
-        let attempts = self.load::<Attempts>(&compared(&user.name)).await?;
+        let attempts = self.load::<Attempts>(&attempts_key(&user.name)).await?;
         let now = self.now().as_second();
         Ok(attempts.map(|kept| kept.value.locked_until).filter(|until| *until > now))
     }

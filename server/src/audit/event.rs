@@ -23,6 +23,8 @@ pub enum Event {
     ClientDisabled,
     /// A user was made or changed: name, password, second factor, rights.
     UserChanged,
+    /// The keys that tokens are signed with were replaced.
+    KeysRotated,
     /// An app was launched from the record.
     Launch,
     Export,
@@ -40,7 +42,7 @@ const fn dicom(code: &'static str, display: &'static str) -> DicomCode {
 }
 
 impl Event {
-    pub const ALL: [Event; 15] = [
+    pub const ALL: [Event; 16] = [
         Event::LogIn,
         Event::LogOut,
         Event::UpstreamLogIn,
@@ -54,6 +56,7 @@ impl Event {
         Event::ClientEnabled,
         Event::ClientDisabled,
         Event::UserChanged,
+        Event::KeysRotated,
         Event::Launch,
         Event::Export,
     ];
@@ -74,6 +77,7 @@ impl Event {
             Event::ClientEnabled => "client-enabled",
             Event::ClientDisabled => "client-disabled",
             Event::UserChanged => "user-changed",
+            Event::KeysRotated => "keys-rotated",
             Event::Launch => "launch",
             Event::Export => "data-export",
         }
@@ -86,9 +90,11 @@ impl Event {
     pub fn action(self) -> AuditAction {
         match self {
             Event::ClientRegistered => AuditAction::Create,
-            Event::ClientChanged | Event::ClientEnabled | Event::ClientDisabled | Event::UserChanged => {
-                AuditAction::Update
-            }
+            Event::ClientChanged
+            | Event::ClientEnabled
+            | Event::ClientDisabled
+            | Event::UserChanged
+            | Event::KeysRotated => AuditAction::Update,
             // https://profiles.ihe.net/ITI/BALP/StructureDefinition-IHE.BasicAudit.PrivacyDisclosure.Source.html
             Event::Export => AuditAction::Read,
             _ => AuditAction::Execute,
@@ -116,9 +122,11 @@ impl Event {
                 dicom("110135", "Object Security Attributes Changed")
             }
             Event::TokenIssued => dicom("110126", "Node Authentication"),
-            Event::ClientRegistered | Event::ClientChanged | Event::ClientEnabled | Event::ClientDisabled => {
-                dicom("110129", "Security Configuration")
-            }
+            Event::ClientRegistered
+            | Event::ClientChanged
+            | Event::ClientEnabled
+            | Event::ClientDisabled
+            | Event::KeysRotated => dicom("110129", "Security Configuration"),
             Event::UserChanged => dicom("110137", "User security Attributes Changed"),
             Event::Launch => dicom("110120", "Application Start"),
             Event::Export => return None,

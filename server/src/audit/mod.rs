@@ -26,10 +26,19 @@ pub struct Who<'a> {
     pub client: &'a str,
     /// The logical id of the patient in context.
     pub patient: Option<&'a str>,
+    /// The user who is made or changed, by the id that tokens have.
+    pub user: Option<&'a str>,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    pub request_id: &'a str,
+    pub address: Option<IpAddr>,
 }
 
 impl Who<'_> {
-    pub const UNKNOWN: Who<'static> = Who { actor: UNKNOWN, client: UNKNOWN, patient: None };
+    pub const UNKNOWN: Who<'static> = Who { actor: UNKNOWN, client: UNKNOWN, patient: None, user: None };
 }
 
 /// Records an event. What must not happen unrecorded is not answered before this is.
@@ -39,11 +48,11 @@ pub async fn record(
     event: Event,
     who: Who<'_>,
     outcome: AuditOutcome,
-    (request_id, address): (&str, Option<IpAddr>),
+    origin: Origin<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let entry = entry(event, who, outcome, request_id, now);
-    let address = address.map(|address| address.to_canonical().to_string());
+    let entry = entry(event, who, outcome, origin.request_id, now);
+    let address = origin.address.map(|address| address.to_canonical().to_string());
     site.service().store.audit(AuditEntry { address, ..entry }).await
 }
 
@@ -58,7 +67,8 @@ pub fn entry(event: Event, who: Who<'_>, outcome: AuditOutcome, request_id: &str
         outcome,
         patient: who.patient.map(str::to_owned),
         resource_type: None,
-        resource_id: None,
+        // Of no resource type: whom it is about, where it is a user.
+        resource_id: who.user.map(str::to_owned),
         request_id: request_id.to_owned(),
         address: None,
         query: None,
@@ -67,10 +77,9 @@ pub fn entry(event: Event, who: Who<'_>, outcome: AuditOutcome, request_id: &str
 }
 
 /// A token that was not accepted.
-pub async fn refused_token(site: &Site, (request_id, address): (&str, Option<IpAddr>), now: Timestamp) {
-    let asked = (request_id, address);
-    let recorded = record(site, Event::LogIn, Who::UNKNOWN, AuditOutcome::SeriousFailure, asked, now);
+pub async fn refused_token(site: &Site, origin: Origin<'_>, now: Timestamp) {
+    let recorded = record(site, Event::LogIn, Who::UNKNOWN, AuditOutcome::SeriousFailure, origin, now);
     if let Err(error) = recorded.await {
-        tracing::error!(%error, request_id, "a refused token could not be recorded");
+        tracing::error!(%error, request_id = origin.request_id, "a refused token could not be recorded");
     }
 }

@@ -229,6 +229,13 @@ fn entities(entry: &AuditEntry, told: Told<'_>, recorder: &Recorder<'_>) -> Vec<
         };
         entities.push(data);
     }
+    if let (Told::Event(_), Some(user), None) = (told, entry.resource_id.as_deref(), of) {
+        entities.push(json!({
+            "what": named(user, recorder),
+            "type": coding(ENTITY_TYPE, "1", "Person"),
+            "role": coding(OBJECT_ROLE, "11", "Security User Entity"),
+        }));
+    }
     if let Told::Operation(name) = told {
         entities.push(json!({ "type": object(), "name": format!("${name}") }));
     }

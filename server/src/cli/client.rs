@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use vesta_oauth::ClientState;
 
+use super::administration::Administration;
 use super::{Failure, SiteArgs, authorization};
+use crate::audit::Event;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct AddArgs {
@@ -32,8 +34,11 @@ pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
     let text = text.map_err(|error| Failure::Other(format!("{place} cannot be read: {error}")))?;
     let metadata =
         serde_json::from_str(&text).map_err(|error| Failure::Other(format!("{place} is not JSON: {error}")))?;
-    let site = authorization(&args.site).await?;
+    let site = Administration::open(&args.site).await?;
     let registered = site.engine().await?.register_as(&metadata, Some(ClientState::Enabled)).await?;
+    // Before the secret is told.
+    site.record_client(Event::ClientRegistered, &registered.client.id).await?;
+    site.close().await;
     println!("{:#}", registered.body);
     Ok(())
 }
@@ -48,23 +53,29 @@ pub(super) async fn list(args: &SiteArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn set_state(args: &OneArgs, state: ClientState) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
-    match site.engine().await?.set_client_state(&args.client_id, state).await? {
-        true => eprintln!("{} is {}", args.client_id, format!("{state:?}").to_lowercase()),
-        false => return Err(unknown(&args.client_id)),
-    }
+    let event = if state == ClientState::Enabled { Event::ClientEnabled } else { Event::ClientDisabled };
+    let site = changed(args, event).await?;
+    site.engine().await?.set_client_state(&args.client_id, state).await?;
+    site.close().await;
+    eprintln!("{} is {}", args.client_id, format!("{state:?}").to_lowercase());
     Ok(())
 }
 
 pub(super) async fn delete(args: &OneArgs) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
-    match site.engine().await?.delete_client(&args.client_id).await? {
-        true => eprintln!("deleted {}, with all that it was granted", args.client_id),
-        false => return Err(unknown(&args.client_id)),
-    }
+    let site = changed(args, Event::ClientDisabled).await?;
+    site.engine().await?.delete_client(&args.client_id).await?;
+    site.close().await;
+    eprintln!("deleted {}, with all that it was granted", args.client_id);
     Ok(())
 }
 
-fn unknown(id: &str) -> Failure {
-    Failure::Other(format!("there is no client {id}: `vesta client list` shows all"))
+/// The site, where it is recorded that this client of it is changed.
+async fn changed(args: &OneArgs, event: Event) -> Result<Administration, Failure> {
+    let site = Administration::open(&args.site).await?;
+    let id = &args.client_id;
+    if site.engine().await?.client(id).await?.is_none() {
+        return Err(Failure::Other(format!("there is no client {id}: `vesta client list` shows all")));
+    }
+    site.record_client(event, id).await?;
+    Ok(site)
 }

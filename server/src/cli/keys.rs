@@ -4,8 +4,10 @@ use clap::Args;
 use jiff::SignedDuration;
 use vesta_oauth::{Dated, IdentityKey, KeyPair, KeyRing, LONGEST_TOKEN, Rotation, SigningKey};
 
+use super::administration::record;
 use super::token::span;
-use super::{Context, Failure, SiteArgs};
+use super::{Context, Failure, SiteArgs, door};
+use crate::audit::Event;
 use crate::site::{SiteError, exists, rotate_keys, site_keys};
 
 #[derive(Debug, Clone, Args)]
@@ -24,7 +26,7 @@ pub(super) struct RotateArgs {
 }
 
 pub(super) async fn rotate(args: &RotateArgs) -> Result<(), Failure> {
-    let context = context(&args.site)?;
+    let (door, context) = door::open(&args.site).await?;
     let rotation = match args.compromised {
         true => Rotation::Compromised,
         false => Rotation::Overlap { publish: args.publish_for, keep: args.keep_for },
@@ -36,6 +38,8 @@ pub(super) async fn rotate(args: &RotateArgs) -> Result<(), Failure> {
         );
     }
     let (folder, site, now) = (context.folder.clone(), args.site.site.clone(), context.clock.now());
+    record(&door, Event::KeysRotated, "vesta-keys", None, None).await?;
+    door.close().await;
     // To make an RSA key takes a while.
     let rotated = tokio::task::spawn_blocking(move || rotate_keys(&folder, &site, now, rotation)).await;
     rotated.map_err(|error| Failure::Other(error.to_string()))??;

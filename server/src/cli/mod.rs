@@ -1,5 +1,6 @@
 //! The command line: what each command takes, and where it goes. A command's body has a file of its own.
 
+mod administration;
 mod audit;
 mod check;
 mod client;

@@ -4,8 +4,8 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use vesta_oauth::{NewUser, UpstreamIdentity, User};
 
+use super::administration::Administration;
 use super::{Failure, SiteArgs, authorization};
-use crate::site::Authorization;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct AddArgs {
@@ -76,7 +76,7 @@ pub(super) struct BreakGlassArgs {
 }
 
 pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
+    let site = Administration::open(&args.site).await?;
     let engine = site.engine().await?;
     let given = args.password_stdin.then(read_password).transpose()?;
     let made = given.is_none().then(|| engine.new_password());
@@ -93,7 +93,10 @@ pub(super) async fn add(args: &AddArgs) -> Result<(), Failure> {
         fhir_user: args.record.as_deref(),
         password: given.as_deref().or(made.as_deref()),
     };
-    engine.add_user(&new).await?;
+    let user = engine.add_user(&new).await?;
+    // Before the password is told.
+    site.record_user(&user).await?;
+    site.close().await;
     told(made.as_deref(), &format!("added {}", args.username));
     Ok(())
 }
@@ -112,63 +115,70 @@ pub(super) async fn list(args: &SiteArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn set_enabled(args: &OneArgs, enabled: bool) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
-    let engine = site.engine().await?;
-    let user = find(&site, &args.username).await?;
-    engine.set_user_enabled(&user.id, enabled).await?;
+    let site = Administration::open(&args.site).await?;
+    let user = changed(&site, &args.username).await?;
+    site.engine().await?.set_user_enabled(&user.id, enabled).await?;
+    site.close().await;
     eprintln!("{} {}", if enabled { "enabled" } else { "disabled, and signed out everywhere:" }, args.username);
     Ok(())
 }
 
 /// Lets somebody in who cannot get in: a new password, no second factor, no waiting.
 pub(super) async fn reset(args: &OneArgs) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
+    let site = Administration::open(&args.site).await?;
+    let user = changed(&site, &args.username).await?;
     let engine = site.engine().await?;
-    let user = find(&site, &args.username).await?;
     let password = engine.new_password();
     engine.set_password(&user.id, &password, None).await?;
     engine.reset_second_factor(&user.id).await?;
+    site.close().await;
     told(Some(&password), &format!("reset {}", args.username));
     Ok(())
 }
 
 pub(super) async fn link(args: &LinkArgs) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
+    let site = Administration::open(&args.site).await?;
     let engine = site.engine().await?;
-    let user = find(&site, &args.username).await?;
     let configured = engine.settings().upstream.as_ref().map(|upstream| upstream.issuer.clone());
     let issuer = args.issuer.clone().or(configured).ok_or_else(|| {
         Failure::Other("the site has no upstream provider (upstream.issuer): name the issuer by --issuer".to_owned())
     })?;
     let identity = UpstreamIdentity { issuer, subject: args.subject.clone() };
+    let user = changed(&site, &args.username).await?;
     engine.link_user(&user.id, &identity).await?;
+    site.close().await;
     eprintln!("{} is {} at {}", args.username, identity.subject, identity.issuer);
     Ok(())
 }
 
 pub(super) async fn unlink(args: &UnlinkArgs) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
-    let user = find(&site, &args.username).await?;
+    let site = Administration::open(&args.site).await?;
+    let user = changed(&site, &args.username).await?;
     let gone = site.engine().await?.unlink_user(&user.id, args.issuer.as_deref()).await?;
+    site.close().await;
     eprintln!("took {gone} identities from {}, and signed them out", args.username);
     Ok(())
 }
 
 /// When the upstream provider is not to be had and staff has no passwords here.
 pub(super) async fn break_glass(args: &BreakGlassArgs) -> Result<(), Failure> {
-    let site = authorization(&args.site).await?;
+    let site = Administration::open(&args.site).await?;
+    let user = changed(&site, &args.username).await?;
     let engine = site.engine().await?;
-    let user = find(&site, &args.username).await?;
     let password = engine.new_password();
     engine.break_glass(&user.id, &password, SignedDuration::from_hours(args.hours)).await?;
+    site.close().await;
     eprintln!("{} may sign in for {} h with this password, which is told this once:", args.username, args.hours);
     println!("{password}");
     Ok(())
 }
 
-async fn find(site: &Authorization, name: &str) -> Result<User, Failure> {
+/// The user of that name; that they are changed is recorded.
+async fn changed(site: &Administration, name: &str) -> Result<User, Failure> {
     let user = site.engine().await?.user_by_name(name).await?;
-    user.ok_or_else(|| Failure::Other(format!("there is no user {name}: `vesta user list` shows all")))
+    let user = user.ok_or_else(|| Failure::Other(format!("there is no user {name}: `vesta user list` shows all")))?;
+    site.record_user(&user).await?;
+    Ok(user)
 }
 
 /// The password alone on standard output: it is told this once.

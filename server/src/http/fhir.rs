@@ -161,7 +161,7 @@ impl FhirApi {
         let address = self.address(request);
         let client = address.map(|address| address.to_string());
         tracing::warn!(request_id, site = %site.name, client, reason = %error, "a token was refused");
-        audit::refused_token(site, (request_id, address), self.sites.clock().now()).await;
+        audit::refused_token(site, audit::Origin { request_id, address }, self.sites.clock().now()).await;
         Err(match error {
             // The token is good, and may not be used for this.
             TokenError::SystemScopes => Error::new(Kind::Forbidden, error.to_string()).into(),

@@ -177,6 +177,12 @@ pub(super) fn is_fhir_body(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|text| media_type(text).is_fhir())
 }
 
+/// Whether the body says that it is plain JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    given.is_some_and(|text| media_type(text).name == "application/json")
+}
+
 /// Checks that the body is a form, as a search by POST needs.
 pub(super) fn check_form(headers: &HeaderMap) -> Result<(), Error> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(media_type);

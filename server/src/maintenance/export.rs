@@ -40,7 +40,7 @@ pub struct AuditChunk {
 /// Leaves a line in the audit log: what cannot be recorded is not given out.
 async fn recorded(service: &Service, command: &str, resource_type: Option<u16>) -> Result<(), StoreError> {
     let operator = AccessContext::operator(command);
-    let who = Who { actor: &operator.subject, client: &operator.client_id, patient: None };
+    let who = Who { actor: &operator.subject, client: &operator.client_id, ..Who::UNKNOWN };
     let entry = audit::entry(Event::Export, who, AuditOutcome::Success, &service.ids.next(), service.clock.now());
     service.store.audit(AuditEntry { resource_type, ..entry }).await
 }

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use vesta_fhir::types::ResourceType;
 
 use crate::access::AccessContext;
+use crate::audit::{self, Event, Who};
 use crate::fhir::{Service, Services};
-use crate::store::{AuditPlace, AuditQuery, Handler, LoggedHead, ReindexProgress, StoreError};
+use crate::store::{AuditOutcome, AuditPlace, AuditQuery, Handler, LoggedHead, ReindexProgress, StoreError};
 
 pub use door::Door;
 pub use export::{AuditChunk, Chunk};
@@ -34,6 +35,8 @@ pub enum Task {
     ReindexBite,
     /// Compares what is derived with the bodies.
     Check,
+    /// Leaves a line in the audit log: what a command is about to change of who may do what.
+    Record { event: String, client: String, user: Option<String>, patient: Option<String> },
     /// Verifies the audit log, also against heads from outside the database.
     VerifyAudit { heads: Vec<String> },
 }
@@ -45,6 +48,7 @@ pub enum Answer {
     Loaded(Vec<Outcome>),
     Chunk(Chunk),
     AuditChunk(AuditChunk),
+    Recorded,
     Reindexed {
         pending: usize,
         done: i64,
@@ -72,6 +76,11 @@ pub async fn perform(service: &Arc<Service>, task: Task) -> Answer {
         Task::ReindexProgress => reindexed(service.store.reindex_progress().await),
         Task::ReindexBite => reindexed(service.store.reindex_bite(REINDEX_BITE).await),
         Task::Check => check(service).await,
+        Task::Record { event, client, user, patient } => {
+            let actor = AccessContext::operator("").subject;
+            let who = Who { actor: &actor, client: &client, user: user.as_deref(), patient: patient.as_deref() };
+            record(service, &event, who).await
+        }
         Task::VerifyAudit { heads } => verify_audit(service, &heads).await,
     }
 }
@@ -102,6 +111,17 @@ async fn check(service: &Arc<Service>) -> Answer {
             faults: report.faults,
             fault_count: report.fault_count,
         },
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
+
+async fn record(service: &Arc<Service>, event: &str, who: Who<'_>) -> Answer {
+    let Some(event) = Event::from_code(event) else {
+        return Answer::Failed(format!("the audit log has no event {event}"));
+    };
+    let entry = audit::entry(event, who, AuditOutcome::Success, &service.ids.next(), service.clock.now());
+    match service.store.audit(entry).await {
+        Ok(()) => Answer::Recorded,
         Err(error) => Answer::Failed(error.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! Authorization requests: who is believed, who is redirected where, and what is refused.
 
 use serde_json::json;
-use vesta_oauth::{ClientState, ErrorCode, Step};
+use vesta_oauth::{ClientState, ErrorCode, Role, Session, Step};
 
 use crate::world::{App, BASE, ISSUER, REDIRECT, World, holding, query, redirected, request, shown};
 
@@ -205,6 +205,8 @@ async fn what_is_not_supported_is_said_in_the_standards_words() {
         ("response_mode", "fragment", "invalid_request"),
         ("request", "eyJhbGciOiJub25lIn0.e30.", "request_not_supported"),
         ("request_uri", "https://evil.example.org/request", "request_uri_not_supported"),
+        ("registration", "{}", "registration_not_supported"),
+        ("id_token_hint", "made up", "invalid_request"),
         ("prompt", "none login", "invalid_request"),
         ("prompt", "everything", "invalid_request"),
         ("max_age", "-1", "invalid_request"),
@@ -217,7 +219,18 @@ async fn what_is_not_supported_is_said_in_the_standards_words() {
         let refused = begin(&world, &request(&app, SCOPE).set(name, value)).await;
         assert_eq!(redirected(refused), error, "{name}={value}");
     }
-    for twice in ["scope", "state", "aud", "response_type", "code_challenge", "prompt", "nonce"] {
+    for twice in [
+        "scope",
+        "state",
+        "aud",
+        "response_type",
+        "code_challenge",
+        "prompt",
+        "nonce",
+        "id_token_hint",
+        "launch",
+        "max_age",
+    ] {
         let refused = begin(&world, &request(&app, SCOPE).add(twice, "x").add(twice, "x")).await;
         assert_eq!(redirected(refused), "invalid_request", "{twice}");
     }
@@ -298,7 +311,7 @@ async fn prompt_none_without_login() {
         }
         other => panic!("{other:?}"),
     };
-    let step = async |session: &vesta_oauth::Session| {
+    let step = async |session: &Session| {
         let id = world.begin(&none, session).await.unwrap();
         let session = holding(session.clone(), &id);
         error(world.engine.step(&id, &session).await.unwrap())
@@ -350,7 +363,7 @@ async fn old_login_is_not_taken_for_a_new_one() {
     ] {
         world.tick(after);
         let id = world.begin(&request(&app, SCOPE).set(name, value), &session).await.unwrap();
-        let of = |session: &vesta_oauth::Session| holding(session.clone(), &id);
+        let of = |session: &Session| holding(session.clone(), &id);
         let step = world.engine.step(&id, &of(&session)).await.unwrap();
         assert_eq!(matches!(step, Step::Login { .. }), asks, "{name}={value}");
         // Once done, it is enough: nobody is asked twice.
@@ -358,4 +371,74 @@ async fn old_login_is_not_taken_for_a_new_one() {
         let step = world.engine.step(&id, &of(&again)).await.unwrap();
         assert!(matches!(step, Step::Consent(_)), "{name}={value}: {step:?}");
     }
+}
+
+/// "The Authorization Server MUST NOT reply with an ID Token or Access Token for a different user, even if they have an
+/// active session": <https://openid.net/specs/openid-connect-core-1_0.html#AuthRequestValidation>
+#[tokio::test]
+async fn id_token_hint_of_another_user() {
+    let world = World::new();
+    let app = world.confidential(SCOPE).await;
+    let (user, other) = (world.patient().await, world.user("other", Role::Patient, Some("Patient/p2")).await);
+    let hint = world.tokens(&app, &user, SCOPE).await.id_token.unwrap();
+    world.tokens(&app, &other, SCOPE).await;
+    let step = async |request: &crate::world::Request, before: &Session, now: &Session| {
+        let id = world.begin(request, before).await.unwrap();
+        world.engine.step(&id, &holding(now.clone(), &id)).await.unwrap()
+    };
+    let error = |step: Step| match step {
+        Step::Redirect(url) => query(&url, "error"),
+        other => panic!("{other:?}"),
+    };
+    let hinted = request(&app, SCOPE).set("id_token_hint", &hint);
+    let silent = hinted.clone().set("prompt", "none");
+    let (own, foreign) = (world.browser(&user).await, world.browser(&other).await);
+    assert_eq!(error(step(&silent, &own, &own).await), None, "it is the user");
+    assert!(matches!(step(&hinted, &own, &own).await, Step::Consent(_)));
+    assert_eq!(error(step(&silent, &foreign, &foreign).await).as_deref(), Some("login_required"));
+    // Whoever else is there may make room for the right one, once.
+    assert!(matches!(step(&hinted, &foreign, &foreign).await, Step::Login { .. }));
+    assert!(matches!(step(&hinted, &foreign, &own).await, Step::Consent(_)));
+    let again = world.browser(&other).await;
+    assert_eq!(error(step(&hinted, &foreign, &again).await).as_deref(), Some("login_required"));
+}
+
+/// "default_max_age ... the End-User MUST be actively authenticated if the End-User was authenticated longer ago":
+/// <https://openid.net/specs/openid-connect-registration-1_0.html#ClientMetadata>
+#[tokio::test]
+async fn default_max_age_of_the_client_is_kept_to() {
+    let world = World::new();
+    let app = world
+        .client(json!({
+            "token_endpoint_auth_method": "client_secret_post", "redirect_uris": [REDIRECT], "scope": SCOPE,
+            "default_max_age": 60,
+        }))
+        .await;
+    let session = world.browser(&world.patient().await).await;
+    world.tick(61);
+    let asks = async |request: &crate::world::Request| {
+        let id = world.begin(request, &session).await.unwrap();
+        matches!(world.engine.step(&id, &holding(session.clone(), &id)).await.unwrap(), Step::Login { .. })
+    };
+    let request = request(&app, SCOPE);
+    assert!(asks(&request).await);
+    // "The max_age request parameter overrides this default value."
+    assert!(!asks(&request.set("max_age", "100")).await);
+}
+
+/// Each scope that is asked for is compared with each that is registered: neither may go on without end.
+#[tokio::test]
+async fn scopes_without_end() {
+    let world = World::new();
+    let many = |number: usize| {
+        let named = (0..number).map(|at| format!("patient/Observation.r?code={at}"));
+        named.collect::<Vec<_>>().join(" ")
+    };
+    let metadata = |scope: &str| json!({ "redirect_uris": [REDIRECT], "scope": scope });
+    let refused = world.engine.register(&metadata(&many(1_001))).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::InvalidScope);
+    let app = world.public("patient/*.rs").await;
+    assert_eq!(redirected(begin(&world, &request(&app, &many(1_001))).await), "invalid_scope");
+    world.engine.register(&metadata(&many(1_000))).await.unwrap();
+    begin(&world, &request(&app, &many(1_000))).await.unwrap();
 }

@@ -484,3 +484,33 @@ async fn asymmetric_app_must_sign_to_redeem_its_code() {
     ];
     assert!(world.token(&app, &pairs).await.is_ok());
 }
+
+/// "If any of the listed extension Header Parameters are not understood and supported by the recipient, then the JWS is
+/// invalid": <https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11>
+#[tokio::test]
+async fn critical_header_that_is_not_understood() {
+    let world = World::new();
+    let key = ec();
+    let app = backend(&world, key.jwks.clone()).await;
+    let mut header = key.header();
+    header.crit = Some(vec!["exp".to_owned()]);
+    let assertion = key.sign_with(header, &claims(&world, &app, "critical"));
+    assert_eq!(code_of(token(&world, &assertion, "system/*.rs").await), ErrorCode::InvalidClient);
+}
+
+/// "NumericDate ... non-integer values can be represented": <https://www.rfc-editor.org/rfc/rfc7519#section-2>
+#[tokio::test]
+async fn times_of_an_assertion_may_have_a_fraction() {
+    let world = World::new();
+    let key = ec();
+    let app = backend(&world, key.jwks.clone()).await;
+    for (at, (expires, is_good)) in
+        [(299.5, true), (360.9, true), (361.0, false), (-60.5, false)].into_iter().enumerate()
+    {
+        let mut claims = claims(&world, &app, &format!("{at}"));
+        claims["exp"] = (world.now() as f64 + expires).into();
+        claims["iat"] = (world.now() as f64 - 0.5).into();
+        let answer = token(&world, &key.sign(&claims), "system/*.rs").await;
+        assert_eq!(answer.is_ok(), is_good, "{expires}: {answer:?}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use vesta_oauth::{Credentials, ErrorCode, IdentityKey, Logout, Parameters, Role};
+use vesta_oauth::{ClientState, Credentials, ErrorCode, IdentityKey, Logout, Parameters, Role};
 
 use crate::world::{App, BASE, ISSUER, World, code_of, rsa_pem};
 
@@ -216,8 +216,16 @@ async fn logout_as_open_redirector() {
         form(&[("id_token_hint", &token), ("post_logout_redirect_uri", crate::world::REDIRECT)]),
         form(&[("client_id", other.id()), ("post_logout_redirect_uri", GOODBYE)]),
         form(&[("client_id", other.id()), ("id_token_hint", &token), ("post_logout_redirect_uri", GOODBYE)]),
-        form(&[("client_id", "nobody"), ("post_logout_redirect_uri", GOODBYE)]),
     ] {
         assert_eq!(code_of(world.engine.read_logout(&asked, None).await), ErrorCode::InvalidRequest, "{asked:?}");
+    }
+    let nobody = form(&[("client_id", "nobody"), ("post_logout_redirect_uri", GOODBYE)]);
+    assert_eq!(code_of(world.engine.read_logout(&nobody, None).await), ErrorCode::InvalidClient);
+    // Whom an administrator has thrown out, or never let in.
+    let good = form(&[("client_id", app.id()), ("post_logout_redirect_uri", GOODBYE)]);
+    world.engine.read_logout(&good, None).await.unwrap();
+    for state in [ClientState::Disabled, ClientState::Pending] {
+        world.engine.set_client_state(app.id(), state).await.unwrap();
+        assert_eq!(code_of(world.engine.read_logout(&good, None).await), ErrorCode::InvalidClient, "{state:?}");
     }
 }

@@ -24,11 +24,13 @@ async fn passwords_that_are_guessed() {
     }
     // From here on not even the right one is looked at, under whatever spelling.
     assert_eq!(engine.check_password("DOCTOR", PASSWORD).await, Err(LoginError::Locked(30)));
+    assert_eq!(engine.locked_until(&user).await, Ok(Some(world.now() + 30)), "administrators see it");
     world.tick(30);
     assert_eq!(engine.check_password("doctor", "wrong").await, Err(LoginError::Wrong));
     assert_eq!(engine.check_password("doctor", PASSWORD).await, Err(LoginError::Locked(60)));
     // An administrator lets the user in again.
     assert!(engine.unlock_user(&user.id).await.unwrap());
+    assert_eq!(engine.locked_until(&user).await, Ok(None));
     engine.check_password("doctor", PASSWORD).await.unwrap();
     engine.set_user_enabled(&user.id, false).await.unwrap();
     assert_eq!(engine.check_password("doctor", PASSWORD).await, Err(LoginError::Wrong));

@@ -54,6 +54,8 @@ async fn what_nobody_may_register() {
     let keys = crate::clients::rsa().jwks;
     let mut private = keys.clone();
     private["keys"][0]["d"] = "c2VjcmV0".into();
+    let mut nameless = keys.clone();
+    nameless["keys"][0].as_object_mut().unwrap().remove("kid");
     let small = json!({ "keys": [{ "kty": "oct", "k": "c2VjcmV0", "kid": "1" }] });
     use ErrorCode::{InvalidClientMetadata as Metadata, InvalidRedirectUri as Redirect, InvalidScope as Scope};
     for (changes, error) in [
@@ -81,6 +83,17 @@ async fn what_nobody_may_register() {
         (json!({ "client_uri": "http://app.example.org" }), Metadata),
         (json!({ "client_name": "x".repeat(201) }), Metadata),
         (json!({ "client_name": 7 }), Metadata),
+        // People consent to what they read.
+        (json!({ "client_name": "Ward \u{202e}ecivres latipsoh" }), Metadata),
+        (json!({ "client_name": "Hospital\u{200b}Service" }), Metadata),
+        (json!({ "client_name": "Hospital\nService" }), Metadata),
+        (json!({ "contacts": "a@example.org" }), Metadata),
+        (json!({ "contacts": [{ "email": "a@example.org" }] }), Metadata),
+        (json!({ "response_types": "token" }), Metadata),
+        (json!({ "default_max_age": -1 }), Metadata),
+        (json!({ "default_max_age": "60" }), Metadata),
+        (json!({ "require_auth_time": "yes" }), Metadata),
+        (json!({ "jwks": nameless }), Metadata),
         (json!({ "initiate_login_uri": "javascript:alert(1)" }), Redirect),
         (json!({ "post_logout_redirect_uris": ["http://app.example.org"] }), Redirect),
     ] {
@@ -148,6 +161,8 @@ async fn registration_tells_the_secret_once() {
     assert_eq!(registered.body["registration_client_uri"], format!("{ISSUER}/client/{id}"));
     let read = world.engine.read_registration(&id, Some(&token)).await.unwrap();
     assert_eq!(read.body.get("client_secret"), None);
+    // "registration_access_token: REQUIRED": RFC 7592, 3.
+    assert_eq!(read.body["registration_access_token"], token);
     assert_eq!(read.body["contacts"], json!(["a@example.org"]));
 }
 
@@ -171,6 +186,8 @@ async fn registration_of_another_client() {
     assert_eq!(code_of(world.engine.read_registration("nobody", own).await), ErrorCode::InvalidToken);
     let mismatched = world.engine.update_registration(one.id(), own, &body(other.id(), json!({}))).await;
     assert_eq!(code_of(mismatched), ErrorCode::InvalidRequest);
+    let updated = world.engine.update_registration(one.id(), own, &body(one.id(), json!({}))).await.unwrap();
+    assert_eq!(updated.body["registration_access_token"].as_str(), own);
     let user = world.patient().await;
     let tokens = world.tokens(&one, &user, "openid patient/*.rs").await;
     world.engine.delete_registration(one.id(), own).await.unwrap();
@@ -247,4 +264,29 @@ async fn registration_race_with_an_administrator() {
     assert!(updated.is_ok() && disabled.unwrap());
     let client = world.engine.client(registered.id()).await.unwrap().unwrap();
     assert_eq!(client.state, ClientState::Disabled);
+}
+
+/// "The client MUST NOT be allowed to overwrite its existing client secret with its own chosen value": RFC 7592, 2.2.
+#[tokio::test]
+async fn secret_of_the_clients_own_choice() {
+    let world = World::new();
+    let app = world.confidential("openid patient/*.rs").await;
+    let update = async |secret: &str| {
+        let metadata = json!({
+            "client_id": app.id(), "client_secret": secret, "redirect_uris": [REDIRECT],
+            "token_endpoint_auth_method": "client_secret_post",
+        });
+        world.engine.update_registration(app.id(), app.registration_token.as_deref(), &metadata).await
+    };
+    assert_eq!(code_of(update("chosen").await), ErrorCode::InvalidClientMetadata);
+    update(app.secret.as_deref().unwrap()).await.unwrap();
+}
+
+/// RFC 7591, 2.1: a client without an authorization code has no response type.
+#[tokio::test]
+async fn backend_service_is_told_of_no_response_type() {
+    let world = World::new();
+    let metadata = json!({ "jwks": crate::clients::rsa().jwks, "scope": "system/*.rs" });
+    let body = world.engine.register(&metadata).await.unwrap().body;
+    assert_eq!((&body["grant_types"], &body["response_types"]), (&json!(["client_credentials"]), &json!([])));
 }

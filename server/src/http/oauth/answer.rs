@@ -26,6 +26,13 @@ pub(super) fn public_json(value: &impl Serialize) -> Response {
     response
 }
 
+/// 401 to who brought no token. "the resource server SHOULD NOT include an error code": RFC 6750, 3.1.
+pub(super) fn no_token(text: &'static str) -> Response {
+    let mut response = error(&OAuthError::new(ErrorCode::InvalidToken, text));
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
 /// An error response: RFC 6749, 5.2.
 pub(super) fn error(refused: &OAuthError) -> Response {
     let mut response = json(refused.status(), &refused.body());

@@ -6,7 +6,8 @@ use serde_json::Value;
 use vesta_oauth::{Claims, Credentials, ErrorCode, LaunchContext, OAuthError, Parameters, TokenResponse};
 
 use super::super::fhir::bearer;
-use super::answer::{json, public_json};
+use super::super::negotiate;
+use super::answer::{json, no_token, public_json};
 use super::chart::Chart;
 use super::route::Route;
 use super::throttle::Asked;
@@ -47,7 +48,9 @@ impl Call<'_> {
             jsonwebtoken::dangerous::insecure_decode_claims::<Claims>(&answer.access_token).ok()
         });
         let who = match &claims {
-            Some(claims) => Who { actor: &claims.sub, client: &claims.client_id, patient: claims.patient.as_deref() },
+            Some(claims) => {
+                Who { actor: &claims.sub, client: &claims.client_id, patient: claims.patient.as_deref(), user: None }
+            }
             // Nothing that was not authenticated is believed.
             None => Who::UNKNOWN,
         };
@@ -69,12 +72,12 @@ impl Call<'_> {
 
     /// What a client does to itself.
     async fn record_client(&self, event: Event, id: &str) -> Result<(), OAuthError> {
-        self.record(event, Who { actor: id, client: id, patient: None }, true).await
+        self.record(event, Who { actor: id, client: id, ..Who::UNKNOWN }, true).await
     }
 
     async fn register(&self, request: &mut Request) -> Result<Response, OAuthError> {
         self.throttle(Asked::Registration, None)?;
-        let metadata = body(request).await?;
+        let metadata = body(request, ErrorCode::InvalidClientMetadata).await?;
         let registered = self.engine.register(&metadata).await?;
         self.record_client(Event::ClientRegistered, &registered.client.id).await?;
         // "201 Created": RFC 7591, 3.2.1.
@@ -87,7 +90,7 @@ impl Call<'_> {
         let token = token.as_deref();
         match *request.method() {
             Method::PUT => {
-                let metadata = body(request).await?;
+                let metadata = body(request, ErrorCode::InvalidClientMetadata).await?;
                 let registered = self.engine.update_registration(id, token, &metadata).await?;
                 self.record_client(Event::ClientChanged, id).await?;
                 Ok(json(200, &registered.body))
@@ -121,10 +124,9 @@ impl Call<'_> {
     }
 
     async fn userinfo(&self, request: &mut Request) -> Result<Response, OAuthError> {
-        let token = bearer(request.headers()).map(str::to_owned);
-        let token = token.ok_or_else(|| {
-            OAuthError::new(ErrorCode::InvalidToken, "an access token is needed: send it as Authorization: Bearer …")
-        })?;
+        let Some(token) = bearer(request.headers()).map(str::to_owned) else {
+            return Ok(no_token("an access token is needed: send it as Authorization: Bearer …"));
+        };
         Ok(json(200, &self.engine.userinfo(&token).await?))
     }
 
@@ -137,10 +139,12 @@ impl Call<'_> {
                 "an access token of the user is needed, with the scope of the patient",
             )
         };
-        let token = bearer(request.headers()).map(str::to_owned).ok_or_else(invalid)?;
+        let Some(token) = bearer(request.headers()).map(str::to_owned) else {
+            return Ok(no_token("an access token of the user is needed: send it as Authorization: Bearer …"));
+        };
         let access = self.site.verifier.verify(&token).map_err(|_| invalid())?;
         let user = self.engine.user(&access.subject).await?.filter(|user| user.enabled).ok_or_else(invalid)?;
-        let wanted = body(request).await?;
+        let wanted = body(request, ErrorCode::InvalidRequest).await?;
         let text = |name: &str| wanted.get(name).and_then(Value::as_str).map(str::to_owned);
         let client_id =
             text("client_id").ok_or_else(|| OAuthError::invalid_request("client_id is missing: the app to start"))?;
@@ -168,18 +172,20 @@ impl Call<'_> {
         }
         let patient = context.patient.clone();
         let url = self.engine.create_launch(&user, &client, context).await?;
-        let who = Who { actor: &user.id, client: &client.id, patient: patient.as_deref() };
+        let who = Who { actor: &user.id, client: &client.id, patient: patient.as_deref(), user: None };
         self.record(Event::Launch, who, true).await?;
         Ok(json(201, &serde_json::json!({ "launch_url": url })))
     }
 }
 
-/// A JSON body.
-async fn body(request: &mut Request) -> Result<Value, OAuthError> {
+/// A JSON body. "with a content type of application/json": RFC 7591, 3.1. So no form of a page elsewhere can send one.
+async fn body(request: &mut Request, wrong: ErrorCode) -> Result<Value, OAuthError> {
+    let wrong = || OAuthError::new(wrong, "the body must be a JSON object, sent as Content-Type: application/json");
+    if !negotiate::is_json(request.headers()) {
+        return Err(wrong());
+    }
     let bytes = form::bytes(request).await?;
-    serde_json::from_slice(&bytes).map_err(|_| {
-        OAuthError::new(ErrorCode::InvalidClientMetadata, "the body must be a JSON object, sent as application/json")
-    })
+    serde_json::from_slice(&bytes).map_err(|_| wrong())
 }
 
 /// Values for apps that want to look like their surroundings.

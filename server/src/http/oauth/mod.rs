@@ -112,8 +112,8 @@ impl Call<'_> {
     /// Leaves a line in the audit log. What cannot be recorded is not done, or not given out.
     async fn record(&self, event: Event, who: Who<'_>, done: bool) -> Result<(), OAuthError> {
         let outcome = if done { AuditOutcome::Success } else { AuditOutcome::MinorFailure };
-        let recorded =
-            audit::record(self.site, event, who, outcome, (self.request_id, self.address), self.engine.now()).await;
+        let origin = audit::Origin { request_id: self.request_id, address: self.address };
+        let recorded = audit::record(self.site, event, who, outcome, origin, self.engine.now()).await;
         recorded.map_err(|error| {
             tracing::error!(%error, request_id = self.request_id, "an event could not be recorded");
             OAuthError::new(

@@ -4,8 +4,7 @@ use vesta_oauth::{LoginError, Role, User};
 use vesta_pages::{Account, Confirm, Form, Link, Mistake, RecoveryCodes, SecondFactorState, SetUpSecondFactor};
 
 use super::super::form;
-use super::{PAGES, Shown, Visit};
-use crate::audit::Event;
+use super::{Shown, Visit};
 use crate::site::with_password;
 
 pub(super) async fn account(visit: &Visit<'_>) -> Shown {
@@ -14,7 +13,7 @@ pub(super) async fn account(visit: &Visit<'_>) -> Shown {
         Err(login) => return Ok(visit.redirect(&login)),
     };
     if visit.form.is_some() {
-        visit.record(Event::UserChanged, &user.id, PAGES, user.patient()).await?;
+        visit.record_changed(user).await?;
     }
     match visit.field("action") {
         "password" => password(visit, user).await,

@@ -12,9 +12,8 @@ use super::super::throttle::Asked;
 use super::super::{Call, form};
 use super::login::{is_id, target};
 use super::view::{self, LeadsTo};
-use super::{Shown, Visit, open_session};
+use super::{Shown, Visit, open_session, parameters};
 use crate::audit::{Event, Who};
-use crate::fhir::parse_query;
 
 /// `GET` and `POST /authorize`: "authorization servers SHALL support" both.
 /// <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#obtain-authorization-code>
@@ -26,9 +25,9 @@ pub(in super::super) async fn authorize(call: &Call<'_>, request: &mut Request) 
 }
 
 async fn begin(call: &Call<'_>, request: &mut Request) -> Shown {
-    let parameters = match *request.method() {
-        http::Method::POST => form::read(request).await?,
-        _ => parse_query(request.uri().query().unwrap_or_default()),
+    let parameters = match parameters(call, request, "authorize").await? {
+        Ok(parameters) => parameters,
+        Err(by_get) => return Ok(by_get),
     };
     // Each leaves a record, also in a session that is there.
     call.throttle(Asked::Token, None)?;
@@ -170,7 +169,8 @@ pub(super) async fn consent(visit: &Visit<'_>) -> Shown {
     };
     let mut mistake = None;
     if let Some(fields) = &visit.form {
-        let who = Who { actor: &asked.user.id, client: &asked.client.id, patient: asked.patient.as_deref() };
+        let patient = asked.patient.as_deref();
+        let who = Who { actor: &asked.user.id, client: &asked.client.id, patient, user: None };
         if form::value(fields, "decision") == Some("deny") {
             visit.call.record(Event::Consent, who, false).await?;
             return Ok(visit.redirect(&engine.deny(id, &visit.opened.session).await?));

@@ -161,7 +161,7 @@ pub(super) async fn second_factor(visit: &Visit<'_>) -> Shown {
             Ok(visit.show(&page))
         }
         Err(LoginError::Wrong | LoginError::WrongCode | LoginError::Elsewhere) => {
-            visit.call.record(Event::SecondFactor, Who { actor: half, client: PAGES, patient: None }, false).await?;
+            visit.call.record(Event::SecondFactor, Who { actor: half, client: PAGES, ..Who::UNKNOWN }, false).await?;
             page.mistakes
                 .push(Mistake::new("code", "The code is not right, or was used before. Wait for the next one"));
             Ok(visit.show(&page))

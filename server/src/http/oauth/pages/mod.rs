@@ -18,7 +18,7 @@ use vesta_pages::{Frame, Link, Person};
 use super::route::Page;
 use super::throttle::Asked;
 use super::{Call, cookie, form};
-use crate::audit::{Event, Who};
+use crate::audit::{Event, UNKNOWN, Who};
 use crate::fhir::parse_query;
 
 /// The client of what people do here, beside no app.
@@ -86,6 +86,27 @@ async fn open_session(call: &Call<'_>, request: &Request) -> Result<Opened, OAut
     call.engine.session(None).await
 }
 
+/// The parameters of what an app sends the browser to, by GET or POST. What another site's page sends by POST comes without
+/// the cookie (`SameSite=Lax`), and by GET with it: RFC 6265bis, 5.2. So the browser is asked to come again by GET; else it
+/// would be a stranger, and get a session of nobody in place of its own. What is too long for an address is taken as it came.
+async fn parameters(
+    call: &Call<'_>,
+    request: &mut Request,
+    path: &str,
+) -> Result<Result<Vec<(String, String)>, Response>, OAuthError> {
+    const LONGEST: usize = 6 << 10;
+    if *request.method() != http::Method::POST {
+        return Ok(Ok(parse_query(request.uri().query().unwrap_or_default())));
+    }
+    let form = form::read(request).await?;
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
+    let is_known = cookie::session(request.headers(), call.site).is_some();
+    Ok(match is_known || query.len() > LONGEST {
+        true => Ok(form),
+        false => Err(view::see_other(&format!("{}/{path}?{query}", call.site.addresses.issuer))),
+    })
+}
+
 /// A page that one returns to: one of ours by its name, never an address.
 fn page_named(name: &str) -> Option<&'static str> {
     ["apps", "launcher", "clients", "users", "account"].into_iter().find(|page| *page == name)
@@ -146,7 +167,14 @@ impl<'a> Visit<'a> {
 
     /// Leaves a line in the audit log about what the user did.
     async fn record(&self, event: Event, user: &str, client: &str, patient: Option<&str>) -> Result<(), OAuthError> {
-        self.call.record(event, Who { actor: user, client, patient }, true).await
+        self.call.record(event, Who { actor: user, client, patient, user: None }, true).await
+    }
+
+    /// The same of a user who is made or changed, by whom is logged in.
+    async fn record_changed(&self, changed: &User) -> Result<(), OAuthError> {
+        let actor = self.user.as_ref().map_or(UNKNOWN, |user| user.id.as_str());
+        let who = Who { actor, client: PAGES, patient: changed.patient(), user: Some(&changed.id) };
+        self.call.record(Event::UserChanged, who, true).await
     }
 
     fn frame(&self) -> Frame {

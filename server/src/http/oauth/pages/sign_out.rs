@@ -5,8 +5,8 @@ use poem::{Request, Response};
 use vesta_oauth::{OAuthError, Opened, Parameters};
 use vesta_pages::{Confirm, Form, Link, Message};
 
-use super::super::{Call, cookie, form};
-use super::{PAGES, Shown, Visit, view};
+use super::super::{Call, cookie};
+use super::{PAGES, Shown, Visit, parameters, view};
 use crate::audit::Event;
 use crate::fhir::parse_query;
 
@@ -30,18 +30,18 @@ pub(in super::super) async fn logout(call: &Call<'_>, request: &mut Request) -> 
 }
 
 async fn from_app(call: &Call<'_>, request: &mut Request) -> Shown {
-    let parameters = match *request.method() {
-        http::Method::POST => form::read(request).await?,
-        _ => parse_query(request.uri().query().unwrap_or_default()),
+    let parameters = match parameters(call, request, "logout").await? {
+        Ok(parameters) => parameters,
+        Err(by_get) => return Ok(by_get),
     };
     let secret = cookie::session(request.headers(), call.site);
     let session = call.engine.existing_session(secret.as_deref()).await?;
     let logout = call.engine.read_logout(&Parameters::new(parameters.clone()), session.as_ref()).await?;
-    let opened = match session {
-        Some(session) => Opened { session, secret: None },
-        None => call.engine.session(None).await?,
+    let Some(session) = session else {
+        // Nobody is signed in in this browser, as far as it tells: its cookie stays as it is.
+        return Ok(over(call, logout.redirect.as_deref()));
     };
-    let visit = Visit::of(call, opened).await?;
+    let visit = Visit::of(call, Opened { session, secret: None }).await?;
     if logout.is_sure {
         return end(&visit, logout.redirect.as_deref()).await;
     }
@@ -70,21 +70,25 @@ async fn end(visit: &Visit<'_>, redirect: Option<&str>) -> Result<Response, OAut
         visit.record(Event::LogOut, &user.id, PAGES, user.patient()).await?;
     }
     visit.call.engine.end_session(&visit.opened.session.key).await?;
-    let mut response = match redirect {
+    let mut response = over(visit.call, redirect);
+    cookie::set(response.headers_mut(), visit.call.site, None);
+    Ok(response)
+}
+
+fn over(call: &Call<'_>, redirect: Option<&str>) -> Response {
+    match redirect {
         Some(url) => view::see_other(url),
         None => {
             let page = Message {
-                frame: view::frame(visit.call.site, visit.call.request_id),
+                frame: view::frame(call.site, call.request_id),
                 title: "You are signed out".to_owned(),
                 text: "Close the window if others use this device.".to_owned(),
                 advice: None,
                 detail: None,
-                links: vec![Link::new("Sign in again", visit.url("login"))],
+                links: vec![Link::new("Sign in again", call.engine.settings().endpoint("login"))],
                 is_error: false,
             };
             view::html(200, &page, view::LeadsTo::Here)
         }
-    };
-    cookie::set(response.headers_mut(), visit.call.site, None);
-    Ok(response)
+    }
 }

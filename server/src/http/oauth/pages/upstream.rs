@@ -73,7 +73,7 @@ async fn failed(visit: &Visit<'_>, refused: UpstreamError) -> Shown {
         reason = %refused,
         "a log-in by the upstream provider was refused"
     );
-    let who = Who { actor: UNKNOWN, client: &upstream.issuer, patient: None };
+    let who = Who { client: &upstream.issuer, ..Who::UNKNOWN };
     visit.call.record(Event::UpstreamLogIn, who, false).await?;
     let (status, text, advice) = told(&refused, upstream);
     let detail = match &refused {

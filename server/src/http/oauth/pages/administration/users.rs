@@ -6,8 +6,7 @@ use vesta_pages::{Form, Mistake, Pager, UserRow, UserState, Users};
 
 use super::super::super::form;
 use super::super::login::refuse_others;
-use super::super::{PAGES, Shown, Visit};
-use crate::audit::Event;
+use super::super::{Shown, Visit};
 use crate::site::with_password;
 
 const ROWS: usize = 50;
@@ -97,7 +96,7 @@ pub(in super::super) async fn user(visit: &Visit<'_>, id: &str) -> Shown {
     };
     let action = visit.field("action").to_owned();
     if visit.form.is_some() {
-        visit.record(Event::UserChanged, &own.id, PAGES, known.patient()).await?;
+        visit.record_changed(&known).await?;
     }
     let mut password = None;
     match action.as_str() {
@@ -171,8 +170,7 @@ async fn add(visit: &Visit<'_>) -> Shown {
     });
     match added.await? {
         Ok(user) => {
-            let by = visit.user.as_ref().map_or("", |user| user.id.as_str());
-            visit.record(Event::UserChanged, by, PAGES, user.patient()).await?;
+            visit.record_changed(&user).await?;
             Ok(visit.redirect(&format!("{}?notice=saved", visit.url(&format!("users/{}", user.id)))))
         }
         Err(error) => {
