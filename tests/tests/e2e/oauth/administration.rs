@@ -10,13 +10,13 @@ use crate::harness::World;
 
 const SCOPE: &str = "launch/patient offline_access user/Patient.rs";
 
-struct Administrator<'a> {
+pub(super) struct Administrator<'a> {
     app: &'a Party,
     browser: Browser,
 }
 
 impl Administrator<'_> {
-    fn new<'a>(world: &World, app: &'a Party) -> Administrator<'a> {
+    pub(super) fn new<'a>(world: &World, app: &'a Party) -> Administrator<'a> {
         let mut browser = Browser::new(world);
         app.log_in(&mut browser, &format!("{}/clients", app.issuer), "admin").page();
         Administrator { app, browser }
@@ -27,7 +27,7 @@ impl Administrator<'_> {
     }
 
     /// Presses a button of a page.
-    fn act(&mut self, path: &str, also: &[(&str, &str)]) -> Page {
+    pub(super) fn act(&mut self, path: &str, also: &[(&str, &str)]) -> Page {
         let page = self.page(path);
         let csrf = csrf(&page);
         let fields: Vec<(&str, &str)> = [("csrf", csrf.as_str())].into_iter().chain(also.iter().copied()).collect();

@@ -72,8 +72,8 @@ const COLUMNS: [(With, &str); 12] = [
 
 /// A browser's session.
 #[derive(Clone)]
-struct Session {
-    cookie: String,
+pub(super) struct Session {
+    pub(super) cookie: String,
     csrf: String,
 }
 
@@ -334,7 +334,7 @@ fn user_id(world: &World, name: &str) -> String {
     })
 }
 
-fn log_in(http: &Client, site: &str, name: &str) -> Session {
+pub(super) fn log_in(http: &Client, site: &str, name: &str) -> Session {
     let cookie = |answer: &Answer| {
         let set = answer.header("set-cookie").expect("a cookie");
         set.split(';').next().unwrap_or_default().to_owned()

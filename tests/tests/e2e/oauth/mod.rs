@@ -3,6 +3,7 @@
 
 mod account;
 mod administration;
+mod audit;
 mod backend;
 mod browser;
 mod discovery;
@@ -12,6 +13,7 @@ mod ledger_rows;
 mod party;
 mod revocation;
 mod rotation;
+mod strangers;
 mod two_processes;
 mod upstream;
 
