@@ -63,6 +63,7 @@ pub(super) async fn docref(request: Request<'_>, invocation: Invocation<'_>) -> 
     };
     let on_demand = inputs.boolean("on-demand").unwrap_or(false);
     let (start, end) = (inputs.text("start"), inputs.text("end"));
+    super::everything::dates(start, end)?;
     let types: Vec<(&str, &str)> = match inputs.all("type").collect::<Vec<_>>().as_slice() {
         [] => vec![(LOINC, SUMMARY)],
         given => given

@@ -10,10 +10,12 @@ use super::gather::{parse, read_all, references};
 use super::{Invocation, resource_answer};
 use crate::access::Permission;
 use crate::fhir::answer::{Answer, AnswerKind};
-use crate::fhir::outcome::{Error, Kind};
+use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
+use crate::fhir::preferences::{Preferences, Return};
 use crate::fhir::service::{Request, gone, not_found};
 use crate::fhir::{boundary, create};
 use crate::store::instant;
+use crate::validate::is_id;
 
 pub(super) async fn document(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
     let service = request.service;
@@ -26,18 +28,20 @@ pub(super) async fn document(request: Request<'_>, invocation: Invocation<'_>) -
     }
     let persist = inputs.boolean("persist").unwrap_or(false);
     if persist && invocation.is_get {
-        return Err(Error::new(Kind::MethodNotAllowed, "`persist` stores the document: invoke $document by POST."));
+        return Err(Error::new(Kind::Invalid, "`persist` stores the document: invoke $document by POST."));
     }
-    let named = inputs.text("id").map(|text| {
-        let local = text.strip_prefix(service.base_url.as_str()).unwrap_or(text).trim_start_matches('/');
-        local.strip_prefix("Composition/").unwrap_or(local).to_owned()
-    });
-    let id = match (invocation.id.map(str::to_owned), named) {
-        (Some(id), None) => id,
-        (Some(id), Some(named)) if named == id => id,
-        (Some(_), Some(_)) => return Err(Error::new(Kind::Invalid, "`id` and the path name different Compositions.")),
-        (None, Some(named)) => named,
-        (None, None) => return Err(Error::new(Kind::Invalid, "`id` is missing: the Composition, as its id or URL.")),
+    let id = match (invocation.id, inputs.text("id")) {
+        (Some(id), None) => id.to_owned(),
+        (None, Some(named)) => local(&service.base_url, named)?,
+        (Some(_), Some(_)) => {
+            // "The id parameter SHALL NOT be used if the operation is requested on a particular composition".
+            let text = "The path names the Composition: leave `id` out, or invoke it as Composition/$document?id=….";
+            return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text)));
+        }
+        (None, None) => {
+            let text = "`id` is missing: the Composition, as its id or URL.";
+            return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Required, text)));
+        }
     };
     let stored = service.store.read(resource_type.number, &id).await?.ok_or_else(not_found)?;
     boundary::check_read(&request, resource_type, &granted, &stored).await?;
@@ -53,9 +57,24 @@ pub(super) async fn document(request: Request<'_>, invocation: Invocation<'_>) -
     if !persist {
         return Ok(resource_answer(&bundle));
     }
+    // What the operation returns is the document, whatever a write would: https://hl7.org/fhir/R4/http.html#return
+    let preferences = Preferences { returning: Some(Return::Representation), ..request.preferences };
+    let request = Request { preferences, ..request };
     let answer = create::create_resource(&request, service.resource_type("Bundle")?, bundle, None).await?;
     // The operation answers with the Bundle, which now has an id: 200, as operations do.
     Ok(Answer { kind: AnswerKind::Ok, ..answer })
+}
+
+/// The id of the Composition that a parameter names: `1`, `Composition/1`, or its URL on this server.
+fn local(base: &str, named: &str) -> Result<String, Error> {
+    let path = named.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(named);
+    let id = path.strip_prefix("Composition/").unwrap_or(path);
+    if is_id(id) {
+        return Ok(id.to_owned());
+    }
+    let text = "`id` names no Composition of this server: give its id, Composition/[id], or its URL below the base here. \
+                Documents of other servers are not made.";
+    Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text)))
 }
 
 /// A document Bundle of these resources, the Composition first. It has an identifier and a time of its own (bdl-9,

@@ -33,6 +33,8 @@ const MOST_GATHERED: usize = 5_000;
 struct Asked {
     /// None: all types.
     types: Option<BTreeSet<String>>,
+    /// A type is asked for that comes along with others: these are looked at, and not shown.
+    walks_all: bool,
     since: Option<Timestamp>,
     count: usize,
     /// The key of the last resource of the page before.
@@ -57,7 +59,7 @@ impl Asked {
         if inputs.number("_offset").is_some_and(|offset| offset != 0) {
             return Err(Error::new(
                 Kind::NotSupported,
-                "`_offset` is not supported: follow the link `next` of a page.",
+                "`_offset` is not supported: leave it out, and follow the link `next` of a page.",
             ));
         }
         let since = match inputs.text("_since") {
@@ -65,10 +67,15 @@ impl Asked {
             Some(text) => Some(text.parse().map_err(|_| Error::new(Kind::Invalid, "`_since` is an instant."))?),
         };
         let most = service.pages.maximum;
-        let count = inputs.number("_count").map_or(most, |count| usize::try_from(count).unwrap_or(1).clamp(1, most));
+        let count = match inputs.number("_count").map(usize::try_from) {
+            None => most,
+            Some(Ok(count)) if count > 0 => count.min(most),
+            Some(_) => return Err(Error::new(Kind::Invalid, "`_count` is a whole number from 1 on, like 100.")),
+        };
         let used: Vec<(String, String)> =
             inputs.query().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let mut asked = Asked {
+            walks_all: listed.iter().any(|name| comes_along(request, &path, name)),
             types: (!listed.is_empty()).then(|| listed.into_iter().map(str::to_owned).collect()),
             since,
             count,
@@ -89,6 +96,11 @@ impl Asked {
         self.types.as_ref().is_none_or(|types| types.contains(name))
     }
 
+    /// Whether resources of this type are looked at.
+    fn walks(&self, name: &str) -> bool {
+        self.walks_all || self.takes(name)
+    }
+
     fn bound_to(&self) -> String {
         let used = self.used.iter().filter(|(name, _)| name != "_count");
         let used = query::write(used.map(|(name, value)| (name.as_str(), value.as_str())));
@@ -101,6 +113,13 @@ impl Asked {
         let mark = if text.is_empty() { "" } else { "?" };
         format!("{}/{}{mark}{text}", request.service.base_url, self.path)
     }
+}
+
+/// What is there because others refer to it, or it refers to them.
+fn comes_along(request: &Request<'_>, path: &str, name: &str) -> bool {
+    let entry = request.service.parameters.entry(name);
+    let is_directory = entry.is_some_and(|entry| entry.boundary.rule == Rule::Directory);
+    is_directory || ["Provenance", "Binary"].contains(&name) || (name == "Patient" && !path.starts_with("Patient/"))
 }
 
 pub(super) async fn of_patient(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
@@ -127,11 +146,13 @@ pub(super) async fn of_patient(request: Request<'_>, invocation: Invocation<'_>)
     for entry in service.parameters.entries() {
         // What was done with a record is in the audit log, and no part of the record.
         let is_of_no_patient = entry.boundary.rule == Rule::Nothing && entry.boundary.parameters.is_empty();
-        if is_of_no_patient || audit_log::has(entry.name) || !asked.takes(entry.name) {
+        if is_of_no_patient || audit_log::has(entry.name) || !asked.walks(entry.name) {
             continue;
         }
         let Ok(reached) = request.reach(entry.name) else {
-            left_out.push(entry.name);
+            if asked.takes(entry.name) {
+                left_out.push(entry.name);
+            }
             continue;
         };
         match reached.patient() {
@@ -159,7 +180,7 @@ pub(super) async fn of_patient(request: Request<'_>, invocation: Invocation<'_>)
         service.store.page(&statement, 0).await?.into_iter().map(|found| found.stored).collect();
     found.sort_unstable_by_key(|stored| stored.key);
     let issues = if left_out.is_empty() { Vec::new() } else { vec![not_covered(left_out.len())] };
-    set(&request, &asked, found, &["Patient"], issues).await
+    set(&request, &asked, found, issues).await
 }
 
 pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
@@ -171,15 +192,15 @@ pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_
     let asked = Asked::read(&request, &invocation, format!("Encounter/{id}/$everything"))?;
     let mut all: BTreeMap<i64, Stored> = BTreeMap::new();
     let mut left_out = 0;
-    if asked.takes("Encounter") {
+    if asked.walks("Encounter") {
         all.insert(encounter.key, encounter);
     }
     for (name, codes) in vesta_fhir::compartments::get("Encounter").unwrap_or_default() {
-        if !asked.takes(name) {
+        if !asked.walks(name) {
             continue;
         }
         let Ok(boundary) = request.reach(name) else {
-            left_out += 1;
+            left_out += usize::from(asked.takes(name));
             continue;
         };
         for code in *codes {
@@ -202,7 +223,7 @@ pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_
     });
     found.truncate(asked.count + 1);
     let issues = if left_out == 0 { Vec::new() } else { vec![not_covered(left_out)] };
-    set(&request, &asked, found, &["Encounter"], issues).await
+    set(&request, &asked, found, issues).await
 }
 
 fn not_covered(count: usize) -> Issue {
@@ -218,13 +239,19 @@ async fn existing(request: &Request<'_>, resource_type: Type, granted: &Boundary
 }
 
 /// The instants from the first of `start` to the last of `end`.
-fn dates(start: Option<&str>, end: Option<&str>) -> Result<Option<(i64, i64)>, Error> {
+pub(super) fn dates(start: Option<&str>, end: Option<&str>) -> Result<Option<(i64, i64)>, Error> {
     let covered = |text: &str| {
         let parsed = DateTime::parse(text).map_err(|_| Error::new(Kind::Invalid, "`start` and `end` are dates."))?;
         Ok::<_, Error>(parsed.covers())
     };
     let low = start.map(covered).transpose()?.map(|(low, _)| low);
     let high = end.map(covered).transpose()?.map(|(_, high)| high);
+    if let (Some(low), Some(high)) = (low, high)
+        && low > high
+    {
+        let text = "`end` is before `start`: no time lies between them.";
+        return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text)));
+    }
     Ok((low.is_some() || high.is_some()).then(|| (low.unwrap_or(i64::MIN + 1), high.unwrap_or(i64::MAX))))
 }
 
@@ -233,7 +260,6 @@ async fn set(
     request: &Request<'_>,
     asked: &Asked,
     mut found: Vec<Stored>,
-    own: &[&str],
     issues: Vec<Issue>,
 ) -> Result<Answer, Error> {
     let service = request.service;
@@ -249,17 +275,21 @@ async fn set(
     }
     let mut writer = BundleWriter::new("searchset", None, &links);
     let mut seen: BTreeSet<i64> = found.iter().map(|stored| stored.key).collect();
-    for stored in &found {
+    let is_shown = |stored: &Stored| {
+        let name = service.parameters.type_name(stored.resource_type);
+        name.is_some_and(|name| asked.takes(name))
+    };
+    for stored in found.iter().filter(|stored| is_shown(stored)) {
         write(request, &mut writer, stored, "match");
     }
-    let comes_along = |name: &str| {
-        let entry = service.parameters.entry(name);
-        let is_directory = entry.is_some_and(|entry| entry.boundary.rule == Rule::Directory);
-        asked.takes(name) && (is_directory || (name == "Patient" && !own.contains(&"Patient")))
+    // Attachments and Provenance are looked for below.
+    let is_target = |name: &str| {
+        let apart = ["Provenance", "Binary"].contains(&name);
+        !apart && asked.takes(name) && comes_along(request, &asked.path, name)
     };
     let mut targets: BTreeSet<(String, String)> = BTreeSet::new();
     for stored in &found {
-        targets.extend(references(request, &stored.body).into_iter().filter(|(name, _)| comes_along(name)));
+        targets.extend(references(request, &stored.body).into_iter().filter(|(name, _)| is_target(name)));
     }
     if asked.takes("Binary") {
         targets.extend(attached(request, &found)?);

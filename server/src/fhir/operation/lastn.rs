@@ -1,8 +1,9 @@
 //! `$lastn`: of each kind of observation the latest ones. <https://hl7.org/fhir/R4/observation-operation-lastn.html>
 //!
-//! "… the operation … will return the most recent or last `n` number of observations": those that share a coding are
-//! one kind, those without codings are told apart by their text. By the definition the search names the subject and a
-//! category or code.
+//! "Codes SHALL be considered equivalent if the `coding.value` *and* `coding.system` are the same. Text only codes SHALL
+//! be treated and grouped based on the text. … the grouping by code SHALL follow the transitive property of equality." Of
+//! each kind the latest `max` are shown, and what is of the same time as the last of them. By the definition the search
+//! names the subject, and a category or codes.
 
 use std::collections::HashMap;
 
@@ -18,7 +19,7 @@ use crate::fhir::query;
 use crate::fhir::search::{parse_search, told};
 use crate::fhir::service::Request;
 use crate::search::{Access, Position};
-use crate::store::Stored;
+use crate::store::{Found, SortValue, Stored};
 
 /// So many observations are looked through for one answer.
 const MOST_WALKED: usize = 20_000;
@@ -28,7 +29,14 @@ const PAGE: usize = 500;
 struct Group {
     codings: Vec<(String, String)>,
     text: Option<String>,
-    latest: Vec<Stored>,
+    latest: Vec<Latest>,
+}
+
+struct Latest {
+    /// The how-manieth of all, newest first.
+    place: usize,
+    time: Option<SortValue>,
+    stored: Stored,
 }
 
 pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
@@ -37,11 +45,14 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     let granted = request.grant(resource_type, Permission::Search)?;
     let inputs = &invocation.inputs;
     let most = inputs.number("max").map_or(1, |max| usize::try_from(max).unwrap_or(usize::MAX));
-    let has = |codes: &[&str]| {
-        inputs.search.iter().any(|(name, _)| codes.contains(&name.split([':', '.']).next().unwrap_or_default()))
-    };
-    if !has(&["patient", "subject"]) || !has(&["category", "code"]) {
-        let text = "$lastn needs whose observations and which: patient or subject, and category or code.";
+    let named = || inputs.search.iter().map(|(name, _)| name.split([':', '.']).next().unwrap_or_default());
+    let has = |codes: &[&str]| named().any(|name| codes.contains(&name));
+    // "A `category` parameter and/or a search parameter that contains a code element … (e.g., `code` or
+    // `code-value-concept`)".
+    let has_codes = named().any(|name| name == "category" || name.split('-').any(|part| part == "code"));
+    if !has(&["patient", "subject"]) || !has_codes {
+        let text = "$lastn needs whose observations and which: patient or subject, and category, code or another \
+                    parameter of codes, like combo-code.";
         return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Required, text)));
     }
     if has(&["_sort", "_count", "_include", "_revinclude", "_total", "_cursor"]) {
@@ -57,9 +68,9 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     loop {
         let access = Access { boundary: &granted };
         let page = service.planner().find(&search, access, PAGE, position, &service.store).await?;
-        walked += page.found.len();
         for found in page.found {
-            collect(found.stored, most, &mut groups, &mut by_coding)?;
+            collect(latest(found, walked), most, &mut groups, &mut by_coding)?;
+            walked += 1;
         }
         position = page.next;
         if position.is_none() {
@@ -77,8 +88,8 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     let of_max = inputs.number("max").map(|_| ("max", max.as_str()));
     let url = format!("{}/Observation/$lastn?{}", service.base_url, query::write(used.into_iter().chain(of_max)));
     let mut writer = BundleWriter::new("searchset", u64::try_from(shown).ok(), &[("self", url)]);
-    for stored in groups.iter().flat_map(|group| &group.latest) {
-        write(&request, &mut writer, stored, "match");
+    for latest in groups.iter().flat_map(|group| &group.latest) {
+        write(&request, &mut writer, &latest.stored, "match");
     }
     let issues = told(issues);
     if !issues.is_empty() {
@@ -88,14 +99,21 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     Ok(Answer::ok(writer.finish()))
 }
 
+fn latest(found: Found, place: usize) -> Latest {
+    Latest { place, time: found.sort.into_iter().next(), stored: found.stored }
+}
+
 /// Puts an observation into its group; one that shares codings with several brings them together.
 fn collect(
-    stored: Stored,
+    mut one: Latest,
     most: usize,
     groups: &mut Vec<Group>,
     by_coding: &mut HashMap<(String, String), usize>,
 ) -> Result<(), Error> {
-    let resource = parse(&stored)?;
+    let resource = parse(&one.stored)?;
+    // What has no time is of no other's.
+    one.time =
+        one.time.filter(|_| resource.as_object().is_some_and(|of| of.keys().any(|name| name.starts_with("effective"))));
     let code = resource.get("code");
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let codings = code.and_then(|code| code.get("coding")).and_then(Value::as_array);
@@ -124,14 +142,22 @@ fn collect(
                 by_coding.insert(coding.clone(), index);
             }
             groups[index].codings.extend(moved);
-            let mut latest = std::mem::take(&mut groups[other].latest);
-            latest.append(&mut groups[index].latest);
-            latest.truncate(most);
-            groups[index].latest = latest;
+            let latest = std::mem::take(&mut groups[other].latest);
+            groups[index].latest.extend(latest);
+            groups[index].latest.sort_by_key(|one| one.place);
         }
     }
-    if groups[index].latest.len() < most {
-        groups[index].latest.push(stored);
-    }
+    let latest = &mut groups[index].latest;
+    latest.push(one);
+    keep(latest, most);
     Ok(())
+}
+
+/// "In case of a tie - when the effective times for >1 Observations are equal - both will be returned. Therefore, more
+/// Observations may be returned than is specified in *max*."
+fn keep(latest: &mut Vec<Latest>, most: usize) {
+    let Some(last) = most.checked_sub(1).and_then(|last| latest.get(last)) else { return };
+    let is_tied = |one: &Latest| one.time.is_some() && one.time == last.time;
+    let beyond = latest[most..].iter().take_while(|one| is_tied(one)).count();
+    latest.truncate(most + beyond);
 }

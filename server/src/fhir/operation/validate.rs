@@ -38,6 +38,12 @@ pub(super) async fn validate(request: Request<'_>, invocation: Invocation<'_>) -
         Some("profile") => Mode::Profile,
         Some(_) => return Err(Error::new(Kind::Invalid, "`mode` is one of create, update, delete and profile.")),
     };
+    if matches!(mode, Mode::Update | Mode::Delete) && id.is_none() {
+        // "Modes update and delete can only be used when the operation is invoked at the resource instance level."
+        let text = "mode=update and mode=delete ask about one resource: invoke $validate on it, as \
+                    [type]/[id]/$validate.";
+        return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text)));
+    }
     let resource = inputs.one("resource");
     // On the system the resource names its own type.
     let named = resource.and_then(|resource| validate::resource_type(request.service.schema, resource).ok());
@@ -48,9 +54,10 @@ pub(super) async fn validate(request: Request<'_>, invocation: Invocation<'_>) -
     };
     may(&request, resource_type, mode)?;
     let mut issues = match (resource, id) {
-        (None, Some(_)) | (_, Some(_)) if mode == Mode::Delete => Vec::new(),
+        // "The server ignores the content, and checks that the nominated resource is allowed to be deleted".
+        _ if mode == Mode::Delete => Vec::new(),
         (Some(resource), _) => found(&request, resource_type, id, mode, resource),
-        // "If no resource is given, the one that is stored is validated."
+        // The one that is stored is validated.
         (None, Some(_)) => Vec::new(),
         (None, None) => return Err(Error::new(Kind::Invalid, "`resource` is missing: send what is to be validated.")),
     };

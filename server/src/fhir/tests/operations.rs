@@ -116,6 +116,14 @@ async fn validate_tells_what_is_wrong_and_writes_nothing() {
     let query = [("profile", "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient")];
     let outcome = fixture.operation(Place::Type("Patient"), "validate", &query, Some(patient("A"))).await.unwrap();
     assert_eq!(outcome["issue"][0]["code"], "not-supported", "a profile that is not checked is not called right");
+    // "Modes update and delete can only be used when the operation is invoked at the resource instance level."
+    for mode in ["update", "delete"] {
+        for place in [Place::System, Place::Type("Observation")] {
+            let refused =
+                fixture.operation(place, "validate", &[("mode", mode)], Some(observation("o", "p", "2024"))).await;
+            assert_eq!(refused.unwrap_err().kind, Kind::Invalid, "{mode}");
+        }
+    }
     // Nothing came to be.
     let error = fixture.operation(Place::Instance("Observation", "o"), "validate", &[], None).await.unwrap_err();
     assert_eq!(error.kind, Kind::NotFound);
@@ -238,6 +246,17 @@ async fn everything_of_a_patient_is_the_record_and_what_it_refers_to() {
         sorted(&some),
         ["include Provenance/prov", "match Observation/o1", "match Observation/o2", "match Observation/o3"]
     );
+    // Also what is there because others refer to it, or it to them, alone.
+    for (name, expected) in [("Practitioner", "Practitioner/doc"), ("Organization", "Organization/org")] {
+        assert_eq!(sorted(&everything(&[("_type", name)]).await), [format!("include {expected}")]);
+    }
+    for wrong in [("_count", "0"), ("_count", "-1"), ("_offset", "1"), ("_type", "Nothing")] {
+        let refused = fixture.operation(Place::Instance("Patient", "p"), "everything", &[wrong], None).await;
+        assert_eq!(refused.unwrap_err().kind.status(), 400, "{wrong:?}");
+    }
+    let backwards = [("start", "2024"), ("end", "2023")];
+    let refused = fixture.operation(Place::Instance("Patient", "p"), "everything", &backwards, None).await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Invalid);
     // By the clinically relevant date; what has none is always there.
     let dated =
         sorted(&everything(&[("_type", "Observation,Patient"), ("start", "2023"), ("end", "2023-12-31")]).await);
@@ -286,6 +305,9 @@ async fn everything_of_an_encounter_is_its_compartment() {
         sorted(&bundle),
         ["include Patient/p", "include Practitioner/doc", "match Encounter/e", "match Observation/o2"]
     );
+    let of_type = [("_type", "Patient")];
+    let bundle = fixture.operation(Place::Instance("Encounter", "e"), "everything", &of_type, None).await.unwrap();
+    assert_eq!(sorted(&bundle), ["include Patient/p"]);
 }
 
 /// <https://hl7.org/fhir/R4/observation-operation-lastn.html>
@@ -330,7 +352,18 @@ async fn a_document_has_the_composition_first_and_what_it_refers_to() {
     assert_eq!(bundle["type"], "document");
     let persist = [("persist", "true")];
     let refused = fixture.operation(place, "document", &persist, None).await.unwrap_err();
-    assert_eq!(refused.kind, Kind::MethodNotAllowed, "GET stores nothing");
+    assert_eq!(refused.kind, Kind::Invalid, "GET stores nothing");
+    // "The id parameter SHALL NOT be used if the operation is requested on a particular composition".
+    let refused = fixture.operation(place, "document", &[("id", "c")], None).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Invalid);
+    for id in ["c", "Composition/c", &format!("{BASE}/Composition/c")] {
+        let bundle = fixture.operation(Place::Type("Composition"), "document", &[("id", id)], None).await.unwrap();
+        assert_eq!(bundle["entry"][0]["fullUrl"], urls[0], "{id}");
+    }
+    for id in ["https://elsewhere.example/fhir/Composition/c", "Patient/p"] {
+        let refused = fixture.operation(Place::Type("Composition"), "document", &[("id", id)], None).await;
+        assert_eq!(refused.unwrap_err().kind, Kind::Invalid, "{id}");
+    }
     let stored =
         fixture.operation(place, "document", &[], parameters(json!([{ "name": "persist", "valueBoolean": true }])));
     let id = stored.await.unwrap()["id"].as_str().unwrap().to_owned();
@@ -342,6 +375,11 @@ async fn a_document_has_the_composition_first_and_what_it_refers_to() {
         let answer = fixture.bundle(bundle_type, entry(method)).await.unwrap();
         assert_eq!(answer["entry"][0]["resource"]["type"], "document");
     }
+    // Stored or not, it is what the operation returns.
+    let stores = json!([{ "request": { "method": "POST", "url": "Composition/c/$document?persist=true" } }]);
+    let answer = fixture.bundle("batch", stores).await.unwrap();
+    assert_eq!(answer["entry"][0]["resource"]["type"], "document");
+    assert!(answer["entry"][0]["response"]["location"].as_str().unwrap().contains("/Bundle/"));
 }
 
 /// A scope that names the operation grants it "and nothing more": not the documents, and of the summary only what else is granted.

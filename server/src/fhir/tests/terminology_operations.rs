@@ -242,3 +242,35 @@ async fn the_operations_keep_to_the_scopes() {
     fixture.access = user;
     insta::assert_snapshot!(told);
 }
+
+/// "If a display is provided a code must be provided": what goes with another parameter is not passed over where that is
+/// not there. <https://hl7.org/fhir/R4/valueset-operation-validate-code.html>
+#[tokio::test]
+async fn a_parameter_without_the_one_that_it_goes_with_is_refused() {
+    let fixture = filled().await;
+    let cases = [
+        ("ValueSet/$validate-code", "url=http://e.org/vs/pets&coding=http://e.org/pets|dog&display=Dog", "display"),
+        ("ValueSet/$validate-code", "url=http://e.org/vs/pets&coding=http://e.org/pets|dog&system=http://x", "system"),
+        ("ValueSet/$validate-code", "url=http://e.org/vs/pets&coding=http://e.org/pets|dog&systemVersion=1", "version"),
+        ("ValueSet/pets/$expand", "valueSetVersion=1", "valueSetVersion"),
+        ("CodeSystem/$validate-code", "coding=http://e.org/pets|dog&version=1", "version"),
+        ("CodeSystem/$lookup", "coding=http://e.org/pets|dog&system=http://e.org/pets", "system"),
+        ("CodeSystem/$lookup", "coding=http://e.org/pets|dog&version=1", "version"),
+        ("CodeSystem/$subsumes", "codingA=http://e.org/pets|dog&codingB=http://e.org/pets|dog&version=1", "version"),
+        ("ConceptMap/$translate", "code=fish&system=http://e.org/pets&conceptMapVersion=1", "conceptMapVersion"),
+    ];
+    let answers = snapshot(&fixture, &cases.map(|(path, query, _)| (path, query))).await;
+    let answers: Vec<&str> = answers.lines().filter(|line| line.trim_start().starts_with("400 ")).collect();
+    assert_eq!(answers.len(), cases.len(), "{answers:#?}");
+    for (answer, (path, query, name)) in answers.iter().zip(cases) {
+        assert!(answer.contains(name), "{path}?{query}: {answer}");
+    }
+    // With it they are taken.
+    for (path, query) in [
+        ("CodeSystem/$subsumes", "codeA=dog&codeB=dog&system=http://e.org/pets&version=1"),
+        ("CodeSystem/$lookup", "code=dog&system=http://e.org/pets&version=1"),
+    ] {
+        let answer = snapshot(&fixture, &[(path, query)]).await;
+        assert!(!answer.contains("\n  4"), "{answer}");
+    }
+}

@@ -50,6 +50,12 @@ impl Subject {
             let text = format!("One {kind} is asked about: by its id in the path, by `url`, or by `{resource}`.");
             return Err(Error::new(Kind::Invalid, text));
         }
+        // Of `$subsumes` the version goes with `system` too.
+        let goes = url.is_some() || (version == "version" && inputs.text("system").is_some());
+        if inputs.text(version).is_some() && !goes {
+            let text = format!("`{version}` is of the {kind} that `url` names: give `url`, or leave it out.");
+            return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text)));
+        }
         if let (Some(id), Some(of)) = (invocation.id, invocation.resource_type) {
             return stored(request, of, id, kind, granted).await.map(Some);
         }
@@ -195,6 +201,14 @@ fn coding(value: &Value) -> Option<Coded> {
 /// The codes of `code` (with `system` and `version` by other parameters), `coding` or `codeableConcept`: one of them.
 fn coded(inputs: &Inputs, system: Option<&str>, version: Option<&str>) -> Result<Vec<Coded>, Error> {
     let (code, one, concept) = (inputs.text("code"), inputs.one("coding"), inputs.one("codeableConcept"));
+    // "If a display is provided a code must be provided": what a coding has of its own is not given a second time.
+    let beside = [("display", inputs.text("display")), ("system", system), ("the version of the system", version)];
+    if let (None, true, Some((name, _))) =
+        (code, one.or(concept).is_some(), beside.iter().find(|(_, given)| given.is_some()))
+    {
+        let text = format!("{name} goes with `code`: a coding has its own, leave it out.");
+        return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text)));
+    }
     let none = |what: &str| Error::new(Kind::Invalid, format!("`{what}` has no code."));
     match (code, one, concept) {
         (Some(code), None, None) => Ok(vec![Coded {
