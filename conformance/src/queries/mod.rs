@@ -4,6 +4,7 @@
 mod chains;
 pub(crate) mod criteria;
 pub(crate) mod facts;
+pub mod includes;
 mod path;
 mod places;
 mod table;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use vesta_conformance::compare::differences;
+use vesta_conformance::queries::includes::{Along, includes};
 use vesta_conformance::queries::{Query, queries};
 use vesta_conformance::samples::{self, Sample};
 
@@ -67,6 +68,39 @@ fn assert_found(client: &Client, queries: &[Query]) {
     );
 }
 
+/// What comes along with what is found, no more and no less.
+fn assert_along(client: &Client, searches: &[Along]) {
+    assert!(searches.len() > 50, "{} searches are few", searches.len());
+    let mut wrong = Vec::new();
+    for search in searches {
+        let ids: Vec<&str> = search.ids.iter().map(String::as_str).collect();
+        let mut url = format!("{}?_count=500&_id={}", search.resource_type, encode(&ids.join(",")));
+        for (name, value) in &search.parameters {
+            url.push_str(&format!("&{}={}", encode(name), encode(value)));
+        }
+        let bundle = client.get(&url).expect(200).json();
+        let entries = bundle["entry"].as_array().into_iter().flatten();
+        let keys = entries.filter(|entry| entry["search"]["mode"] == "include").map(|entry| {
+            let text = |name: &str| entry["resource"][name].as_str().unwrap_or_default().to_owned();
+            format!("{}/{}", text("resourceType"), text("id"))
+        });
+        let keys: Vec<String> = keys.collect();
+        let distinct: BTreeSet<String> = keys.iter().cloned().collect();
+        if distinct != search.included || keys.len() != distinct.len() {
+            let sample = |keys: BTreeSet<&String>| keys.into_iter().take(3).cloned().collect::<Vec<_>>();
+            wrong.push(format!(
+                "{search}: {} came along, {} expected; missing {:?}, too many {:?}",
+                keys.len(),
+                search.included.len(),
+                sample(search.included.difference(&distinct).collect()),
+                sample(distinct.difference(&search.included).collect()),
+            ));
+        }
+    }
+    let shown = &wrong[..wrong.len().min(20)];
+    assert!(wrong.is_empty(), "{} of {} searches are wrong: {shown:#?}", wrong.len(), searches.len());
+}
+
 on_both_databases! {
     fn the_synthea_bundles_are_held_and_found(world) {
         let Some(folder) = shared("samples/synthea") else { return };
@@ -77,6 +111,7 @@ on_both_databases! {
         let client = world.client("user/*.cruds");
         assert_held(&client, &samples);
         assert_found(&client, &queries(&samples));
+        assert_along(&client, &includes(&samples));
         // Once more: nothing is written again.
         let (success, said) = import(world, &folder);
         assert!(success, "{said}");
@@ -123,6 +158,7 @@ fn examples(world: &World, version: &str) {
     let client = world.client("user/*.cruds");
     assert_held(&client, &right);
     assert_found(&client, &queries(&right));
+    assert_along(&client, &includes(&right));
     for sample in &wrong {
         assert!(said.contains(&sample.origin), "{} is refused, and not named in {said}", sample.origin);
         let path = format!("{}/{}", sample.resource_type(), sample.id());
