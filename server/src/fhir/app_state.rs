@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::audit::{Interaction, recorded};
+use super::conditions::WriteConditions;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::service::{Request, Type, parse_json};
 use super::{create, delete, search, update};
@@ -35,12 +36,17 @@ pub async fn create(request: &Request<'_>, body: &[u8]) -> Result<Answer, Error>
 }
 
 /// "`Basic.subject` and `Basic.code` SHALL NOT change from the previously-persisted values"
-pub async fn update(request: &Request<'_>, id: &str, body: &[u8], if_match: Option<&str>) -> Result<Answer, Error> {
+pub async fn update(
+    request: &Request<'_>,
+    id: &str,
+    body: &[u8],
+    conditions: WriteConditions<'_>,
+) -> Result<Answer, Error> {
     let basic = request.service.resource_type(BASIC)?;
     recorded(request, Interaction::Update, Some(basic), Some(id), async {
         request.grant(basic, Permission::Update)?;
         let state = checked(request, body)?;
-        let before = current(request, basic, id, if_match).await?;
+        let before = current(request, basic, id, conditions).await?;
         let before = parse_json(&before.body)?;
         let keeps = |pointer: &str| state.pointer(pointer) == before.pointer(pointer);
         let kept = ["/subject/reference", "/code/coding/0/system", "/code/coding/0/code"];
@@ -50,19 +56,19 @@ pub async fn update(request: &Request<'_>, id: &str, body: &[u8], if_match: Opti
                 "State keeps its `subject` and its `code`: create another for others.",
             ));
         }
-        update::update_resource(request, basic, id, state, if_match).await
+        update::update_resource(request, basic, id, state, conditions).await
     })
     .await
 }
 
-pub async fn delete(request: &Request<'_>, id: &str, if_match: Option<&str>) -> Result<Answer, Error> {
+pub async fn delete(request: &Request<'_>, id: &str, conditions: WriteConditions<'_>) -> Result<Answer, Error> {
     let basic = request.service.resource_type(BASIC)?;
     recorded(request, Interaction::Delete, Some(basic), Some(id), async {
         request.grant(basic, Permission::Delete)?;
-        current(request, basic, id, if_match).await.map(drop)
+        current(request, basic, id, conditions).await.map(drop)
     })
     .await?;
-    delete::delete(request, BASIC, id, if_match).await
+    delete::delete(request, BASIC, id, conditions).await
 }
 
 /// "An app SHALL query for state by supplying a state type code and optionally a subject": of a subject, or
@@ -84,8 +90,14 @@ pub async fn search(request: &Request<'_>, parameters: &[(String, String)]) -> R
 
 /// The state as it stands. "Servers SHALL process any subsequent requests about this `Basic.id` as a failed
 /// precondition", where it is deleted.
-async fn current(request: &Request<'_>, basic: Type, id: &str, if_match: Option<&str>) -> Result<Stored, Error> {
-    if if_match.is_none() {
+async fn current(
+    request: &Request<'_>,
+    basic: Type,
+    id: &str,
+    conditions: WriteConditions<'_>,
+) -> Result<Stored, Error> {
+    // `*` knows no version.
+    if conditions.if_match.is_none_or(|tags| tags.trim() == "*") {
         return Err(Error::new(
             Kind::PreconditionFailed,
             "State is changed by who knows its version: send If-Match with the ETag of your last answer.",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Body, ContentType};
 use super::audit::{Interaction, recorded};
-use super::conditions::ReadConditions;
+use super::conditions::{ReadConditions, WriteConditions};
 use super::create::create_resource;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::read;
@@ -37,9 +37,10 @@ pub async fn vread(
     id: &str,
     version_id: &str,
     accept_fhir: bool,
+    conditions: &ReadConditions<'_>,
     parameters: &[(String, String)],
 ) -> Result<Answer, Error> {
-    let answer = read::vread(request, "Binary", id, version_id, parameters).await?;
+    let answer = read::vread(request, "Binary", id, version_id, conditions, parameters).await?;
     if accept_fhir { Ok(answer) } else { content_of(answer) }
 }
 
@@ -65,12 +66,12 @@ pub async fn update(
     content_type: &str,
     security_context: Option<&str>,
     content: &[u8],
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type("Binary")?;
     recorded(request, Interaction::Update, Some(resource_type), Some(id), async {
         let resource = resource(Some(id), content_type, security_context, content)?;
-        update_resource(request, resource_type, id, resource, if_match).await
+        update_resource(request, resource_type, id, resource, conditions).await
     })
     .await
 }

@@ -13,11 +13,13 @@ use super::answer::{Answer, AnswerKind, Body};
 use super::audit::{Interaction, entry, recorded};
 use super::boundary::Beside;
 use super::conditional::{Condition, IN_URL, Reader, multiple_matches};
+use super::conditions::{Preconditions, WriteConditions};
 use super::integrity::{self, Deleted};
 use super::outcome::{Error, Issue, Kind, outcome_bytes};
 use super::preferences::Return;
 use super::service::{Request, Service, Type};
-use super::{boundary, conditions, write};
+use super::update::both;
+use super::{boundary, write};
 use crate::access::Permission;
 use crate::store::{AuditOutcome, Check, Effect, Operation, Resolve, StoreError, Unit, View, Written};
 
@@ -25,14 +27,14 @@ pub async fn delete(
     request: &Request<'_>,
     resource_type: &str,
     id: &str,
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::Delete, Some(resource_type), Some(id), async {
         let granted = request.grant(resource_type, Permission::Delete)?;
-        let if_match = conditions::if_match(if_match)?;
-        let mut operation = Operation::delete(resource_type.number, id, if_match);
-        operation.check = boundary::check_before(request, resource_type, &granted);
+        let preconditions = conditions.read()?;
+        let mut operation = Operation::delete(resource_type.number, id, None);
+        operation.check = both(boundary::check_before(request, resource_type, &granted), preconditions.check());
         let audit = entry(request, Interaction::Delete, Some(resource_type), Some(id), AuditOutcome::Success);
         let unit = if request.service.rules.delete_referenced {
             Unit::new(vec![operation])
@@ -78,14 +80,14 @@ pub async fn conditional(
     request: &Request<'_>,
     resource_type: &str,
     condition: &[(String, String)],
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::Delete, Some(resource_type), None, async {
         let granted = request.grant(resource_type, Permission::Delete)?;
         let work = Matching {
             service: Arc::clone(request.service),
-            if_match: conditions::if_match(if_match)?,
+            preconditions: conditions.read()?,
             check: boundary::check_before(request, resource_type, &granted),
             condition: Condition::of(request, resource_type, condition, granted)?,
         };
@@ -100,7 +102,7 @@ pub async fn conditional(
 struct Matching {
     service: Arc<Service>,
     condition: Condition,
-    if_match: Option<i64>,
+    preconditions: Preconditions,
     check: Option<Check>,
 }
 
@@ -109,13 +111,17 @@ impl Resolve for Matching {
         Box::pin(async move {
             let ids = matching(&self.service, &self.condition, Reader::View(view), IN_URL).await?;
             let resource_type = self.condition.resource_type;
+            if ids.is_empty() {
+                self.preconditions.look_at(None).map_err(|error| StoreError::Refused(Box::new(error)))?;
+            }
+            let check = both(self.check.clone(), self.preconditions.check());
             if !self.service.rules.delete_referenced {
                 let deleted: Vec<Deleted> = ids.iter().map(|id| Deleted::new(resource_type, id)).collect();
                 integrity::check(&self.service, Reader::View(view), &deleted, &Beside::new()).await?;
             }
             let operations = ids.into_iter().map(|id| {
-                let mut operation = Operation::delete(resource_type.number, id, self.if_match);
-                operation.check = self.check.clone();
+                let mut operation = Operation::delete(resource_type.number, id, None);
+                operation.check.clone_from(&check);
                 operation
             });
             Ok(operations.collect())

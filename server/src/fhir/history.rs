@@ -7,7 +7,6 @@
 //! the others in silence: a narrower token gets a shorter history, not a refusal.
 
 use jiff::Timestamp;
-use vesta_runtime::date::DateTime;
 
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
@@ -16,6 +15,7 @@ use super::page::{Beside, BundleWriter, Response};
 use super::service::{PageSizes, Request, Type, not_found};
 use super::{audit_log, boundary, query};
 use crate::access::{Boundary, Permission};
+use crate::search::{self, Prefix};
 use crate::store::{self, HistoryEntry, HistoryQuery, HistoryScope, Visible};
 
 /// How many versions are looked at for one page of what a boundary lets through.
@@ -64,14 +64,14 @@ async fn of_audit_event(
     parameters: &[(String, String)],
 ) -> Result<Answer, Error> {
     let stored = audit_log::read(request, resource_type, id).await?;
-    let asked = read_parameters(request.service.pages, parameters)?;
+    let asked = read_parameters(request.service.pages, parameters, request.service.clock.now())?;
     let is_in_time = asked.since.is_none_or(|since| stored.last_updated >= since)
         && asked.at.is_none_or(|(_, until)| stored.last_updated.as_microsecond() <= until);
     let used = query::write(asked.used.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mark = if used.is_empty() { "" } else { "?" };
     let url = format!("{}/_history{mark}{used}", request.service.full_url(resource_type.name, id));
     let mut writer = BundleWriter::new("history", Some(u64::from(is_in_time)), &[("self", url)]);
-    if is_in_time {
+    if is_in_time && !asked.only_counted {
         write_entry(request, &mut writer, resource_type, &HistoryEntry { stored, method: store::Method::Post });
     }
     Ok(Answer::ok(writer.finish()))
@@ -118,14 +118,15 @@ struct Parameters {
     count: usize,
     since: Option<Timestamp>,
     at: Option<(i64, i64)>,
-    /// `_total=accurate`
+    /// `_total=accurate`, or `_count=0`, which asks for nothing else.
     counted: bool,
+    only_counted: bool,
     cursor: Option<String>,
     /// All but the cursor, as they were used.
     used: Vec<(String, String)>,
 }
 
-fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<Parameters, Error> {
+fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Timestamp) -> Result<Parameters, Error> {
     let invalid = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
     let mut read = Parameters { count: pages.default, ..Parameters::default() };
     for (name, value) in parameters {
@@ -137,6 +138,9 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<
             "_count" => {
                 let count: usize = value.parse().map_err(|_| invalid("`_count` is a whole number, like 20."))?;
                 read.count = count.clamp(1, pages.maximum);
+                // "If _count has the value 0, this shall be treated the same as _summary=count":
+                // https://hl7.org/fhir/R4/search.html#count
+                read.only_counted = count == 0;
             }
             "_since" => {
                 let since = value.parse().map_err(|_| {
@@ -149,10 +153,7 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<
                 continue;
             }
             "_at" => {
-                let at = DateTime::parse_search(value).map_err(|_| {
-                    invalid("`_at` is a date or a time, like 2026, 2026-01-31 or 2026-01-31T10:00:00Z (a + is written %2B).")
-                })?;
-                read.at = Some(at.covers());
+                read.at = Some(at(value, now)?);
             }
             "_total" => {
                 read.counted = match value.as_str() {
@@ -165,7 +166,28 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)]) -> Result<
         }
         read.used.push((name.clone(), value.clone()));
     }
+    read.counted |= read.only_counted;
     Ok(read)
+}
+
+/// The instants that `_at` names, both ends included: "the time period specified in the date time value (see Search notes
+/// on date searching)", with its prefixes. <https://hl7.org/fhir/R4/http.html#history>
+fn at(value: &str, now: Timestamp) -> Result<(i64, i64), Error> {
+    let wrong = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
+    let test = search::date(value, now).map_err(|_| {
+        wrong(
+            "`_at` is a date or a time, like 2026, 2026-01-31 or 2026-01-31T10:00:00Z (a + is written %2B), perhaps with \
+             one of the prefixes eq gt lt ge le sa eb ap.",
+        )
+    })?;
+    Ok(match test.prefix {
+        Prefix::Eq | Prefix::Ap => (test.low, test.high),
+        Prefix::Ge => (test.low, i64::MAX),
+        Prefix::Le => (i64::MIN, test.high),
+        Prefix::Gt | Prefix::Sa => (test.high.saturating_add(1), i64::MAX),
+        Prefix::Lt | Prefix::Eb => (i64::MIN, test.low.saturating_sub(1)),
+        Prefix::Ne => return Err(wrong("`_at` names a time: `ne` names none.")),
+    })
 }
 
 /// `before` and `as_of` of a page.
@@ -183,7 +205,7 @@ async fn page(
     parameters: &[(String, String)],
 ) -> Result<Page, Error> {
     let service = request.service;
-    let parameters = read_parameters(request.service.pages, parameters)?;
+    let parameters = read_parameters(request.service.pages, parameters, service.clock.now())?;
     let used = query::write(parameters.used.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let bound_to = format!("{path}?{used}");
     if parameters.since.is_some() && parameters.at.is_some() {
@@ -246,11 +268,11 @@ async fn page(
     if !is_first {
         links.push(("first", link(None)));
     }
-    if let (true, Some(before), Some(as_of)) = (has_more, asked.before, asked.as_of) {
+    if let (true, Some(before), Some(as_of)) = (has_more && !parameters.only_counted, asked.before, asked.as_of) {
         let position = [before, as_of.sequence, as_of.time.as_microsecond()].map(i64::to_be_bytes).concat();
         links.push(("next", link(Some(service.cursors.seal(&bound_to, &position)))));
     }
-    let shown_total = u64::try_from(shown.len()).ok();
+    let (shown_total, found_any) = (u64::try_from(shown.len()).ok(), !shown.is_empty());
     let total = if unfiltered {
         total.and_then(|total| u64::try_from(total).ok())
     } else if is_first && !has_more {
@@ -262,10 +284,13 @@ async fn page(
         None
     };
     let mut writer = BundleWriter::new("history", total, &links);
+    if parameters.only_counted {
+        shown.clear();
+    }
     for (resource_type, entry) in &shown {
         write_entry(request, &mut writer, *resource_type, entry);
     }
-    Ok(Page { body: writer.finish(), found_any: !shown.is_empty(), is_first })
+    Ok(Page { body: writer.finish(), found_any, is_first })
 }
 
 /// How many versions the token sees in all, by a walk through them.

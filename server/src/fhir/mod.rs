@@ -5,13 +5,13 @@
 //!
 //! ```text
 //! read::read(&Request, resource_type, id, &ReadConditions, parameters) -> Result<Answer, Error>
-//! read::vread(&Request, resource_type, id, version_id, parameters)
+//! read::vread(&Request, resource_type, id, version_id, &ReadConditions, parameters)
 //! create::create(&Request, resource_type, body: &[u8], if_none_exist: Option<&str>)
-//! update::update(&Request, resource_type, id, body: &[u8], if_match: Option<&str>)
-//! update::conditional(&Request, resource_type, condition: parameters, body: &[u8], if_match: Option<&str>)
-//! patch::patch(&Request, resource_type, PatchTarget, PatchFormat, body: &[u8], if_match: Option<&str>)
-//! delete::delete(&Request, resource_type, id, if_match: Option<&str>)
-//! delete::conditional(&Request, resource_type, condition: parameters, if_match: Option<&str>)
+//! update::update(&Request, resource_type, id, body: &[u8], WriteConditions)
+//! update::conditional(&Request, resource_type, condition: parameters, body: &[u8], WriteConditions)
+//! patch::patch(&Request, resource_type, PatchTarget, PatchFormat, body: &[u8], WriteConditions)
+//! delete::delete(&Request, resource_type, id, WriteConditions)
+//! delete::conditional(&Request, resource_type, condition: parameters, WriteConditions)
 //! history::instance(&Request, resource_type, id, parameters)
 //! history::type_level(&Request, resource_type, parameters)
 //! history::system(&Request, parameters)
@@ -20,11 +20,11 @@
 //! bundle::bundle(&Request, body: &[u8])
 //! metadata::metadata(&Service, parameters)
 //! operation::run(&Request, operation::find(&Service, name, place), place, parameters, body: Option<&[u8]>)
-//! app_state::create(&Request, body), update(.., id, body, if_match), delete(.., id, if_match), search(.., parameters)
+//! app_state::create(&Request, body), update(.., id, body, WriteConditions), delete(.., id, WriteConditions), search(.., parameters)
 //! binary::read(&Request, id, accept_fhir: bool, &ReadConditions, parameters)
-//! binary::vread(&Request, id, version_id, accept_fhir: bool, parameters)
+//! binary::vread(&Request, id, version_id, accept_fhir: bool, &ReadConditions, parameters)
 //! binary::create(&Request, content_type: &str, security_context: Option<&str>, content: &[u8])
-//! binary::update(&Request, id, content_type: &str, security_context: Option<&str>, content: &[u8], if_match)
+//! binary::update(&Request, id, content_type: &str, security_context: Option<&str>, content: &[u8], WriteConditions)
 //! ```
 //!
 //! `parameters` is `&[(String, String)]`: the query (and for a search by POST the form) decoded, in order, without
@@ -67,7 +67,7 @@ mod versions;
 mod write;
 
 pub use answer::{Answer, AnswerKind, Body, ContentType, digest};
-pub use conditions::{ReadConditions, is_named};
+pub use conditions::{ReadConditions, WriteConditions, is_named};
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
 pub use query::{parse as parse_query, refuse_on_write};

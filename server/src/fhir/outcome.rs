@@ -187,7 +187,8 @@ impl Kind {
     /// The status of <https://hl7.org/fhir/R4/http.html#summary>, as a number: Bundle entries carry it too.
     pub fn status(self) -> u16 {
         match self {
-            Kind::Invalid => 400,
+            // Also what the standard has and this server does not: the request is what is to be changed.
+            Kind::Invalid | Kind::NotSupported => 400,
             Kind::Unauthorized => 401,
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
@@ -201,7 +202,6 @@ impl Kind {
             Kind::Unprocessable => 422,
             Kind::Throttled => 429,
             Kind::Internal => 500,
-            Kind::NotSupported => 501,
             Kind::Unavailable => 503,
         }
     }

@@ -42,6 +42,7 @@ pub async fn vread(
     resource_type: &str,
     id: &str,
     version_id: &str,
+    conditions: &ReadConditions<'_>,
     parameters: &[(String, String)],
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
@@ -49,7 +50,7 @@ pub async fn vread(
         if audit_log::has(resource_type.name) {
             let shown = audit_log::read(request, resource_type, id).await?;
             let shown = Some(shown).filter(|shown| version(version_id) == Some(shown.version)).ok_or_else(not_found)?;
-            return answer(request, &shown, &ReadConditions::default(), &subset(resource_type, parameters)?);
+            return answer(request, &shown, conditions, &subset(resource_type, parameters)?);
         }
         let granted = request.grant(resource_type, Permission::Read)?;
         let subset = subset(resource_type, parameters)?;
@@ -62,7 +63,7 @@ pub async fn vread(
             // 410 status code."
             return Err(gone(stored.version));
         }
-        answer(request, &stored, &ReadConditions::default(), &subset)
+        answer(request, &stored, conditions, &subset)
     })
     .await
 }

@@ -13,9 +13,10 @@ use super::answer::Answer;
 use super::audit::{self, Interaction, recorded};
 use super::boundary::Beside;
 use super::conditional::{Condition, IN_URL, Reader, multiple_matches};
+use super::conditions::{Preconditions, WriteConditions};
 use super::outcome::{Error, Issue, IssueType, Kind};
-use super::service::{Owned, Request, Type, assign, check_resource, content, parse_json, version_conflict};
-use super::{binary, boundary, conditions, write};
+use super::service::{Owned, Request, Type, assign, check_resource, content, parse_json};
+use super::{binary, boundary, write};
 use crate::access::{Boundary, Permission};
 use crate::store::{AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View};
 use crate::validate;
@@ -26,12 +27,12 @@ pub async fn update(
     resource_type: &str,
     id: &str,
     body: &[u8],
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::Update, Some(resource_type), Some(id), async {
         let resource = parse_json(body)?;
-        update_resource(request, resource_type, id, resource, if_match).await
+        update_resource(request, resource_type, id, resource, conditions).await
     })
     .await
 }
@@ -42,12 +43,12 @@ pub async fn conditional(
     resource_type: &str,
     condition: &[(String, String)],
     body: &[u8],
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     recorded(request, Interaction::Update, Some(resource_type), None, async {
         let resource = parse_json(body)?;
-        update_matching(request, resource_type, condition, resource, if_match).await
+        update_matching(request, resource_type, condition, resource, conditions).await
     })
     .await
 }
@@ -57,19 +58,20 @@ pub(super) async fn update_resource(
     resource_type: Type,
     id: &str,
     mut resource: Value,
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let service = request.service;
     let granted = request.grant(resource_type, Permission::Update)?;
-    let if_match = conditions::if_match(if_match)?;
+    let preconditions = conditions.read()?;
     check_id(resource_type, id, &resource)?;
     check_resource(service, resource_type, &resource)?;
     assign(&mut resource, id);
     boundary::check_new(request, resource_type, &granted, &resource, &Beside::new()).await?;
     let content = content(service, &resource, id);
     let audit = audit::written(request, Interaction::Update, resource_type, id, &content);
-    let mut operation = Operation::update(resource_type.number, id, content, if_match);
-    operation.check = check_before(request, resource_type, &granted, &resource);
+    let mut operation = Operation::update(resource_type.number, id, content, None);
+    let before = check_before(request, resource_type, &granted, &resource);
+    operation.check = both(before, preconditions.check());
     let written = service.store.write(Unit::new(vec![operation]).audited(audit)).await?;
     write::single(request, resource_type, written).await
 }
@@ -79,14 +81,15 @@ pub(super) async fn update_matching(
     resource_type: Type,
     condition: &[(String, String)],
     resource: Value,
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let service = request.service;
     let granted = request.grant(resource_type, Permission::Update)?;
-    let if_match = conditions::if_match(if_match)?;
+    let preconditions = conditions.read()?;
     let condition = Condition::of(request, resource_type, condition, granted.clone())?;
     check_resource(service, resource_type, &resource)?;
-    let work = Matching { owned: request.owned(), condition, granted, resource, if_match, new_id: service.ids.next() };
+    let (owned, new_id) = (request.owned(), service.ids.next());
+    let work = Matching { owned, condition, granted, resource, preconditions, new_id };
     // Which id it comes to is known inside the write only.
     let audit = audit::entry(request, Interaction::Update, Some(resource_type), None, AuditOutcome::Success);
     let written = service.store.write(Unit::resolving(Arc::new(work)).audited(audit)).await?;
@@ -99,7 +102,7 @@ struct Matching {
     condition: Condition,
     granted: Boundary,
     resource: Value,
-    if_match: Option<i64>,
+    preconditions: Preconditions,
     /// Of what is created without an id of its own.
     new_id: String,
 }
@@ -121,15 +124,16 @@ impl Matching {
     async fn operation(&self, id: String, is_match: bool) -> Result<Operation, Error> {
         let request = self.owned.request();
         let (service, resource_type) = (request.service, self.condition.resource_type);
-        if self.if_match.is_some() && !is_match {
-            return Err(version_conflict(None));
+        if !is_match {
+            self.preconditions.look_at(None)?;
         }
         let mut resource = self.resource.clone();
         assign(&mut resource, &id);
         boundary::check_new(&request, resource_type, &self.granted, &resource, &Beside::new()).await?;
         let content = content(service, &resource, &id);
-        let mut operation = Operation::update(resource_type.number, id.as_str(), content, self.if_match);
+        let mut operation = Operation::update(resource_type.number, id.as_str(), content, None);
         let before = check_before(&request, resource_type, &self.granted, &resource);
+        let before = both(before, self.preconditions.check());
         operation.check = if is_match { before } else { both(before, Some(is_free())) };
         Ok(operation)
     }

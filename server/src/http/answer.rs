@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use poem::Response;
 
 use super::body;
-use super::negotiate::FHIR_JSON_R4;
+use super::negotiate::{self, FHIR_JSON_R4};
 use crate::access::{AccessError, TokenError};
 use crate::fhir::{Answer, Body, ContentType, Error, Issue, IssueType, Kind};
 
@@ -66,6 +66,13 @@ impl Refusal {
     pub(super) fn method(allow: &'static str) -> Refusal {
         let error = Error::new(Kind::MethodNotAllowed, format!("this method is not offered here; these are: {allow}"));
         Refusal { error, headers: HeaderMap::from_iter([(ALLOW, HeaderValue::from_static(allow))]) }
+    }
+
+    /// "The 415 … response SHOULD include an Accept-Patch response header": RFC 5789, 2.2.
+    pub(super) fn patch(error: Error) -> Refusal {
+        let mut refusal = Refusal::from(error);
+        insert(&mut refusal.headers, HeaderName::from_static("accept-patch"), negotiate::PATCHES);
+        refusal
     }
 
     pub(super) fn into_response(self, request_id: &str) -> Response {

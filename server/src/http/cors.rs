@@ -25,7 +25,8 @@ pub(super) struct Cors<E> {
 /// What an app sends and reads beside what every request may.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Accept, Content-Type, Prefer, If-Match, If-None-Match, If-None-Exist, If-Modified-Since, X-Request-Id",
+    "Authorization, Accept, Content-Type, Prefer, If-Match, If-None-Match, If-None-Exist, If-Modified-Since, \
+     If-Unmodified-Since, X-Security-Context, X-Request-Id",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Content-Location, ETag, Last-Modified, Location, Retry-After, WWW-Authenticate, X-Request-Id",

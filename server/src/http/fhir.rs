@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, IF_MODIFIED_SINCE};
-use http::{HeaderMap, Method};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, Method};
 use jiff::Timestamp;
 use poem::{Endpoint, Request, Response};
 use tokio::sync::Semaphore;
@@ -100,26 +100,32 @@ impl FhirApi {
                 return Err(Refusal::method("POST"));
             }
         }
-        let query = Query::read(request.uri().query().unwrap_or_default());
-        let wanted = negotiated(&interaction, request.headers(), query.format.as_deref())?;
+        let mut query = Query::read(request.uri().query().unwrap_or_default());
+        let mut wanted = negotiated(&interaction, request.headers(), query.format.as_deref())?;
         let access = match interaction.is_public() {
             true => None,
             false => Some(self.authenticate(&site, request, request_id).await?),
         };
         let gzip = body::takes_gzip(request.headers());
-        let form = Form { pretty: query.pretty, gzip, content_type: wanted.content_type };
         let body = read_body(&interaction, request, config).await?;
         let mut asked = interaction.is_search().then(|| asked(path, request.uri().query()));
         let address = self.address(request);
-        let mut parameters = query.parameters;
+        let mut parameters = std::mem::take(&mut query.parameters);
         if matches!(interaction, Interaction::SystemSearchForm | Interaction::Search { form: true, .. }) {
             let form = String::from_utf8_lossy(&body);
             if let Some(asked) = &mut asked {
                 asked.push(if asked.contains('?') { '&' } else { '?' });
                 asked.push_str(&form);
             }
-            parameters.extend(Query::read(&form).parameters);
+            // "[base]/[type]/_search{?[parameters]{&_format=[mime-type]}}": what stands in the form holds as in the query.
+            let form = Query::read(&form);
+            if let Some(format) = form.format {
+                wanted = negotiated(&interaction, request.headers(), Some(&format))?;
+            }
+            query.pretty |= form.pretty;
+            parameters.extend(form.parameters);
         }
+        let form = Form { pretty: query.pretty, gzip, content_type: wanted.content_type };
         let call = Call {
             site: &site,
             access: access.as_deref().unwrap_or(&ANONYMOUS),
@@ -253,7 +259,7 @@ fn negotiated(interaction: &Interaction<'_>, headers: &HeaderMap, format: Option
     }
 }
 
-async fn read_body(interaction: &Interaction<'_>, request: &mut Request, config: &Config) -> Result<Bytes, Error> {
+async fn read_body(interaction: &Interaction<'_>, request: &mut Request, config: &Config) -> Result<Bytes, Refusal> {
     match interaction {
         Interaction::Create { resource_type } | Interaction::Update { resource_type, .. }
             if resource_type == "Binary" => {}
@@ -262,7 +268,7 @@ async fn read_body(interaction: &Interaction<'_>, request: &mut Request, config:
         | Interaction::ConditionalUpdate { .. }
         | Interaction::Bundle => negotiate::check_content_type(request.headers())?,
         Interaction::Patch { .. } | Interaction::ConditionalPatch { .. } => {
-            negotiate::patch_format(request.headers())?;
+            negotiate::patch_format(request.headers()).map_err(Refusal::patch)?;
         }
         Interaction::SystemSearchForm | Interaction::Search { form: true, .. } => {
             negotiate::check_form(request.headers())?;
@@ -289,9 +295,9 @@ fn preferences(headers: &HeaderMap, config: &Config) -> Preferences {
     preferences
 }
 
-/// `If-Modified-Since`; one that is not a date is ignored: RFC 9110, 13.1.3.
-pub(super) fn if_modified_since(headers: &HeaderMap) -> Option<Timestamp> {
-    let time: SystemTime = httpdate::parse_http_date(headers.get(IF_MODIFIED_SINCE)?.to_str().ok()?).ok()?;
+/// `If-Modified-Since` or `If-Unmodified-Since`; one that is not a date is ignored: RFC 9110, 13.1.3 and 13.1.4.
+pub(super) fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
+    let time: SystemTime = httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()?;
     Timestamp::try_from(time).ok()
 }
 

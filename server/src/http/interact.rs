@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 
-use super::fhir::{Call, if_modified_since, text};
+use super::fhir::{Call, date, text};
 use super::negotiate::{self, is_fhir_body};
 use super::route::Interaction;
 use crate::fhir::patch::PatchTarget;
 use crate::fhir::{
-    Answer, Error, Kind, ReadConditions, Request, Service, app_state, binary, bundle, create, delete, history,
-    metadata, operation, patch, read, refuse_on_write, search, update,
+    Answer, Error, Kind, ReadConditions, Request, Service, WriteConditions, app_state, binary, bundle, create, delete,
+    history, metadata, operation, patch, read, refuse_on_write, search, update,
 };
 use crate::site::Site;
 
@@ -42,14 +43,15 @@ pub(super) fn is_of_app_state(interaction: &Interaction<'_>) -> bool {
 pub(super) async fn run_app_state(interaction: &Interaction<'_>, call: &Call<'_>) -> Result<Answer, Error> {
     let service = &call.site.service();
     let request = request(call, service);
-    let if_match = text(call.headers, IF_MATCH.as_str());
+    let tags = Tags::read(call.headers);
+    let conditions = tags.of_write(call.headers);
     if !matches!(interaction, Interaction::Search { .. }) {
         refuse_on_write(&call.parameters).map_err(|issue| Error::from_issue(Kind::Invalid, issue))?;
     }
     match interaction {
         Interaction::Create { .. } => app_state::create(&request, &call.body).await,
-        Interaction::Update { id, .. } => app_state::update(&request, id, &call.body, if_match).await,
-        Interaction::Delete { id, .. } => app_state::delete(&request, id, if_match).await,
+        Interaction::Update { id, .. } => app_state::update(&request, id, &call.body, conditions).await,
+        Interaction::Delete { id, .. } => app_state::delete(&request, id, conditions).await,
         _ => app_state::search(&request, &call.parameters).await,
     }
 }
@@ -78,17 +80,15 @@ pub(super) async fn run(interaction: &Interaction<'_>, call: &Call<'_>) -> Resul
     ) {
         refuse_on_write(parameters).map_err(|issue| Error::from_issue(Kind::Invalid, issue))?;
     }
-    let conditions = ReadConditions {
-        if_none_match: text(call.headers, IF_NONE_MATCH.as_str()),
-        if_modified_since: if_modified_since(call.headers),
-    };
+    let tags = Tags::read(call.headers);
+    let conditions = tags.of_read(call.headers);
     match interaction {
         Interaction::Read { resource_type, id } if resource_type != BINARY => {
             read::read(&request, resource_type, id, &conditions, parameters).await
         }
         // A future is as large as the largest that it may wait for, and is moved as a whole: the most frequent
         // interaction does not carry the others.
-        _ => Box::pin(run_other(interaction, call, &request, &conditions)).await,
+        _ => Box::pin(run_other(interaction, call, &request, &tags)).await,
     }
 }
 
@@ -97,48 +97,48 @@ async fn run_other(
     interaction: &Interaction<'_>,
     call: &Call<'_>,
     request: &Request<'_>,
-    conditions: &ReadConditions<'_>,
+    tags: &Tags,
 ) -> Result<Answer, Error> {
     let (service, parameters) = (request.service, &call.parameters[..]);
-    let if_match = text(call.headers, IF_MATCH.as_str());
+    let (of_read, conditions) = (&tags.of_read(call.headers), tags.of_write(call.headers));
     match interaction {
         Interaction::Metadata => metadata::metadata(service, parameters).await,
         // Of a Binary: others are read above.
-        Interaction::Read { id, .. } => binary::read(request, id, call.names_fhir, conditions, parameters).await,
+        Interaction::Read { id, .. } => binary::read(request, id, call.names_fhir, of_read, parameters).await,
         Interaction::Vread { resource_type, id, version } if resource_type == BINARY => {
-            binary::vread(request, id, version, call.names_fhir, parameters).await
+            binary::vread(request, id, version, call.names_fhir, of_read, parameters).await
         }
         Interaction::Create { resource_type } if resource_type == BINARY && !is_fhir_body(call.headers) => {
             let content_type = content_type(call)?;
-            binary::create(request, content_type, text(call.headers, SECURITY_CONTEXT), &call.body).await
+            binary::create(request, content_type, single(call.headers, SECURITY_CONTEXT)?, &call.body).await
         }
         Interaction::Update { resource_type, id } if resource_type == BINARY && !is_fhir_body(call.headers) => {
-            let (content_type, context) = (content_type(call)?, text(call.headers, SECURITY_CONTEXT));
-            binary::update(request, id, content_type, context, &call.body, if_match).await
+            let (content_type, context) = (content_type(call)?, single(call.headers, SECURITY_CONTEXT)?);
+            binary::update(request, id, content_type, context, &call.body, conditions).await
         }
         Interaction::Vread { resource_type, id, version } => {
-            read::vread(request, resource_type, id, version, parameters).await
+            read::vread(request, resource_type, id, version, of_read, parameters).await
         }
         Interaction::Create { resource_type } => {
-            create::create(request, resource_type, &call.body, text(call.headers, "if-none-exist")).await
+            create::create(request, resource_type, &call.body, single(call.headers, IF_NONE_EXIST)?).await
         }
         Interaction::Update { resource_type, id } => {
-            update::update(request, resource_type, id, &call.body, if_match).await
+            update::update(request, resource_type, id, &call.body, conditions).await
         }
-        Interaction::Delete { resource_type, id } => delete::delete(request, resource_type, id, if_match).await,
+        Interaction::Delete { resource_type, id } => delete::delete(request, resource_type, id, conditions).await,
         Interaction::Patch { resource_type, id } => {
             let (format, target) = (negotiate::patch_format(call.headers)?, PatchTarget::Id(id));
-            patch::patch(request, resource_type, target, format, &call.body, if_match).await
+            patch::patch(request, resource_type, target, format, &call.body, conditions).await
         }
         Interaction::ConditionalUpdate { resource_type } => {
-            update::conditional(request, resource_type, parameters, &call.body, if_match).await
+            update::conditional(request, resource_type, parameters, &call.body, conditions).await
         }
         Interaction::ConditionalPatch { resource_type } => {
             let (format, target) = (negotiate::patch_format(call.headers)?, PatchTarget::Condition(parameters));
-            patch::patch(request, resource_type, target, format, &call.body, if_match).await
+            patch::patch(request, resource_type, target, format, &call.body, conditions).await
         }
         Interaction::ConditionalDelete { resource_type } => {
-            delete::conditional(request, resource_type, parameters, if_match).await
+            delete::conditional(request, resource_type, parameters, conditions).await
         }
         Interaction::InstanceHistory { resource_type, id } => {
             history::instance(request, resource_type, id, parameters).await
@@ -164,6 +164,56 @@ async fn run_other(
 const BINARY: &str = "Binary";
 /// Which resource decides who may see a Binary: <https://hl7.org/fhir/R4/binary.html#rest>
 const SECURITY_CONTEXT: &str = "x-security-context";
+
+/// <https://hl7.org/fhir/R4/http.html#ccreate>
+const IF_NONE_EXIST: &str = "if-none-exist";
+
+/// A header that decides what is written, and so is never passed over: it is there once and readable, or not at all.
+fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let (Some(value), more) = (values.next(), values.next()) else { return Ok(None) };
+    match (std::str::from_utf8(value.as_bytes()), more) {
+        (Ok(text), None) => Ok(Some(text)),
+        (_, Some(_)) => {
+            Err(Error::new(Kind::Invalid, format!("The header {name} is given several times: send it once.")))
+        }
+        (Err(_), None) => {
+            let text =
+                format!("The header {name} is not readable: send it as UTF-8, or with %XX for what is not ASCII.");
+            Err(Error::new(Kind::Invalid, text))
+        }
+    }
+}
+
+/// The entity tags that a request names. "Multiple field lines with the same name" are one list: RFC 9110, 5.3.
+struct Tags {
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+}
+
+impl Tags {
+    fn read(headers: &HeaderMap) -> Tags {
+        let list = |name: HeaderName| {
+            let all: Vec<_> =
+                headers.get_all(&name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            (!all.is_empty()).then(|| all.join(", "))
+        };
+        Tags { if_match: list(IF_MATCH), if_none_match: list(IF_NONE_MATCH) }
+    }
+
+    fn of_read(&self, headers: &HeaderMap) -> ReadConditions<'_> {
+        let if_modified_since = date(headers, &IF_MODIFIED_SINCE);
+        ReadConditions { if_none_match: self.if_none_match.as_deref(), if_modified_since }
+    }
+
+    fn of_write(&self, headers: &HeaderMap) -> WriteConditions<'_> {
+        WriteConditions {
+            if_match: self.if_match.as_deref(),
+            if_none_match: self.if_none_match.as_deref(),
+            if_unmodified_since: date(headers, &IF_UNMODIFIED_SINCE),
+        }
+    }
+}
 
 /// What the raw content of a Binary is.
 fn content_type<'a>(call: &Call<'a>) -> Result<&'a str, Error> {

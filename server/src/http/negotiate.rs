@@ -10,6 +10,9 @@ use crate::fhir::{Error, Kind};
 /// What answers say they are.
 pub(super) const FHIR_JSON_R4: &str = "application/fhir+json; fhirVersion=4.0";
 
+/// The formats of patches.
+pub(super) const PATCHES: &str = "application/json-patch+json, application/fhir+json";
+
 /// A media type with its parameters, lower-cased.
 struct MediaType {
     name: String,

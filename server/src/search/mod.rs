@@ -43,6 +43,7 @@ pub(crate) use self::table::definitions;
 pub(crate) use self::table::is_identity;
 pub use self::table::{ITSELF, Parameter, ParameterTable, Rule, SearchLimits, TypeBoundary, TypeEntry};
 pub use self::terminology::{Answers, Question};
+pub(crate) use self::values::date;
 pub(crate) use self::words::words_of;
 pub use self::words::{Words, without_words};
 

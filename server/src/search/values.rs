@@ -191,7 +191,8 @@ fn prefix(text: &str) -> (Prefix, &str) {
     (known, &text[2..])
 }
 
-pub(super) fn date(text: &str, now: Timestamp) -> Result<DateTest, Wrong> {
+/// The test of a date parameter's value: <https://hl7.org/fhir/R4/search.html#date>
+pub(crate) fn date(text: &str, now: Timestamp) -> Result<DateTest, Wrong> {
     let (prefix, rest) = prefix(text);
     let (mut low, mut high) = DateTime::parse_search(rest)
         .map_err(|_| {

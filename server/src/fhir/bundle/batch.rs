@@ -76,29 +76,29 @@ pub(super) fn within<'a>(request: &Request<'a>) -> Request<'a> {
     Request { preferences: Preferences { returning: Some(returning), ..request.preferences }, ..*request }
 }
 
-async fn one(request: &Request<'_>, entry: Entry) -> Result<Answer, Error> {
+pub(super) async fn one(request: &Request<'_>, mut entry: Entry) -> Result<Answer, Error> {
     let service = request.service;
     if matches!(entry.method, Method::Get | Method::Head)
         || matches!(entry.target, Target::Search(..) | Target::Operation { .. })
     {
         return read(request, &entry).await;
     }
-    let if_match = entry.if_match.as_deref();
-    match (entry.method, &entry.target, entry.resource) {
+    let (resource, none) = (entry.resource.take(), entry.if_none_exist.as_deref());
+    let conditions = entry.conditions();
+    match (entry.method, &entry.target, resource) {
         (Method::Post, Target::Type(name, _), Some(resource)) => {
             let resource_type = service.resource_type(name)?;
-            let condition = entry.if_none_exist.as_deref();
-            let work = create::create_resource(request, resource_type, resource, condition);
+            let work = create::create_resource(request, resource_type, resource, none);
             recorded(request, Interaction::Create, Some(resource_type), None, work).await
         }
         (Method::Put, Target::Instance(name, id, _), Some(resource)) => {
             let resource_type = service.resource_type(name)?;
-            let work = update::update_resource(request, resource_type, id, resource, if_match);
+            let work = update::update_resource(request, resource_type, id, resource, conditions);
             recorded(request, Interaction::Update, Some(resource_type), Some(id), work).await
         }
         (Method::Put, Target::Type(name, condition), Some(resource)) => {
             let resource_type = service.resource_type(name)?;
-            let work = update::update_matching(request, resource_type, condition, resource, if_match);
+            let work = update::update_matching(request, resource_type, condition, resource, conditions);
             recorded(request, Interaction::Update, Some(resource_type), None, work).await
         }
         (Method::Patch, Target::Instance(name, ..) | Target::Type(name, _), Some(resource)) => {
@@ -110,13 +110,13 @@ async fn one(request: &Request<'_>, entry: Entry) -> Result<Answer, Error> {
             };
             recorded(request, Interaction::Patch, Some(resource_type), id, async {
                 let patch = Patch::of_entry(service.schema, &resource)?;
-                patch_resource(request, resource_type, target, patch, if_match).await
+                patch_resource(request, resource_type, target, patch, conditions).await
             })
             .await
         }
-        (Method::Delete, Target::Instance(name, id, _), _) => delete::delete(request, name, id, if_match).await,
+        (Method::Delete, Target::Instance(name, id, _), _) => delete::delete(request, name, id, conditions).await,
         (Method::Delete, Target::Type(name, condition), _) => {
-            delete::conditional(request, name, condition, if_match).await
+            delete::conditional(request, name, condition, conditions).await
         }
         // `entry::parse` lets nothing else through.
         _ => Err(not_offered()),
@@ -164,8 +164,13 @@ pub(super) async fn read(request: &Request<'_>, entry: &Entry) -> Result<Answer,
         }
         Target::TypeHistory(name, parameters) => history::type_level(request, name, parameters).await,
         Target::Instance(name, id, parameters) => read::read(request, name, id, &conditions, parameters).await,
+        Target::Compartment(owner, id, member, parameters) => {
+            search::compartment(request, (owner, id, member), parameters).await
+        }
         Target::InstanceHistory(name, id, parameters) => history::instance(request, name, id, parameters).await,
-        Target::Version(name, id, version, parameters) => read::vread(request, name, id, version, parameters).await,
+        Target::Version(name, id, version, parameters) => {
+            read::vread(request, name, id, version, &conditions, parameters).await
+        }
         Target::System(parameters) | Target::Search(None, parameters) => search::system(request, parameters).await,
         Target::Operation { resource_type, id, parameters, .. } => {
             let Some(found) = operation(request, entry)? else { return Err(not_offered()) };

@@ -1,9 +1,11 @@
 //! The entries of a batch or transaction as they are sent, taken apart.
 //! <https://hl7.org/fhir/R4/bundle.html#bundle-unk>
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vesta_runtime::schema::Schema;
 
+use super::history;
+use crate::fhir::conditions::WriteConditions;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::query;
 
@@ -11,12 +13,13 @@ use crate::fhir::query;
 pub(super) enum BundleType {
     Batch,
     Transaction,
+    History,
 }
 
 impl BundleType {
     pub(super) fn response(self) -> &'static str {
         match self {
-            BundleType::Batch => "batch-response",
+            BundleType::Batch | BundleType::History => "batch-response",
             BundleType::Transaction => "transaction-response",
         }
     }
@@ -32,6 +35,19 @@ pub(super) struct Entry {
     pub(super) if_none_match: Option<String>,
     pub(super) if_modified_since: Option<String>,
     pub(super) if_none_exist: Option<String>,
+}
+
+impl Entry {
+    /// Of an entry that writes.
+    pub(super) fn conditions(&self) -> WriteConditions<'_> {
+        WriteConditions {
+            if_match: self.if_match.as_deref(),
+            if_none_match: self.if_none_match.as_deref(),
+            // "A recipient MUST ignore the If-Modified-Since header field if … the request method is neither GET nor
+            // HEAD": RFC 9110, 13.1.3. An entry has no place for another.
+            if_unmodified_since: None,
+        }
+    }
 }
 
 /// <https://hl7.org/fhir/R4/valueset-http-verb.html>
@@ -56,6 +72,8 @@ pub(super) enum Target {
     Search(Option<String>, Vec<(String, String)>),
     TypeHistory(String, Vec<(String, String)>),
     Instance(String, String, Vec<(String, String)>),
+    /// The owner, and what of it: a type or `*`.
+    Compartment(String, String, String, Vec<(String, String)>),
     InstanceHistory(String, String, Vec<(String, String)>),
     Version(String, String, String, Vec<(String, String)>),
     Operation {
@@ -88,14 +106,20 @@ pub(super) fn parse(
     let bundle_type = match object.get("type").and_then(Value::as_str) {
         Some("batch") => BundleType::Batch,
         Some("transaction") => BundleType::Transaction,
+        Some("history") => BundleType::History,
         _ => {
             let issue = Issue::error(
                 IssueType::Value,
-                "A Bundle sent to the base is of type batch or transaction; a Bundle of another type is stored by POST [base]/Bundle.",
+                "A Bundle sent to the base is of type batch, transaction or history; a Bundle of another type is stored by POST [base]/Bundle.",
             );
             return Err(Error::from_issue(Kind::Invalid, issue.at("Bundle.type")));
         }
     };
+    known_members(schema, "Bundle", &object).map_err(|issue| {
+        let issue =
+            Issue { expression: issue.expression.iter().map(|inner| format!("Bundle.{inner}")).collect(), ..issue };
+        Error::from_issue(Kind::Invalid, issue)
+    })?;
     let entries = match object.swap_remove("entry") {
         None => Vec::new(),
         Some(Value::Array(entries)) => entries,
@@ -105,7 +129,7 @@ pub(super) fn parse(
         }
     };
     let entries = entries.into_iter().enumerate().map(|(index, entry)| {
-        entry_of(schema, base_url, entry).map_err(|issue| {
+        entry_of(schema, base_url, entry, bundle_type == BundleType::History).map_err(|issue| {
             let place = match issue.expression.first() {
                 Some(inner) => format!("{}.{inner}", place(index)),
                 None => place(index),
@@ -129,11 +153,12 @@ fn kind_of(issue: &Issue) -> Kind {
     }
 }
 
-fn entry_of(schema: &Schema, base_url: &str, entry: Value) -> Result<Entry, Issue> {
+fn entry_of(schema: &Schema, base_url: &str, entry: Value, of_history: bool) -> Result<Entry, Issue> {
     let Value::Object(mut entry) = entry else {
         return Err(Issue::error(IssueType::Structure, "An entry is an object."));
     };
     let resource = entry.swap_remove("resource");
+    known_members(schema, "Bundle.entry", &entry)?;
     let full_url = entry.get("fullUrl").and_then(Value::as_str).map(str::to_owned);
     let Some(Value::Object(request)) = entry.get("request") else {
         return Err(Issue::error(
@@ -142,6 +167,10 @@ fn entry_of(schema: &Schema, base_url: &str, entry: Value) -> Result<Entry, Issu
         )
         .at("request"));
     };
+    known_members(schema, "Bundle.entry.request", request).map_err(|issue| {
+        let expression = issue.expression.iter().map(|inner| format!("request.{inner}")).collect();
+        Issue { expression, ..issue }
+    })?;
     let text = |name: &'static str| match request.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -179,8 +208,49 @@ fn entry_of(schema: &Schema, base_url: &str, entry: Value) -> Result<Entry, Issu
         if_modified_since: text("ifModifiedSince")?,
         if_none_exist: text("ifNoneExist")?,
     };
+    conditions_fit(&entry)?;
+    if of_history {
+        return history::again(entry);
+    }
     supported(&entry)?;
     Ok(entry)
+}
+
+/// What is no member is a slip of the pen, and a modifier says something that is not understood here: neither is passed
+/// over. <https://hl7.org/fhir/R4/extensibility.html#modifierExtension>
+fn known_members(schema: &Schema, of: &str, object: &Map<String, Value>) -> Result<(), Issue> {
+    let Some(definition) = schema.get(of) else { return Ok(()) };
+    for name in object.keys() {
+        let plain = name.strip_prefix('_').unwrap_or(name);
+        if name == "modifierExtension" {
+            let text = "No extension that modifies what an entry means is known here: leave it out.";
+            return Err(Issue::error(IssueType::NotSupported, text).at(name.clone()));
+        }
+        if name != "resourceType" && definition.property(plain).is_none() {
+            let text = format!("`{name}` is not an element of {of}: see https://hl7.org/fhir/R4/bundle.html");
+            return Err(Issue::error(IssueType::Structure, text).at(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// A condition that its method does not have would be passed over, and the entry would do more than was meant.
+fn conditions_fit(entry: &Entry) -> Result<(), Issue> {
+    let reads = matches!(entry.method, Method::Get | Method::Head);
+    let creates = entry.method == Method::Post && matches!(entry.target, Target::Type(..));
+    let changes = matches!(entry.method, Method::Put | Method::Patch | Method::Delete);
+    for (given, fits, name, of) in [
+        (&entry.if_none_exist, creates, "ifNoneExist", "a create (POST to a type)"),
+        (&entry.if_match, changes, "ifMatch", "PUT, PATCH and DELETE"),
+        (&entry.if_none_match, reads || changes, "ifNoneMatch", "GET, HEAD, PUT, PATCH and DELETE"),
+        (&entry.if_modified_since, reads, "ifModifiedSince", "GET and HEAD"),
+    ] {
+        if given.is_some() && !fits {
+            let text = format!("`{name}` is of {of}: leave it out here.");
+            return Err(Issue::error(IssueType::Invalid, text).at(format!("request.{name}")));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what the method and the target do not give together.
@@ -255,6 +325,7 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
         Some((path, text)) => (path, query::parse(text)),
         None => (relative, Vec::new()),
     };
+    let parameters = without_format(parameters)?;
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let known = |name: &str| {
         if schema.resource(name).is_some() {
@@ -280,6 +351,9 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
         [name, "_search"] => Ok(Target::Search(Some(known(name)?), parameters)),
         [name, "_history"] => Ok(Target::TypeHistory(known(name)?, parameters)),
         [name, id] => Ok(Target::Instance(known(name)?, (*id).to_owned(), parameters)),
+        [name, id, member] if *member == "*" || member.starts_with(|first: char| first.is_ascii_uppercase()) => {
+            Ok(Target::Compartment(known(name)?, (*id).to_owned(), (*member).to_owned(), parameters))
+        }
         [name, id, "_history"] => Ok(Target::InstanceHistory(known(name)?, (*id).to_owned(), parameters)),
         [name, id, "_history", version] => {
             Ok(Target::Version(known(name)?, (*id).to_owned(), (*version).to_owned(), parameters))
@@ -287,9 +361,28 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
         _ => Err(invalid()),
     }
 }
+
+/// The answer to an entry stands in the Bundle, whose format it has.
+fn without_format(mut parameters: Vec<(String, String)>) -> Result<Vec<(String, String)>, Issue> {
+    let is_json = |value: &str| {
+        let name = value.split(';').next().unwrap_or_default().trim().replace(' ', "+");
+        ["json", "text/json", "application/json", "application/fhir+json"].contains(&name.as_str())
+    };
+    if parameters.iter().any(|(name, value)| name == "_format" && !is_json(value)) {
+        let text = "`_format` asks for another format than that of the Bundle, which is JSON: leave it out.";
+        return Err(Issue::error(IssueType::NotSupported, text));
+    }
+    parameters.retain(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty"));
+    Ok(parameters)
+}
+
 impl Target {
     /// A search, as it would be sent alone.
     pub(super) fn asked(&self) -> Option<String> {
+        if let Target::Compartment(name, id, member, parameters) = self {
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+            return Some(format!("{name}/{id}/{member}?{query}"));
+        }
         let (name, parameters) = match self {
             Target::Type(name, parameters) | Target::Search(Some(name), parameters) => (name.as_str(), parameters),
             Target::System(parameters) | Target::Search(None, parameters) => ("", parameters),

@@ -1,8 +1,9 @@
-//! Batch and transaction. <https://hl7.org/fhir/R4/http.html#transaction>
+//! Batch and transaction, and a history that is done again. <https://hl7.org/fhir/R4/http.html#transaction>
 
 mod batch;
 mod conditional_references;
 mod entry;
+mod history;
 mod links;
 mod load;
 mod matches;
@@ -37,6 +38,7 @@ pub async fn bundle(request: &Request<'_>, body: &[u8]) -> Result<Answer, Error>
     };
     match bundle_type {
         BundleType::Batch => recorded(request, Interaction::Batch, None, None, batch::run(request, entries)).await,
+        BundleType::History => recorded(request, Interaction::Batch, None, None, history::run(request, entries)).await,
         BundleType::Transaction => {
             recorded(request, Interaction::Transaction, None, None, transaction::run(request, entries)).await
         }

@@ -10,10 +10,11 @@ use super::entry::{Entry, Method, Target, place};
 use crate::access::{Boundary, Permission};
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::conditional::Condition;
+use crate::fhir::conditions::Preconditions;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::patch::Patch;
 use crate::fhir::service::{Request, Type};
-use crate::fhir::{conditions, update};
+use crate::fhir::update;
 use crate::store::{Action, AuditEntry, AuditOutcome, Operation};
 use crate::validate::{MAXIMUM_ISSUES, split_conditional};
 
@@ -29,7 +30,7 @@ pub(super) struct Change {
     /// Of a create or an update.
     pub(super) resource: Option<Value>,
     pub(super) patch: Option<Patch>,
-    pub(super) if_match: Option<i64>,
+    pub(super) preconditions: Preconditions,
     pub(super) granted: Boundary,
     /// `ifNoneExist`, or what stands in the URL of a conditional update, patch or delete.
     pub(super) condition: Option<Condition>,
@@ -97,6 +98,7 @@ fn change(request: &Request<'_>, index: usize, entry: Entry) -> Result<Change, E
         _ => Permission::Update,
     };
     let granted = request.grant(resource_type, permission)?;
+    let preconditions = entry.conditions().read()?;
     let (mut resource, mut patch) = (None, None);
     match (entry.method, entry.resource) {
         (Method::Post | Method::Put, sent) => resource = sent,
@@ -122,7 +124,7 @@ fn change(request: &Request<'_>, index: usize, entry: Entry) -> Result<Change, E
         full_url: entry.full_url,
         resource,
         patch,
-        if_match: conditions::if_match(entry.if_match.as_deref())?,
+        preconditions,
         granted,
         condition,
     })

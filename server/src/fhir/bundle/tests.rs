@@ -35,6 +35,12 @@ fn request_urls_are_relative_to_the_base() {
     assert_eq!(ok("_history?_count=1"), Target::SystemHistory(vec![(text("_count"), text("1"))]));
     assert_eq!(ok("Patient/1/_history"), Target::InstanceHistory(text("Patient"), text("1"), vec![]));
     assert_eq!(ok(""), Target::System(vec![]));
+    let compartment = |member| Target::Compartment(text("Patient"), text("1"), text(member), vec![]);
+    assert_eq!(ok("Patient/1/Observation"), compartment("Observation"));
+    assert_eq!(ok("Patient/1/*"), compartment("*"));
+    // The answer stands in the Bundle, and has its format.
+    assert_eq!(ok("Patient/1?_format=json&_pretty=true"), Target::Instance(text("Patient"), text("1"), vec![]));
+    assert!(target(&SCHEMA, BASE, "Patient/1?_format=xml").is_err());
     for wrong in ["https://elsewhere.org/fhir/Patient", "Foo", "Foo/1", "Patient/1/2/3", &format!("{BASE}x/Patient")] {
         assert!(target(&SCHEMA, BASE, wrong).is_err(), "{wrong}");
     }
@@ -54,7 +60,14 @@ fn each_entry_that_is_wrong_names_its_place() {
             { "request": { "method": "PUT", "url": "Patient/$match" }, "resource": {} },
             "text",
             { "request": { "method": "POST", "url": "Patient/_search?name=a" }, "resource": {} },
-            { "request": { "method": "GET", "url": "Patient/_search?name=a" } }
+            { "request": { "method": "GET", "url": "Patient/_search?name=a" } },
+            { "request": { "method": "GET", "url": "Patient", "ifmatch": "W/\"1\"" } },
+            { "request": { "method": "GET", "url": "Patient" }, "resourse": {} },
+            { "request": { "method": "GET", "url": "Patient" }, "modifierExtension": [{ "url": "http://e" }] },
+            { "request": { "method": "PUT", "url": "Patient/1", "ifNoneExist": "identifier=1" }, "resource": {} },
+            { "request": { "method": "POST", "url": "Patient", "ifMatch": "W/\"1\"" }, "resource": {} },
+            { "request": { "method": "POST", "url": "Patient", "ifNoneMatch": "*" }, "resource": {} },
+            { "request": { "method": "DELETE", "url": "Patient/1", "ifModifiedSince": "2026-01-01T00:00:00Z" } }
         ]
     });
     let (bundle_type, entries) = parse(&SCHEMA, BASE, bundle).unwrap();
@@ -80,6 +93,13 @@ fn each_entry_that_is_wrong_names_its_place() {
             (Kind::Invalid, "Bundle.entry[8]"),
             (Kind::Invalid, "Bundle.entry[9].resource"),
             (Kind::Invalid, "Bundle.entry[10].request.url"),
+            (Kind::Invalid, "Bundle.entry[11].request.ifmatch"),
+            (Kind::Invalid, "Bundle.entry[12].resourse"),
+            (Kind::NotSupported, "Bundle.entry[13].modifierExtension"),
+            (Kind::Invalid, "Bundle.entry[14].request.ifNoneExist"),
+            (Kind::Invalid, "Bundle.entry[15].request.ifMatch"),
+            (Kind::Invalid, "Bundle.entry[16].request.ifNoneMatch"),
+            (Kind::Invalid, "Bundle.entry[17].request.ifModifiedSince"),
         ]
     );
 }
@@ -90,8 +110,10 @@ fn only_batches_and_transactions_are_processed() {
         (json!({ "resourceType": "Patient" }), None),
         (json!([]), None),
         (json!({ "resourceType": "Bundle", "type": "collection" }), Some("Bundle.type")),
+        (json!({ "resourceType": "Bundle", "type": "history", "entry": {} }), Some("Bundle.entry")),
         (json!({ "resourceType": "Bundle" }), Some("Bundle.type")),
         (json!({ "resourceType": "Bundle", "type": "batch", "entry": {} }), Some("Bundle.entry")),
+        (json!({ "resourceType": "Bundle", "type": "batch", "entries": [] }), Some("Bundle.entries")),
     ] {
         let error = parse(&SCHEMA, BASE, bundle).unwrap_err();
         assert_eq!(error.kind, Kind::Invalid);
@@ -151,6 +173,25 @@ fn all_matching_links_are_replaced() {
     );
 }
 
+/// "… and <a href="" & <img src="" in the narrative": with its fragment, in tags alone, however the text around goes on.
+/// <https://hl7.org/fhir/R4/http.html#trules>
+#[test]
+fn links_of_the_narrative_are_found_in_its_tags() {
+    for (text, expected) in [
+        ("don't <a href=\"urn:uuid:a\">x</a>", "don't <a href=\"Patient/1\">x</a>"),
+        ("\" <img alt='>' src = 'urn:uuid:b'/>", "\" <img alt='>' src = 'Binary/2'/>"),
+        ("<a title=\"it's\" href=\"urn:uuid:a#part\">x</a>", "<a title=\"it's\" href=\"Patient/1#part\">x</a>"),
+        ("<!-- don't <b> --><a href='urn:uuid:a'>x</a>", "<!-- don't <b> --><a href='Patient/1'>x</a>"),
+        ("<a data-href=\"urn:uuid:a\">href=\"urn:uuid:a\"</a>", "<a data-href=\"urn:uuid:a\">href=\"urn:uuid:a\"</a>"),
+        ("<a href=\"urn:uuid:a\"é", "<a href=\"Patient/1\"é"),
+        ("<a href=\"urn:uuid:a", "<a href=\"urn:uuid:a"),
+    ] {
+        let mut resource = json!({ "resourceType": "Basic", "text": { "status": "generated", "div": text } });
+        targets().rewrite(&SCHEMA, &mut resource, None);
+        assert_eq!(resource["text"]["div"], expected);
+    }
+}
+
 #[test]
 fn a_relative_reference_is_of_the_base_of_its_own_entry() {
     let rewrite = |full_url: Option<&str>| {
@@ -162,6 +203,30 @@ fn a_relative_reference_is_of_the_base_of_its_own_entry() {
     assert_eq!(rewrite(Some("https://other.org/fhir/Observation/1")), "Encounter/9");
     assert_eq!(rewrite(Some("urn:uuid:x")), "Encounter/9");
     assert_eq!(rewrite(None), "Encounter/9");
+}
+
+/// "Version-specific references should remain as version-specific references after the references have been updated":
+/// <https://hl7.org/fhir/R4/http.html#trules>
+#[test]
+fn a_reference_to_a_version_stays_one() {
+    let mut targets = targets();
+    targets.insert_new("https://source.org/fhir/Patient/n", "Patient/7".to_owned());
+    targets.insert_new("urn:uuid:n", "Patient/8".to_owned());
+    let rewrite = |reference: &str| {
+        let mut resource = json!({ "resourceType": "Observation", "subject": { "reference": reference } });
+        let dangling = targets.rewrite(&SCHEMA, &mut resource, Some("https://source.org/fhir/Observation/1"));
+        (resource["subject"]["reference"].as_str().unwrap().to_owned(), dangling.len())
+    };
+    for (reference, expected, dangling) in [
+        ("Patient/n/_history/4", "Patient/7/_history/1", 0),
+        ("https://source.org/fhir/Patient/n/_history/4", "Patient/7/_history/1", 0),
+        ("urn:uuid:n/_history/1", "Patient/8/_history/1", 0),
+        // Which version an update makes is not known yet: its older ones may be meant.
+        ("Encounter/9/_history/2", "Encounter/9/_history/2", 0),
+        ("urn:uuid:a/_history/1", "urn:uuid:a/_history/1", 1),
+    ] {
+        assert_eq!(rewrite(reference), (expected.to_owned(), dangling), "{reference}");
+    }
 }
 
 #[test]

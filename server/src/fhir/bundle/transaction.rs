@@ -23,7 +23,7 @@ use crate::fhir::boundary::{self, Beside};
 use crate::fhir::conditional::{Condition, Reader};
 use crate::fhir::integrity::{self, Deleted};
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
-use crate::fhir::service::{Owned, Request, assign, check_resource, content, version_conflict};
+use crate::fhir::service::{Owned, Request, assign, check_resource, content};
 use crate::fhir::{delete, patch, update, write};
 use crate::store::{Action, AuditOutcome, Check, Operation, Refusal, Resolve, StoreError, Stored, Unit, View, Written};
 use crate::validate::split_conditional;
@@ -99,14 +99,24 @@ fn is_read(request: &Request<'_>, entry: &Entry) -> Result<bool, Error> {
 /// the transaction itself writes is read after it.
 async fn check_reads(request: &Request<'_>, transaction: &Transaction, reads: &[(usize, Entry)]) -> Result<(), Error> {
     for (index, entry) in reads {
-        let writes_it = match &entry.target {
-            Target::Instance(name, id, _) | Target::InstanceHistory(name, id, _) => {
-                transaction.changes.iter().any(|change| change.resource_type.name == name && change.id == *id)
-            }
-            _ => false,
+        let of_instance = |name: &String, id: &String| {
+            transaction.changes.iter().find(|change| change.resource_type.name == name && change.id == *id)
         };
-        if !writes_it {
-            batch::read(request, entry).await.map_err(|error| error.within(&place(*index)))?;
+        let change = match &entry.target {
+            Target::Instance(name, id, _) | Target::InstanceHistory(name, id, _) => of_instance(name, id),
+            _ => None,
+        };
+        match change {
+            Some(change) if change.method == Method::Delete && matches!(entry.target, Target::Instance(..)) => {
+                let text = format!(
+                    "What the transaction deletes (by {}) cannot be read after it: leave the read out, or send it before.",
+                    place(change.index)
+                );
+                let issue = Issue::error(IssueType::Deleted, text);
+                return Err(Error::from_issue(Kind::Invalid, issue).within(&place(*index)));
+            }
+            Some(_) => {}
+            None => drop(batch::read(request, entry).await.map_err(|error| error.within(&place(*index)))?),
         }
     }
     Ok(())
@@ -173,7 +183,12 @@ impl Transaction {
                     "Another entry has the same `fullUrl`: it is unique in a Bundle (bdl-7).",
                 ));
             }
-            targets.insert(full_url, change.reference(identity.id()));
+            let reference = change.reference(identity.id());
+            if change.method == Method::Post && !identity.is_kept {
+                targets.insert_new(full_url, reference);
+            } else {
+                targets.insert(full_url, reference);
+            }
         }
         Ok(targets)
     }
@@ -320,7 +335,7 @@ impl Transaction {
         }
         if let Some(patch) = &change.patch {
             let operation =
-                patch::operation(&request, resource_type, granted, patch, patched, change.if_match, resources);
+                patch::operation(&request, resource_type, granted, patch, patched, &change.preconditions, resources);
             let operation = operation.await?;
             return Ok(Operation { check: check(&request, change, None), ..operation });
         }
@@ -345,19 +360,13 @@ impl Transaction {
     }
 }
 
-/// The check on what stands before a change: the patient boundary and `ifMatch`, with the entry named.
+/// The check on what stands before a change: the patient boundary and `ifMatch` with its like, with the entry named.
 fn check(request: &Request<'_>, change: &Change, resource: Option<&serde_json::Value>) -> Option<Check> {
     let boundary = match resource {
         Some(resource) => update::check_before(request, change.resource_type, &change.granted, resource),
         None => boundary::check_before(request, change.resource_type, &change.granted),
     };
-    let if_match = change.if_match.map(|wanted| -> Check {
-        Arc::new(move |before: Option<&Stored>| {
-            let current = before.filter(|stored| !stored.deleted).map(|stored| stored.version);
-            if current == Some(wanted) { Ok(()) } else { Err(Box::new(version_conflict(current)) as Refusal) }
-        })
-    });
-    update::both(boundary, if_match).map(|check| named(check, change.index))
+    update::both(boundary, change.preconditions.check()).map(|check| named(check, change.index))
 }
 
 /// The check, with the entry named by what refuses.

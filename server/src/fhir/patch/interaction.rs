@@ -12,9 +12,9 @@ use crate::fhir::answer::Answer;
 use crate::fhir::audit::{Interaction, entry, recorded};
 use crate::fhir::boundary::{self, Beside};
 use crate::fhir::conditional::{Condition, IN_URL, Reader, multiple_matches};
-use crate::fhir::conditions;
+use crate::fhir::conditions::{Preconditions, WriteConditions};
 use crate::fhir::outcome::{Error, Kind};
-use crate::fhir::service::{Owned, Request, Type, assign, check_resource, content, gone, not_found, version_conflict};
+use crate::fhir::service::{Owned, Request, Type, assign, check_resource, content, gone, not_found};
 use crate::fhir::write;
 use crate::store::{AuditOutcome, Operation, Resolve, StoreError, Stored, Unit, View};
 
@@ -32,7 +32,7 @@ pub async fn patch(
     target: PatchTarget<'_>,
     format: PatchFormat,
     body: &[u8],
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let resource_type = request.service.resource_type(resource_type)?;
     let id = match target {
@@ -41,7 +41,7 @@ pub async fn patch(
     };
     recorded(request, Interaction::Patch, Some(resource_type), id, async {
         let patch = Patch::parse(format, request.service.schema, body)?;
-        patch_resource(request, resource_type, target, patch, if_match).await
+        patch_resource(request, resource_type, target, patch, conditions).await
     })
     .await
 }
@@ -51,7 +51,7 @@ pub(in crate::fhir) async fn patch_resource(
     resource_type: Type,
     target: PatchTarget<'_>,
     patch: Patch,
-    if_match: Option<&str>,
+    conditions: WriteConditions<'_>,
 ) -> Result<Answer, Error> {
     let granted = request.grant(resource_type, Permission::Update)?;
     let (target, id) = match target {
@@ -61,14 +61,8 @@ pub(in crate::fhir) async fn patch_resource(
             (Found::Condition(Box::new(condition)), None)
         }
     };
-    let work = Patching {
-        owned: request.owned(),
-        resource_type,
-        granted,
-        target,
-        patch,
-        if_match: conditions::if_match(if_match)?,
-    };
+    let work =
+        Patching { owned: request.owned(), resource_type, granted, target, patch, preconditions: conditions.read()? };
     let audit = entry(request, Interaction::Patch, Some(resource_type), id, AuditOutcome::Success);
     let written = request.service.store.write(Unit::resolving(Arc::new(work)).audited(audit)).await?;
     write::single(request, resource_type, written).await
@@ -85,7 +79,7 @@ struct Patching {
     granted: Boundary,
     target: Found,
     patch: Patch,
-    if_match: Option<i64>,
+    preconditions: Preconditions,
 }
 
 impl Resolve for Patching {
@@ -103,8 +97,15 @@ impl Resolve for Patching {
                 }
             };
             let (request, beside) = (self.owned.request(), Beside::new());
-            let operation =
-                operation(&request, self.resource_type, &self.granted, &self.patch, stored, self.if_match, &beside);
+            let operation = operation(
+                &request,
+                self.resource_type,
+                &self.granted,
+                &self.patch,
+                stored,
+                &self.preconditions,
+                &beside,
+            );
             operation.await.map(|operation| vec![operation]).map_err(|error| StoreError::Refused(Box::new(error)))
         })
     }
@@ -118,7 +119,7 @@ pub(in crate::fhir) async fn operation(
     granted: &Boundary,
     patch: &Patch,
     stored: Option<Stored>,
-    if_match: Option<i64>,
+    preconditions: &Preconditions,
     beside: &Beside,
 ) -> Result<Operation, Error> {
     let service = request.service;
@@ -131,9 +132,7 @@ pub(in crate::fhir) async fn operation(
     if stored.deleted {
         return Err(gone(stored.version));
     }
-    if if_match.is_some_and(|version| version != stored.version) {
-        return Err(version_conflict(Some(stored.version)));
-    }
+    preconditions.look_at(Some(&stored))?;
     let resource = vesta_runtime::json::parse(&stored.body)
         .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
     let mut patched = patch.apply(service.schema, &resource, service.clock.now())?;

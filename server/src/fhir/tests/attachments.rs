@@ -27,7 +27,7 @@ const PLACES: [&str; 2] = ["DocumentReference.content[1].attachment.url", "Diagn
 async fn a_record_names_only_binaries_that_its_token_reaches() {
     let (fixture, access) = two_patients().await;
     fixture.put(json!({ "resourceType": "Binary", "id": "gone", "contentType": "text/plain", "data": "YQ==" })).await;
-    delete::delete(&fixture.request(), "Binary", "gone", None).await.unwrap();
+    delete::delete(&fixture.request(), "Binary", "gone", ALWAYS).await.unwrap();
     // What is written below takes the place of the records that name these two.
     fixture.put(document("keeps", "Binary/note-mine")).await;
     fixture.put(report("keeps", &format!("{BASE}/Binary/absolute-mine"))).await;
@@ -35,7 +35,7 @@ async fn a_record_names_only_binaries_that_its_token_reaches() {
     let write = async |resource: &Value, stands: bool| {
         let name = resource["resourceType"].as_str().unwrap();
         match stands {
-            true => update::update(&request, name, resource["id"].as_str().unwrap(), &bytes(resource), None).await,
+            true => update::update(&request, name, resource["id"].as_str().unwrap(), &bytes(resource), ALWAYS).await,
             false => create::create(&request, name, &bytes(resource), None).await,
         }
     };

@@ -388,7 +388,7 @@ async fn the_log_is_open_to_administrators_and_to_system_scopes_only() {
         let request = Request { access: &access, ..fixture.request() };
         let unconditional = ReadConditions::default();
         let read = read::read(&request, "AuditEvent", id, &unconditional, &[]).await;
-        let vread = read::vread(&request, "AuditEvent", id, "1", &[]).await;
+        let vread = read::vread(&request, "AuditEvent", id, "1", &ReadConditions::default(), &[]).await;
         let history = history::instance(&request, "AuditEvent", id, &[]).await;
         let found = search::search(&request, "AuditEvent", &[]).await;
         let shown = format!("{scopes} {is_administrator}");
@@ -411,14 +411,16 @@ async fn an_audit_event_has_one_version_and_never_changes() {
     let answer = read::read(&request, "AuditEvent", "0-1", &unconditional, &[]).await.unwrap();
     assert_eq!(answer.version, Some(1));
     let event = body_of(answer);
-    let version = body_of(read::vread(&request, "AuditEvent", "0-1", "1", &[]).await.unwrap());
+    let version =
+        body_of(read::vread(&request, "AuditEvent", "0-1", "1", &ReadConditions::default(), &[]).await.unwrap());
     assert_eq!(event, version);
     let history = body_of(history::instance(&request, "AuditEvent", "0-1", &[]).await.unwrap());
     assert_eq!((&history["total"], &history["entry"][0]["resource"]), (&json!(1), &event));
     let later = pairs(&[("_since", "2027-01-01T00:00:00Z")]);
     assert_eq!(body_of(history::instance(&request, "AuditEvent", "0-1", &later).await.unwrap())["total"], 0);
     for (id, version) in [("0-1", "2"), ("0-999999", "1"), ("00-1", "1"), ("0-+1", "1"), ("x", "1")] {
-        let error = read::vread(&request, "AuditEvent", id, version, &[]).await.unwrap_err();
+        let error =
+            read::vread(&request, "AuditEvent", id, version, &ReadConditions::default(), &[]).await.unwrap_err();
         assert_eq!(error.kind, Kind::NotFound, "{id} {version}");
     }
 
@@ -429,12 +431,12 @@ async fn an_audit_event_has_one_version_and_never_changes() {
     let condition = pairs(&[("_id", "0-1")]);
     let refused = [
         create::create(&request, "AuditEvent", &body, None).await,
-        update::update(&request, "AuditEvent", "0-1", &body, None).await,
-        update::update(&request, "AuditEvent", "new", &body, None).await,
-        update::conditional(&request, "AuditEvent", &condition, &body, None).await,
-        patch::patch(&request, "AuditEvent", target(), patch::PatchFormat::Json, &patch, None).await,
-        delete::delete(&request, "AuditEvent", "0-1", None).await,
-        delete::conditional(&request, "AuditEvent", &condition, None).await,
+        update::update(&request, "AuditEvent", "0-1", &body, ALWAYS).await,
+        update::update(&request, "AuditEvent", "new", &body, ALWAYS).await,
+        update::conditional(&request, "AuditEvent", &condition, &body, ALWAYS).await,
+        patch::patch(&request, "AuditEvent", target(), patch::PatchFormat::Json, &patch, ALWAYS).await,
+        delete::delete(&request, "AuditEvent", "0-1", ALWAYS).await,
+        delete::conditional(&request, "AuditEvent", &condition, ALWAYS).await,
     ];
     for (at, answered) in refused.into_iter().enumerate() {
         assert_eq!(answered.unwrap_err().kind, Kind::MethodNotAllowed, "{at}");

@@ -37,14 +37,14 @@ async fn interactions_are_recorded_with_how_they_ended() {
     fixture.put(observation("o", "p", "2024-01-01")).await;
     read::read(&request, "Observation", "o", &unconditional, &[]).await.unwrap();
     read::read(&request, "Patient", "never", &unconditional, &[]).await.unwrap_err();
-    read::vread(&request, "Observation", "o", "1", &[]).await.unwrap();
+    read::vread(&request, "Observation", "o", "1", &ReadConditions::default(), &[]).await.unwrap();
     create::create(&request, "Observation", b"{}", None).await.unwrap_err();
     search::search(&request, "Observation", &[]).await.unwrap();
     history::system(&request, &[]).await.unwrap();
-    delete::delete(&request, "Observation", "o", None).await.unwrap();
+    delete::delete(&request, "Observation", "o", ALWAYS).await.unwrap();
     let access = fixture.with_scopes("user/Patient.r");
     let narrow = Request { access: &access, ..request };
-    update::update(&narrow, "Patient", "x", b"{}", None).await.unwrap_err();
+    update::update(&narrow, "Patient", "x", b"{}", ALWAYS).await.unwrap_err();
     let entry = json!([{ "resource": patient("a"), "request": { "method": "POST", "url": "Patient" } }]);
     fixture.bundle("transaction", entry.clone()).await.unwrap();
     fixture.bundle("batch", json!([{ "request": { "method": "GET", "url": "Patient/never" } }])).await.unwrap();
@@ -80,14 +80,14 @@ async fn what_is_done_with_app_state_is_recorded_once() {
     app_state::create(&request, &bytes(&state)).await.unwrap();
     state["id"] = "id-1".into();
     app_state::create(&request, &bytes(&state)).await.unwrap_err();
-    app_state::update(&request, "id-1", &bytes(&state), Some("W/\"1\"")).await.unwrap();
-    app_state::update(&request, "id-1", &bytes(&state), None).await.unwrap_err();
+    app_state::update(&request, "id-1", &bytes(&state), if_match("W/\"1\"")).await.unwrap();
+    app_state::update(&request, "id-1", &bytes(&state), ALWAYS).await.unwrap_err();
     let asked = [("code", "https://app.example.org|a"), ("subject:missing", "true")];
     let asked = asked.map(|(name, value)| (name.to_owned(), value.to_owned()));
     app_state::search(&request, &asked).await.unwrap();
     app_state::search(&request, &asked[..1]).await.unwrap_err();
-    app_state::delete(&request, "id-1", Some("W/\"2\"")).await.unwrap();
-    app_state::delete(&request, "id-1", Some("W/\"2\"")).await.unwrap_err();
+    app_state::delete(&request, "id-1", if_match("W/\"2\"")).await.unwrap();
+    app_state::delete(&request, "id-1", if_match("W/\"2\"")).await.unwrap_err();
     assert_eq!(
         recorded(&fixture, 8).await,
         [

@@ -22,11 +22,12 @@ async fn content_goes_in_and_out_as_it_is() {
     assert_eq!(as_resource.content_type, ContentType::FhirJson);
     assert_eq!(body_of(as_resource), resource);
 
-    let answer = binary::update(&request, id, "text/plain; charset=utf-8", None, b"b", Some("W/\"1\"")).await.unwrap();
+    let answer =
+        binary::update(&request, id, "text/plain; charset=utf-8", None, b"b", if_match("W/\"1\"")).await.unwrap();
     assert_eq!((answer.status(), answer.version), (200, Some(2)));
-    let old = binary::vread(&request, id, "1", false, &[]).await.unwrap();
+    let old = binary::vread(&request, id, "1", false, &ReadConditions::default(), &[]).await.unwrap();
     assert_eq!(old.body.into_bytes(), &content[..]);
-    let conflict = binary::update(&request, id, "text/plain", None, b"b", Some("W/\"1\"")).await.unwrap_err();
+    let conflict = binary::update(&request, id, "text/plain", None, b"b", if_match("W/\"1\"")).await.unwrap_err();
     assert_eq!(conflict.kind, Kind::PreconditionFailed);
 }
 

@@ -326,3 +326,68 @@ async fn an_empty_bundle_is_answered_empty() {
         assert_eq!((&bundle["type"], bundle.get("entry")), (&json!(format!("{bundle_type}-response")), None));
     }
 }
+
+/// "Servers SHOULD accept a history bundle - this makes it possible to replicate data from one server to another":
+/// <https://hl7.org/fhir/R4/http.html#other-bundles>
+#[tokio::test]
+async fn a_history_of_another_server_happens_again() {
+    let (there, here) = (Fixture::new("user/*.cruds").await, Fixture::new("user/*.cruds").await);
+    let created = body_of(create::create(&there.request(), "Patient", &bytes(&patient("One")), None).await.unwrap());
+    let id = created["id"].as_str().unwrap();
+    let mut second = patient("Two");
+    second["id"] = id.into();
+    there.put(second).await;
+    there.put(observation("o", id, "2024-01-01")).await;
+    delete::delete(&there.request(), "Observation", "o", ALWAYS).await.unwrap();
+    let history = async |fixture: &Fixture| {
+        let bundle = body_of(history::system(&fixture.request(), &[]).await.unwrap());
+        let entries = bundle["entry"].as_array().unwrap();
+        let short = entries.iter().map(|entry| {
+            let resource = &entry["resource"];
+            format!("{} {} {}", entry["response"]["etag"], resource["resourceType"], resource["name"][0]["family"])
+        });
+        (short.collect::<Vec<_>>(), bundle)
+    };
+    let (told, bundle) = history(&there).await;
+    assert_eq!(told.len(), 4);
+    let answer = here.bundle("history", bundle["entry"].clone()).await.unwrap();
+    assert_eq!(answer["type"], "batch-response");
+    assert_eq!(statuses(&answer), ["204 No Content", "201 Created", "200 OK", "201 Created"]);
+    assert_eq!(history(&here).await.0, told);
+    let read = read::read(&here.request(), "Patient", id, &ReadConditions::default(), &[]).await.unwrap();
+    assert_eq!(body_of(read)["name"][0]["family"], "Two");
+    // An entry that tells of no change is refused for itself.
+    for (wrong, place) in [
+        (json!({ "request": { "method": "GET", "url": "Patient/x" } }), "request.method"),
+        (json!({ "request": { "method": "POST", "url": "Patient" }, "resource": patient("x") }), "resource.id"),
+        (json!({ "request": { "method": "PUT", "url": "Patient/x" } }), "resource"),
+        (json!({ "request": { "method": "DELETE", "url": "Patient?name=x" } }), "request.url"),
+    ] {
+        let answer = here.bundle("history", json!([wrong])).await.unwrap();
+        assert_eq!(statuses(&answer), ["400 Bad Request"]);
+        assert_eq!(
+            answer["entry"][0]["response"]["outcome"]["issue"][0]["expression"][0],
+            format!("Bundle.entry[0].{place}")
+        );
+    }
+}
+
+/// "Either succeed or fail as a whole": a read of what the same transaction deletes can only fail.
+/// <https://hl7.org/fhir/R4/http.html#transaction>
+#[tokio::test]
+async fn a_transaction_that_reads_what_it_deletes_is_refused() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    fixture.put(json!({ "resourceType": "Patient", "id": "p" })).await;
+    let entries = json!([
+        { "request": { "method": "GET", "url": "Patient/p" } },
+        { "request": { "method": "DELETE", "url": "Patient/p" } }
+    ]);
+    let error = fixture.bundle("transaction", entries).await.unwrap_err();
+    assert_eq!((error.kind, error.issues[0].expression[0].as_str()), (Kind::Invalid, "Bundle.entry[0]"));
+    let entries = json!([
+        { "request": { "method": "GET", "url": "Patient/p/_history" } },
+        { "request": { "method": "DELETE", "url": "Patient/p" } }
+    ]);
+    let answer = fixture.bundle("transaction", entries).await.unwrap();
+    assert_eq!(answer["entry"][0]["resource"]["total"], 2, "{answer}");
+}

@@ -13,12 +13,13 @@ fn mrn(value: &str) -> Vec<(String, String)> {
 
 impl Fixture {
     async fn update_matching(&self, condition: &[(String, String)], resource: Value) -> Result<Answer, Error> {
-        update::conditional(&self.request(), "Patient", condition, &bytes(&resource), None).await
+        update::conditional(&self.request(), "Patient", condition, &bytes(&resource), ALWAYS).await
     }
 
-    async fn patch(&self, target: PatchTarget<'_>, patch: Value, if_match: Option<&str>) -> Result<Answer, Error> {
+    async fn patch(&self, target: PatchTarget<'_>, patch: Value, tags: Option<&str>) -> Result<Answer, Error> {
         let body = bytes(&patch);
-        patch::patch(&self.request(), "Patient", target, PatchFormat::Json, &body, if_match).await
+        let conditions = WriteConditions { if_match: tags, ..ALWAYS };
+        patch::patch(&self.request(), "Patient", target, PatchFormat::Json, &body, conditions).await
     }
 }
 
@@ -60,9 +61,9 @@ async fn a_conditional_update_follows_the_table_of_the_standard() {
 async fn if_match_counts_in_conditional_updates_and_patches() {
     let fixture = Fixture::new("user/*.cruds").await;
     let request = fixture.request();
-    let update = async |if_match| {
+    let update = async |tags| {
         let body = bytes(&with_mrn("A", "1"));
-        update::conditional(&request, "Patient", &mrn("1"), &body, Some(if_match)).await.map(|answer| answer.version)
+        update::conditional(&request, "Patient", &mrn("1"), &body, if_match(tags)).await.map(|answer| answer.version)
     };
     assert_eq!(update("W/\"1\"").await.unwrap_err().kind, Kind::PreconditionFailed, "there is none to match");
     fixture.update_matching(&mrn("1"), with_mrn("A", "1")).await.unwrap();
@@ -100,7 +101,7 @@ async fn a_patch_is_checked_as_an_update_is() {
     let patch = async |access: &AccessContext, value: Value| {
         let request = Request { access, ..fixture.request() };
         let body = bytes(&json!([value]));
-        patch::patch(&request, "Observation", PatchTarget::Id("o"), PatchFormat::Json, &body, None).await
+        patch::patch(&request, "Observation", PatchTarget::Id("o"), PatchFormat::Json, &body, ALWAYS).await
     };
     let test = json!({ "op": "test", "path": "/status", "value": "nothing" });
     assert_eq!(patch(&other, test).await.unwrap_err().kind, Kind::Forbidden, "it tells nothing of what stands there");
@@ -120,7 +121,7 @@ async fn a_conditional_delete_deletes_one_or_by_the_sites_setting_all() {
         fixture.put(patient).await;
     }
     let delete = async |fixture: &Fixture, family: &str| {
-        let answer = delete::conditional(&fixture.request(), "Patient", &pairs(&[("family", family)]), None).await?;
+        let answer = delete::conditional(&fixture.request(), "Patient", &pairs(&[("family", family)]), ALWAYS).await?;
         assert_eq!(answer.kind, AnswerKind::Deleted);
         Ok::<_, Error>(body_of(answer)["issue"][0]["diagnostics"].as_str().unwrap().to_owned())
     };
@@ -145,7 +146,7 @@ async fn what_others_refer_to_is_deleted_only_with_them_or_by_the_sites_setting(
     fixture.put(json!({ "resourceType": "Patient", "id": "q" })).await;
     fixture.put(observation("o", "p", "2024-01-01")).await;
     let delete = async |fixture: &Fixture, name: &str, id: &str| {
-        delete::delete(&fixture.request(), name, id, None).await.map(|answer| answer.kind)
+        delete::delete(&fixture.request(), name, id, ALWAYS).await.map(|answer| answer.kind)
     };
     let error = delete(&fixture, "Patient", "p").await.unwrap_err();
     assert_eq!(error.kind, Kind::Conflict);
@@ -183,12 +184,12 @@ async fn the_id_of_a_deleted_binary_comes_back_with_a_security_context_only() {
         bytes(&binary)
     };
     let request = fixture.request();
-    update::update(&request, "Binary", "b", &binary(None), None).await.unwrap();
-    update::update(&request, "Binary", "b", &binary(None), None).await.unwrap();
-    delete::delete(&request, "Binary", "b", None).await.unwrap();
-    let error = update::update(&request, "Binary", "b", &binary(None), None).await.unwrap_err();
+    update::update(&request, "Binary", "b", &binary(None), ALWAYS).await.unwrap();
+    update::update(&request, "Binary", "b", &binary(None), ALWAYS).await.unwrap();
+    delete::delete(&request, "Binary", "b", ALWAYS).await.unwrap();
+    let error = update::update(&request, "Binary", "b", &binary(None), ALWAYS).await.unwrap_err();
     assert_eq!(error.kind, Kind::Unprocessable);
-    update::update(&request, "Binary", "b", &binary(Some("Patient/p")), None).await.unwrap();
+    update::update(&request, "Binary", "b", &binary(Some("Patient/p")), ALWAYS).await.unwrap();
 }
 
 /// <https://hl7.org/fhir/R4/http.html#trules>: conditional interactions and patches in a transaction.
@@ -277,11 +278,11 @@ async fn a_chain_in_a_condition_needs_the_scopes_of_what_it_leads_to() {
     let access = fixture.with_scopes("user/Patient.cud");
     let request = Request { access: &access, ..fixture.request() };
     let body = bytes(&patient("A"));
-    let updated = update::conditional(&request, "Patient", &condition, &body, None).await;
+    let updated = update::conditional(&request, "Patient", &condition, &body, ALWAYS).await;
     assert_eq!(updated.unwrap_err().kind, Kind::Forbidden);
     let created = create::create(&request, "Patient", &body, Some("general-practitioner:Practitioner.name=x")).await;
     assert_eq!(created.unwrap_err().kind, Kind::Forbidden);
-    let deleted = delete::conditional(&request, "Patient", &condition, None).await;
+    let deleted = delete::conditional(&request, "Patient", &condition, ALWAYS).await;
     assert_eq!(deleted.unwrap_err().kind, Kind::Forbidden);
 }
 

@@ -35,7 +35,7 @@ async fn filled() -> Fixture {
     fixture.put(of_category("turned", "p", "vital-signs")).await;
     for (id, category) in [("gone-lab", "laboratory"), ("gone-vital", "vital-signs")] {
         fixture.put(of_category(id, "p", category)).await;
-        delete::delete(&fixture.request(), "Observation", id, None).await.unwrap();
+        delete::delete(&fixture.request(), "Observation", id, ALWAYS).await.unwrap();
     }
     for (id, target) in [("about-lab", "lab"), ("about-vital", "vital")] {
         fixture
@@ -100,7 +100,9 @@ async fn what_lies_outside_reads_as_what_is_not_there() {
     let access = fixture.of_patient(LAB);
     let request = fixture.asked(&access);
     let read = async |id: &str| read::read(&request, "Observation", id, &ReadConditions::default(), &[]).await;
-    let vread = async |id: &str, version: &str| read::vread(&request, "Observation", id, version, &[]).await;
+    let vread = async |id: &str, version: &str| {
+        read::vread(&request, "Observation", id, version, &ReadConditions::default(), &[]).await
+    };
     assert_eq!(kind(read("lab").await), None);
     assert_eq!(kind(read("gone-lab").await), Some(Kind::Gone));
     let absent = read("nowhere").await.unwrap_err();
@@ -229,7 +231,7 @@ async fn writes_keep_inside_before_and_after() {
     assert_eq!(kind(create::create(&request, "Observation", &theirs, None).await), Some(Kind::Forbidden));
     let update = async |id: &str, category: &str| {
         let body = bytes(&of_category(id, "p", category));
-        kind(update::update(&request, "Observation", id, &body, None).await)
+        kind(update::update(&request, "Observation", id, &body, ALWAYS).await)
     };
     assert_eq!(update("lab", "laboratory").await, None);
     assert_eq!(update("lab", "vital-signs").await, Some(Kind::Forbidden));
@@ -238,14 +240,14 @@ async fn writes_keep_inside_before_and_after() {
     assert_eq!(update("newer", "vital-signs").await, Some(Kind::Forbidden));
     let patch = async |id: &str, operation: Value| {
         let body = bytes(&json!([operation]));
-        kind(patch::patch(&request, "Observation", PatchTarget::Id(id), PatchFormat::Json, &body, None).await)
+        kind(patch::patch(&request, "Observation", PatchTarget::Id(id), PatchFormat::Json, &body, ALWAYS).await)
     };
     let amend = json!({ "op": "replace", "path": "/status", "value": "amended" });
     let turn = json!({ "op": "replace", "path": "/category/0/coding/0/code", "value": "vital-signs" });
     assert_eq!(patch("lab", amend.clone()).await, None);
     assert_eq!(patch("lab", turn).await, Some(Kind::Forbidden));
     assert_eq!(patch("vital", amend).await, Some(Kind::Forbidden));
-    let delete = async |id: &str| kind(delete::delete(&request, "Observation", id, None).await);
+    let delete = async |id: &str| kind(delete::delete(&request, "Observation", id, ALWAYS).await);
     assert_eq!(delete("vital").await, Some(Kind::Forbidden));
     assert_eq!(delete("new").await, None);
     let stored = read::read(&fixture.request(), "Observation", "vital", &ReadConditions::default(), &[]).await.unwrap();
@@ -265,17 +267,17 @@ async fn conditions_look_for_matches_inside() {
     assert_eq!(answer.kind, AnswerKind::Created);
     let answer = create::create(&request, "Observation", &lab, Some("_id=lab")).await.unwrap();
     assert_eq!(answer.kind, AnswerKind::Unchanged);
-    let answer = update::conditional(&request, "Observation", &by_id("vital".to_owned()), &lab, None).await.unwrap();
+    let answer = update::conditional(&request, "Observation", &by_id("vital".to_owned()), &lab, ALWAYS).await.unwrap();
     assert_eq!(answer.kind, AnswerKind::Created);
     let named = bytes(&of_category("vital", "p", "laboratory"));
-    let refused = update::conditional(&request, "Observation", &by_id("vital".to_owned()), &named, None).await;
+    let refused = update::conditional(&request, "Observation", &by_id("vital".to_owned()), &named, ALWAYS).await;
     assert_eq!(kind(refused), Some(Kind::Forbidden));
     let amend = bytes(&json!([{ "op": "replace", "path": "/status", "value": "amended" }]));
     let condition = by_id("vital".to_owned());
     let target = PatchTarget::Condition(&condition);
-    let patched = patch::patch(&request, "Observation", target, PatchFormat::Json, &amend, None).await;
+    let patched = patch::patch(&request, "Observation", target, PatchFormat::Json, &amend, ALWAYS).await;
     assert_eq!(kind(patched), Some(Kind::NotFound));
-    delete::conditional(&request, "Observation", &by_id("vital".to_owned()), None).await.unwrap();
+    delete::conditional(&request, "Observation", &by_id("vital".to_owned()), ALWAYS).await.unwrap();
     let stored = read::read(&fixture.request(), "Observation", "vital", &ReadConditions::default(), &[]).await.unwrap();
     assert_eq!(stored.version, Some(1));
 }
@@ -456,7 +458,8 @@ async fn a_write_shows_what_may_be_read() {
     request.preferences.returning = Some(Return::Representation);
     let amend = bytes(&json!([{ "op": "replace", "path": "/status", "value": "amended" }]));
     for (id, is_shown) in [("lab", true), ("vital", false)] {
-        let answer = patch::patch(&request, "Observation", PatchTarget::Id(id), PatchFormat::Json, &amend, None).await;
+        let answer =
+            patch::patch(&request, "Observation", PatchTarget::Id(id), PatchFormat::Json, &amend, ALWAYS).await;
         assert_eq!(body_of(answer.unwrap()).is_object(), is_shown, "{id}");
     }
 }

@@ -9,6 +9,7 @@ mod capabilities;
 mod conditional;
 mod contained;
 mod granular;
+mod lastn;
 mod operations;
 mod patient_boundary;
 mod read_and_write;
@@ -95,6 +96,14 @@ impl Fixture {
     }
 }
 
+/// A write without conditions.
+pub(super) const ALWAYS: WriteConditions<'static> =
+    WriteConditions { if_match: None, if_none_match: None, if_unmodified_since: None };
+
+pub(super) fn if_match(tags: &str) -> WriteConditions<'_> {
+    WriteConditions { if_match: Some(tags), ..ALWAYS }
+}
+
 pub(super) fn body_of(answer: Answer) -> Value {
     let bytes = answer.body.into_bytes();
     if bytes.is_empty() { Value::Null } else { vesta_runtime::json::parse(&bytes).unwrap() }
@@ -136,7 +145,7 @@ impl Fixture {
     /// Stores a resource under its own id.
     pub(super) async fn put(&self, resource: Value) {
         let (name, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        update::update(&self.request(), name, id, &bytes(&resource), None).await.unwrap();
+        update::update(&self.request(), name, id, &bytes(&resource), ALWAYS).await.unwrap();
     }
 
     pub(super) async fn bundle(&self, bundle_type: &str, entries: Value) -> Result<Value, Error> {

@@ -104,7 +104,7 @@ async fn single_resources_and_their_histories() {
             let (name, id) = reference.split_once('/').unwrap();
             let answers = [
                 read::read(&request, name, id, &ReadConditions::default(), &[]).await,
-                read::vread(&request, name, id, "1", &[]).await,
+                read::vread(&request, name, id, "1", &ReadConditions::default(), &[]).await,
                 history::instance(&request, name, id, &[]).await,
             ];
             for answer in answers {
@@ -190,7 +190,7 @@ async fn the_new_body_and_what_stood_there_must_both_be_inside() {
     let request = Request { access: &access, ..fixture.request() };
     let update = async |resource: Value| {
         let (name, id) = (resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
-        update::update(&request, name, id, &bytes(&resource), None).await
+        update::update(&request, name, id, &bytes(&resource), ALWAYS).await
     };
     assert!(update(observation("of-mine", "mine", "2025-01-01")).await.is_ok());
     assert!(update(observation("new", "mine", "2025-01-01")).await.is_ok());
@@ -201,7 +201,7 @@ async fn the_new_body_and_what_stood_there_must_both_be_inside() {
     }
     assert_eq!(update(json!({ "resourceType": "Practitioner", "id": "doc" })).await.unwrap_err().kind, Kind::Forbidden);
     for (id, allowed) in [("of-theirs", false), ("of-mine", true)] {
-        assert_eq!(delete::delete(&request, "Observation", id, None).await.is_ok(), allowed, "{id}");
+        assert_eq!(delete::delete(&request, "Observation", id, ALWAYS).await.is_ok(), allowed, "{id}");
     }
     let provenance = |targets: &[&str]| {
         let targets: Vec<Value> = targets.iter().map(|reference| json!({ "reference": reference })).collect();
@@ -228,7 +228,7 @@ async fn deletions_answer_by_what_stood_before() {
     // Provenance refers to what is deleted here.
     let fixture = fixture.with_rules(WriteRules { delete_referenced: true, ..WriteRules::default() }).await;
     for id in ["of-mine", "of-theirs"] {
-        delete::delete(&fixture.request(), "Observation", id, None).await.unwrap();
+        delete::delete(&fixture.request(), "Observation", id, ALWAYS).await.unwrap();
     }
     let request = Request { access: &access, ..fixture.request() };
     for (id, kind) in [("of-mine", Kind::Gone), ("of-theirs", Kind::NotFound)] {

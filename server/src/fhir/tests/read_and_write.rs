@@ -66,14 +66,14 @@ async fn a_wrong_body_is_refused_with_all_its_issues() {
 async fn an_update_creates_what_is_not_there_and_makes_a_version_of_what_is() {
     let fixture = Fixture::new("user/*.cruds").await;
     let body = |family: &str| bytes(&json!({ "resourceType": "Patient", "id": "p", "name": [{ "family": family }] }));
-    let answer = update::update(&fixture.request(), "Patient", "p", &body("a"), None).await.unwrap();
+    let answer = update::update(&fixture.request(), "Patient", "p", &body("a"), ALWAYS).await.unwrap();
     assert_eq!((answer.status(), answer.version), (201, Some(1)));
-    let answer = update::update(&fixture.request(), "Patient", "p", &body("b"), None).await.unwrap();
+    let answer = update::update(&fixture.request(), "Patient", "p", &body("b"), ALWAYS).await.unwrap();
     assert_eq!((answer.status(), answer.version), (200, Some(2)));
     // "The update interaction creates a new current version": also of the same content.
-    let answer = update::update(&fixture.request(), "Patient", "p", &body("b"), Some("W/\"2\"")).await.unwrap();
+    let answer = update::update(&fixture.request(), "Patient", "p", &body("b"), if_match("W/\"2\"")).await.unwrap();
     assert_eq!((answer.status(), answer.version), (200, Some(3)));
-    let old = read::vread(&fixture.request(), "Patient", "p", "1", &[]).await.unwrap();
+    let old = read::vread(&fixture.request(), "Patient", "p", "1", &ReadConditions::default(), &[]).await.unwrap();
     assert_eq!(body_of(old)["name"][0]["family"], "a");
 }
 
@@ -87,7 +87,7 @@ async fn an_update_names_the_same_id_twice() {
         ("p", json!({ "resourceType": "Patient", "id": "q" })),
         ("a_b", json!({ "resourceType": "Patient", "id": "a_b" })),
     ] {
-        let error = update::update(&fixture.request(), "Patient", id, &bytes(&body), None).await.unwrap_err();
+        let error = update::update(&fixture.request(), "Patient", id, &bytes(&body), ALWAYS).await.unwrap_err();
         assert_eq!(error.kind, Kind::Invalid, "{body}");
     }
 }
@@ -98,13 +98,13 @@ async fn if_match_guards_updates_and_deletes() {
     let fixture = Fixture::new("user/*.cruds").await;
     let id = create_patient(&fixture, "a").await;
     let body = bytes(&json!({ "resourceType": "Patient", "id": id }));
-    let update = async |tag| update::update(&fixture.request(), "Patient", &id, &body, Some(tag)).await;
+    let update = async |tag| update::update(&fixture.request(), "Patient", &id, &body, if_match(tag)).await;
     let error = update("W/\"2\"").await.unwrap_err();
     assert_eq!(error.kind, Kind::PreconditionFailed);
     assert!(error.to_string().contains("W/\"1\""), "{error}");
     assert_eq!(update("1").await.unwrap_err().kind, Kind::Invalid);
     assert_eq!(update("W/\"1\"").await.unwrap().version, Some(2));
-    let delete = async |tag| delete::delete(&fixture.request(), "Patient", &id, Some(tag)).await;
+    let delete = async |tag| delete::delete(&fixture.request(), "Patient", &id, if_match(tag)).await;
     assert_eq!(delete("W/\"1\"").await.unwrap_err().kind, Kind::PreconditionFailed);
     assert_eq!(delete("W/\"2\"").await.unwrap().status(), 200);
 }
@@ -114,16 +114,25 @@ async fn if_match_guards_updates_and_deletes() {
 async fn what_is_deleted_is_gone_and_its_versions_stay() {
     let mut fixture = Fixture::new("user/*.cruds").await;
     let id = create_patient(&fixture, "a").await;
-    let answer = delete::delete(&fixture.request(), "Patient", &id, None).await.unwrap();
+    let answer = delete::delete(&fixture.request(), "Patient", &id, ALWAYS).await.unwrap();
     assert_eq!((answer.status(), answer.version), (200, Some(2)));
     assert_eq!(body_of(answer)["resourceType"], "OperationOutcome");
     let request = fixture.request();
     let gone = read::read(&request, "Patient", &id, &ReadConditions::default(), &[]).await.unwrap_err();
     assert_eq!(gone.kind, Kind::Gone);
-    assert_eq!(read::vread(&request, "Patient", &id, "2", &[]).await.unwrap_err().kind, Kind::Gone);
-    assert_eq!(read::vread(&request, "Patient", &id, "1", &[]).await.unwrap().status(), 200);
+    assert_eq!(
+        read::vread(&request, "Patient", &id, "2", &ReadConditions::default(), &[]).await.unwrap_err().kind,
+        Kind::Gone
+    );
+    assert_eq!(
+        read::vread(&request, "Patient", &id, "1", &ReadConditions::default(), &[]).await.unwrap().status(),
+        200
+    );
     for version in ["3", "0", "01", "x"] {
-        assert_eq!(read::vread(&request, "Patient", &id, version, &[]).await.unwrap_err().kind, Kind::NotFound);
+        assert_eq!(
+            read::vread(&request, "Patient", &id, version, &ReadConditions::default(), &[]).await.unwrap_err().kind,
+            Kind::NotFound
+        );
     }
     // No search finds it any more.
     for parameters in [&[][..], &[("_id", id.as_str())], &[("name", "a")]] {
@@ -131,13 +140,13 @@ async fn what_is_deleted_is_gone_and_its_versions_stay() {
         assert_eq!(entries(&found), Vec::<String>::new(), "{parameters:?}");
     }
     // Deleting again, and deleting what never was, is no error.
-    assert_eq!(delete::delete(&request, "Patient", &id, None).await.unwrap().status(), 200);
-    assert_eq!(delete::delete(&request, "Patient", "never", None).await.unwrap().version, None);
+    assert_eq!(delete::delete(&request, "Patient", &id, ALWAYS).await.unwrap().status(), 200);
+    assert_eq!(delete::delete(&request, "Patient", "never", ALWAYS).await.unwrap().version, None);
     fixture.preferences.returning = Some(Return::Minimal);
-    assert_eq!(delete::delete(&fixture.request(), "Patient", &id, None).await.unwrap().status(), 204);
+    assert_eq!(delete::delete(&fixture.request(), "Patient", &id, ALWAYS).await.unwrap().status(), 204);
     // An update brings it back, as a new version: 201.
     let body = bytes(&json!({ "resourceType": "Patient", "id": id }));
-    assert_eq!(update::update(&fixture.request(), "Patient", &id, &body, None).await.unwrap().status(), 201);
+    assert_eq!(update::update(&fixture.request(), "Patient", &id, &body, ALWAYS).await.unwrap().status(), 201);
 }
 
 #[tokio::test]
@@ -172,15 +181,15 @@ async fn each_interaction_needs_its_own_letter_of_the_scope() {
         let refused = match letter {
             "c" => create::create(&request, "Patient", &bytes(&patient("b")), None).await,
             "r" => read::read(&request, "Patient", &id, &ReadConditions::default(), &[]).await,
-            "u" => update::update(&request, "Patient", &id, &body, None).await,
-            _ => delete::delete(&request, "Patient", &id, None).await,
+            "u" => update::update(&request, "Patient", &id, &body, ALWAYS).await,
+            _ => delete::delete(&request, "Patient", &id, ALWAYS).await,
         };
         let error = refused.unwrap_err();
         assert_eq!(error.kind, Kind::Forbidden);
         assert!(error.to_string().contains(&format!("user/Patient.{letter}")), "{error}");
         if letter == "r" {
             let refused = [
-                read::vread(&request, "Patient", &id, "1", &[]).await,
+                read::vread(&request, "Patient", &id, "1", &ReadConditions::default(), &[]).await,
                 history::instance(&request, "Patient", &id, &[]).await,
             ];
             assert!(refused.into_iter().all(|refused| refused.unwrap_err().kind == Kind::Forbidden));
@@ -199,9 +208,9 @@ async fn a_history_shows_all_versions_newest_first_with_what_made_them() {
     let id = create_patient(&fixture, "a").await;
     let request = fixture.request();
     let body = bytes(&json!({ "resourceType": "Patient", "id": id }));
-    update::update(&request, "Patient", &id, &body, None).await.unwrap();
-    delete::delete(&request, "Patient", &id, None).await.unwrap();
-    update::update(&request, "Patient", "new", &bytes(&json!({ "resourceType": "Patient", "id": "new" })), None)
+    update::update(&request, "Patient", &id, &body, ALWAYS).await.unwrap();
+    delete::delete(&request, "Patient", &id, ALWAYS).await.unwrap();
+    update::update(&request, "Patient", "new", &bytes(&json!({ "resourceType": "Patient", "id": "new" })), ALWAYS)
         .await
         .unwrap();
     let bundle = body_of(history::instance(&request, "Patient", &id, &[]).await.unwrap());
@@ -270,15 +279,18 @@ async fn outside_the_patient_boundary_nothing_is_read_or_written() {
     let basic = json!({ "resourceType": "Basic", "code": { "text": "a" } });
     let answer = create::create(&fixture.request(), "Basic", &bytes(&basic), None).await.unwrap();
     let id = body_of(answer)["id"].as_str().unwrap().to_owned();
-    delete::delete(&fixture.request(), "Basic", "gone", None).await.unwrap();
+    delete::delete(&fixture.request(), "Basic", "gone", ALWAYS).await.unwrap();
     let access = AccessContext { patient: Some("p".to_owned()), ..fixture.with_scopes("patient/*.cruds") };
     let request = Request { access: &access, ..fixture.request() };
     let read = read::read(&request, "Basic", &id, &ReadConditions::default(), &[]).await;
     assert_eq!(read.unwrap_err().kind, Kind::NotFound);
-    assert_eq!(read::vread(&request, "Basic", &id, "1", &[]).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(
+        read::vread(&request, "Basic", &id, "1", &ReadConditions::default(), &[]).await.unwrap_err().kind,
+        Kind::NotFound
+    );
     assert_eq!(history::instance(&request, "Basic", &id, &[]).await.unwrap_err().kind, Kind::NotFound);
     let all = body_of(history::type_level(&request, "Basic", &[]).await.unwrap());
     assert_eq!((all.get("entry"), &all["total"]), (None, &json!(0)));
     assert_eq!(create::create(&request, "Basic", &bytes(&basic), None).await.unwrap_err().kind, Kind::Forbidden);
-    assert_eq!(delete::delete(&request, "Basic", &id, None).await.unwrap_err().kind, Kind::Forbidden);
+    assert_eq!(delete::delete(&request, "Basic", &id, ALWAYS).await.unwrap_err().kind, Kind::Forbidden);
 }

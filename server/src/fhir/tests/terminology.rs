@@ -95,7 +95,7 @@ async fn a_changed_value_set_counts_at_once() {
         }))
         .await;
     assert_eq!(find(&fixture, "Observation", &by_dogs).await.unwrap(), ["Observation/fish"]);
-    delete::delete(&fixture.request(), "ValueSet", "dogs", None).await.unwrap();
+    delete::delete(&fixture.request(), "ValueSet", "dogs", ALWAYS).await.unwrap();
     let gone = find(&fixture, "Observation", &by_dogs).await.unwrap_err();
     assert!(gone.to_string().contains("no ValueSet http://e.org/vs/dogs"), "{gone}");
 }

@@ -3,11 +3,12 @@
 mod app_state;
 mod brands;
 mod connections;
+mod headers;
 
 use std::sync::Arc;
 
 use futures_util::{FutureExt, stream};
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use jiff::SignedDuration;
 use poem::{Endpoint, Request, Response};
 use serde_json::Value;
@@ -76,7 +77,8 @@ impl Sent<'_> {
         let mut request = Request::builder().method(method).uri(path.parse::<Uri>().unwrap());
         for header in self.headers {
             let (name, value) = header.split_once(": ").unwrap();
-            request = request.header(name, value);
+            // In whatever letters.
+            request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));

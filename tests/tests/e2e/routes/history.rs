@@ -98,6 +98,26 @@ on_both_databases! {
             assert_eq!(at("2999"), ["DELETE W/\"3\""], "{scope}");
             assert_eq!(at(&second[..4]).len(), 3, "all were current in that year: {scope}");
         }
+        // "See notes below on date/time search parameters": with their prefixes.
+        let at = |time: &str| {
+            let bundle = client.get(&format!("{path}/_history?_at={}", time.replace('+', "%2B"))).expect(200).json();
+            versions(&bundle)
+        };
+        let (one, two, three) = ("POST W/\"1\"", "PUT W/\"2\"", "DELETE W/\"3\"");
+        assert_eq!(at("ge2000"), [three, two, one]);
+        assert_eq!(at("gt2998"), [three]);
+        assert_eq!(at("sa2998"), [three]);
+        assert_eq!(at(&format!("lt{second}")), [one]);
+        assert_eq!(at(&format!("eb{second}")), [one]);
+        assert_eq!(at(&format!("le{second}")), [two, one]);
+        assert_eq!(at(&format!("eq{first}")), [one]);
+        assert_eq!(at(&format!("ge{second}")), [three, two]);
+        assert_eq!(at("le2000"), [""; 0]);
+        client.get("Patient/_history?_at=ne2000").expect(400).issues();
+        // "If _count has the value 0, this shall be treated the same as _summary=count".
+        let counted = client.get(&format!("{path}/_history?_count=0")).expect(200).json();
+        assert_eq!((&counted["total"], counted.get("entry")), (&3.into(), None));
+        assert!(counted["link"].as_array().expect("links").iter().all(|link| link["relation"] != "next"));
         client.get("Patient/_history?_at=yesterday").expect(400).issues();
         client.get("Patient/_history?_at=2024&_since=2024-01-01T00:00:00Z").expect(400).issues();
     }

@@ -11,6 +11,7 @@ mod history;
 mod metadata;
 mod operations;
 mod patch;
+mod preconditions;
 mod read;
 mod search;
 mod update;
