@@ -14,7 +14,7 @@ use super::{
     AUDIT_EVENT, AccessContext, AccessError, Boundary, Level, OperationScope, Part, Permission, Permissions, Scope,
 };
 use crate::fhir::Handling;
-use crate::search::{Criterion, IssueKind, ParameterTable, Rule, Search, Test};
+use crate::search::{Criterion, IssueKind, ParameterTable, RESULT_PARAMETERS, Rule, Search, Test};
 
 /// What is asked of a token, and of which site: its parameters give the constraints their meaning.
 #[derive(Clone, Copy)]
@@ -316,7 +316,11 @@ fn constraint(
             let for_now = error.issues.iter().any(|issue| issue.kind == IssueKind::NotIndexed);
             (error.to_string(), for_now)
         })?;
-    if search.criteria.len() != pairs.len() {
+    // `_format` and `_pretty` are passed over by a search.
+    let shapes = |name: &str| RESULT_PARAMETERS.contains(&name) || matches!(name, "_format" | "_pretty" | "_type");
+    if search.criteria.is_empty()
+        || pairs.iter().any(|(name, _)| shapes(name.split([':', '.']).next().unwrap_or_default()))
+    {
         return lasting("what shapes results (_sort, _count, _include and their like) restricts nothing");
     }
     if !search.reached().is_empty() {
@@ -328,10 +332,10 @@ fn constraint(
              would decide by others what the token reaches",
         );
     }
-    if search.looks_at_bodies() || search.criteria.iter().any(Criterion::asks_for_words) {
+    if search.criteria.iter().any(Criterion::asks_for_words) {
         return lasting(
-            "a scope is decided neither by words nor by what only bodies tell: :text, :code-text, _text, _content, near \
-             and composites of two ranges are for searches",
+            "a scope is not decided by words, which anybody may write anywhere: :text, :code-text, _text and _content are \
+             for searches; name the codes",
         );
     }
     Ok(search.criteria)

@@ -67,12 +67,6 @@ impl Condition {
         let now = service.clock.now();
         let (mut search, _) =
             Search::parse(&service.parameters, Some(resource_type.name), parameters, Handling::Strict, now)?;
-        if search.looks_at_bodies() {
-            return Err(Error::new(
-                Kind::Invalid,
-                "A condition is decided by what is indexed: near and composites of two ranges are for searches.",
-            ));
-        }
         if search.criteria.is_empty() {
             return Err(Error::new(
                 Kind::Invalid,

@@ -44,7 +44,6 @@ pub(super) fn allow(request: &Request<'_>, types: &[&'static str]) -> Result<(),
 pub(super) async fn answer(
     request: &Request<'_>,
     statements: &[(&'static str, SelectStatement)],
-    looks_at_bodies: bool,
 ) -> Result<Answer, Error> {
     let mut parameters = Vec::new();
     for (purpose, statement) in statements {
@@ -56,10 +55,6 @@ pub(super) async fn answer(
         parts.extend(explained.values.iter().map(|kind| json!({ "name": "value", "valueCode": kind })));
         parts.extend(explained.steps.iter().map(|step| json!({ "name": "step", "valueString": shown(step) })));
         parameters.push(json!({ "name": "statement", "part": parts }));
-    }
-    if looks_at_bodies {
-        let text = "What the statement finds is then read and looked at, resource by resource, until the page is full.";
-        parameters.push(json!({ "name": "note", "valueString": text }));
     }
     let body: Value = json!({ "resourceType": "Parameters", "parameter": parameters });
     Ok(Answer::ok(Body::Bytes(body.to_string().into())))

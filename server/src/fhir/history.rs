@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
+use super::listed::Listed;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::page::{Beside, BundleWriter, Response};
 use super::service::{PageSizes, Request, Type, not_found};
@@ -65,7 +66,9 @@ async fn of_audit_event(
 ) -> Result<Answer, Error> {
     let stored = audit_log::read(request, resource_type, id).await?;
     let asked = read_parameters(request.service.pages, parameters, request.service.clock.now())?;
-    let is_in_time = asked.since.is_none_or(|since| stored.last_updated >= since)
+    // A List of this server names no stored AuditEvent.
+    let is_in_time = asked.list.is_none()
+        && asked.since.is_none_or(|since| stored.last_updated >= since)
         && asked.at.is_none_or(|(_, until)| stored.last_updated.as_microsecond() <= until);
     let used = query::write(asked.used.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let mark = if used.is_empty() { "" } else { "?" };
@@ -121,6 +124,7 @@ struct Parameters {
     /// `_total=accurate`, or `_count=0`, which asks for nothing else.
     counted: bool,
     only_counted: bool,
+    list: Option<String>,
     cursor: Option<String>,
     /// All but the cursor, as they were used.
     used: Vec<(String, String)>,
@@ -162,7 +166,8 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Times
                     _ => return Err(invalid("`_total` is one of none, estimate and accurate.")),
                 }
             }
-            _ => return Err(invalid("A history takes the parameters _count, _since, _at and _total.")),
+            "_list" => read.list = Some(value.clone()),
+            _ => return Err(invalid("A history takes the parameters _count, _since, _at, _list and _total.")),
         }
         read.used.push((name.clone(), value.clone()));
     }
@@ -211,11 +216,18 @@ async fn page(
     if parameters.since.is_some() && parameters.at.is_some() {
         return Err(Error::new(Kind::Invalid, "`_since` and `_at` exclude each other: give one of them."));
     }
-    let unfiltered = is_unfiltered(request, &scope, permission);
+    let listed = match &parameters.list {
+        Some(list) => Some(Listed::read(request, &types_of(request, &scope), list).await?),
+        None => None,
+    };
+    // What is not listed is kept back as well.
+    let unfiltered = listed.is_none() && is_unfiltered(request, &scope, permission);
+    let shown_of = Shown { request, permission, listed: listed.as_ref() };
     let mut asked = HistoryQuery {
         scope,
         since: parameters.since,
         at: parameters.at,
+        listed: listed.as_ref().map(Listed::keys),
         before: None,
         as_of: None,
         // Where something is kept back, this count would tell of it: what the token sees is counted then.
@@ -243,7 +255,7 @@ async fn page(
         let mut rest = found.entries.into_iter();
         for entry in rest.by_ref() {
             let sequence = entry.stored.sequence;
-            if let Some(resource_type) = visible(request, permission, &entry).await? {
+            if let Some(resource_type) = shown_of.visible(&entry).await? {
                 shown.push((resource_type, entry));
             }
             asked.before = Some(sequence);
@@ -279,7 +291,7 @@ async fn page(
         // The page is the whole of what the token sees.
         shown_total
     } else if parameters.counted {
-        Some(visible_total(request, permission, &asked).await?)
+        Some(shown_of.total(&asked).await?)
     } else {
         None
     };
@@ -293,46 +305,66 @@ async fn page(
     Ok(Page { body: writer.finish(), found_any, is_first })
 }
 
-/// How many versions the token sees in all, by a walk through them.
-async fn visible_total(request: &Request<'_>, permission: Permission, asked: &HistoryQuery) -> Result<u64, Error> {
-    let all = HistoryQuery { before: None, count: MAXIMUM_WALK, ..asked.clone() };
-    let found = request.service.store.history(&all).await?;
-    let mut count = 0;
-    for entry in &found.entries {
-        count += u64::from(visible(request, permission, entry).await?.is_some());
+/// The types that a history is of.
+fn types_of(request: &Request<'_>, scope: &HistoryScope) -> Vec<&'static str> {
+    let parameters = &request.service.parameters;
+    match scope {
+        HistoryScope::Instance { resource_type, .. } | HistoryScope::Type(resource_type) => {
+            parameters.type_name(*resource_type).into_iter().collect()
+        }
+        HistoryScope::System => parameters.entries().map(|entry| entry.name).collect(),
     }
-    if found.has_more {
-        let text = format!(
-            "More than {MAXIMUM_WALK} versions would be looked at to count those that the token sees: leave `_total` out."
-        );
-        return Err(Error::from_issue(Kind::Unprocessable, Issue::error(IssueType::TooCostly, text)));
-    }
-    Ok(count)
 }
 
 /// Whether nothing of this history is kept back from the token, so that a count tells no more than its pages do.
 fn is_unfiltered(request: &Request<'_>, scope: &HistoryScope, permission: Permission) -> bool {
-    let numbers: Vec<u16> = match scope {
-        HistoryScope::Instance { resource_type, .. } | HistoryScope::Type(resource_type) => vec![*resource_type],
-        HistoryScope::System => request.service.parameters.entries().map(|entry| entry.number).collect(),
-    };
-    numbers.into_iter().all(|number| {
-        let resource_type = request.service.resource_type_numbered(number);
-        resource_type.is_some_and(|known| matches!(request.grant(known, permission), Ok(Boundary::Unrestricted)))
+    types_of(request, scope).into_iter().all(|of| {
+        let resource_type = request.service.resource_type(of);
+        resource_type.is_ok_and(|known| matches!(request.grant(known, permission), Ok(Boundary::Unrestricted)))
     })
 }
 
-/// The type of a version that the token may see.
-async fn visible(request: &Request<'_>, permission: Permission, entry: &HistoryEntry) -> Result<Option<Type>, Error> {
-    let Some(resource_type) = request.service.resource_type_numbered(entry.stored.resource_type) else {
-        return Ok(None);
-    };
-    let is_visible = match request.grant(resource_type, permission) {
-        Err(_) => false,
-        Ok(Boundary::Unrestricted) => return Ok(Some(resource_type)),
-        Ok(granted) => boundary::is_readable(request, resource_type, &granted, &entry.stored).await?,
-    };
-    Ok(is_visible.then_some(resource_type))
+/// What of a history is shown.
+struct Shown<'a> {
+    request: &'a Request<'a>,
+    permission: Permission,
+    listed: Option<&'a Listed>,
+}
+
+impl Shown<'_> {
+    /// The type of a version that the token may see, and that is asked for.
+    async fn visible(&self, entry: &HistoryEntry) -> Result<Option<Type>, Error> {
+        let Some(resource_type) = self.request.service.resource_type_numbered(entry.stored.resource_type) else {
+            return Ok(None);
+        };
+        if self.listed.is_some_and(|listed| !listed.has(entry)) {
+            return Ok(None);
+        }
+        let is_visible = match self.request.grant(resource_type, self.permission) {
+            Err(_) => false,
+            Ok(Boundary::Unrestricted) => return Ok(Some(resource_type)),
+            Ok(granted) => boundary::is_readable(self.request, resource_type, &granted, &entry.stored).await?,
+        };
+        Ok(is_visible.then_some(resource_type))
+    }
+
+    /// How many versions there are of these in all, by a walk through them.
+    async fn total(&self, asked: &HistoryQuery) -> Result<u64, Error> {
+        let all = HistoryQuery { before: None, count: MAXIMUM_WALK, ..asked.clone() };
+        let found = self.request.service.store.history(&all).await?;
+        let mut count = 0;
+        for entry in &found.entries {
+            count += u64::from(self.visible(entry).await?.is_some());
+        }
+        if found.has_more {
+            let text = format!(
+                "More than {MAXIMUM_WALK} versions would be looked at to count those that the token sees: leave `_total` \
+                 out."
+            );
+            return Err(Error::from_issue(Kind::Unprocessable, Issue::error(IssueType::TooCostly, text)));
+        }
+        Ok(count)
+    }
 }
 
 fn write_entry(request: &Request<'_>, writer: &mut BundleWriter, resource_type: Type, entry: &HistoryEntry) {

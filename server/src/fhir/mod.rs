@@ -47,6 +47,7 @@ mod explain;
 mod hierarchy;
 pub mod history;
 mod integrity;
+mod listed;
 pub mod metadata;
 pub mod operation;
 mod outcome;

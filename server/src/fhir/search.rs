@@ -266,11 +266,10 @@ impl SearchSet<'_> {
         let count = self.search.count.unwrap_or(page(default)).min(page(maximum));
         let only_total = count == 0 || self.subset == Subset::Count;
         if self.explained {
-            let (planner, asked) = (service.planner(), self.search.without_bodies());
-            let page = planner.page(&asked, self.access(), count as usize, None).statement;
-            let total = planner.count(&asked, self.access());
-            let statements = [("page", page), ("total", total)];
-            return explain::answer(self.request, &statements, self.search.looks_at_bodies()).await;
+            let planner = service.planner();
+            let page = planner.page(&self.search, self.access(), count as usize, None).statement;
+            let total = planner.count(&self.search, self.access());
+            return explain::answer(self.request, &[("page", page), ("total", total)]).await;
         }
         let total = if only_total || self.search.total != Total::None { self.total().await? } else { None };
         if only_total {
@@ -305,11 +304,10 @@ impl SearchSet<'_> {
         let planner = service.planner();
         let counted = match self.audit_log()? {
             Some(log) => log.count().await?,
-            None if !self.search.looks_at_bodies() => {
+            None => {
                 let statement = planner.count(&self.search, self.access());
                 return Ok(u64::try_from(service.store.count(&statement).await?).ok());
             }
-            None => planner.look_and_count(&self.search, self.access(), &service.store).await?,
         };
         if counted.is_none() {
             self.issues.push(Issue::warning(

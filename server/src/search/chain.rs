@@ -52,7 +52,10 @@ impl Parser<'_> {
             })
             .filter(|target| match next.split(':').next() {
                 Some("_has") => true,
-                _ => matches!(inner, "_id" | "_lastUpdated") || self.table.parameter(target, inner).is_some(),
+                _ => {
+                    let is_of_every_type = matches!(inner, "_id" | "_lastUpdated" | "_list" | "_filter");
+                    is_of_every_type || self.table.parameter(target, inner).is_some()
+                }
             })
             .collect();
         if targets.is_empty() {

@@ -187,6 +187,10 @@ impl Parser<'_> {
             Filter::Any(parts) => {
                 let mut any = Vec::new();
                 each(self, parts)?.into_iter().for_each(|part| joined(&mut any, part, false));
+                // Values of one parameter.
+                if let [_] = any.as_slice() {
+                    return any.pop();
+                }
                 Test::OneOf(any)
             }
             Filter::Not(inner) => {
@@ -231,7 +235,7 @@ impl Parser<'_> {
         let escaped = value.replace('\\', "\\\\").replace(',', "\\,");
         let plain = |parser: &mut Self, text: String| parser.criterion(name, code, &text);
         let operator_name = OPERATORS.iter().find(|(_, known)| *known == operator).map_or("", |(text, _)| text);
-        if operator == Operator::Pr {
+        if operator == Operator::Pr && code != "_list" {
             // Missing is the opposite of present.
             let asked = match value {
                 "true" => "false",
@@ -240,7 +244,7 @@ impl Parser<'_> {
             };
             return self.criterion(name, &format!("{code}:missing"), asked);
         }
-        if code.starts_with("_has:") || matches!(code, "_id") {
+        if code.starts_with("_has:") || matches!(code, "_id" | "_list") {
             let found = plain(self, escaped);
             return match operator {
                 Operator::Eq | Operator::Re => found,
@@ -298,9 +302,12 @@ impl Parser<'_> {
                 Some(if operator == Operator::Ne { other_than(found) } else { found })
             }
             (Kind::Uri, Operator::Sw) => self.criterion(name, &format!("{code}:below"), &escaped),
-            (Kind::Token | Kind::Uri | Kind::Reference | Kind::Composite, Operator::Eq) => plain(self, escaped),
+            // `near`: the value is a place, which others lie within reach of or beyond.
+            (Kind::Token | Kind::Uri | Kind::Reference | Kind::Composite | Kind::Special, Operator::Eq) => {
+                plain(self, escaped)
+            }
             (Kind::Reference, Operator::Re) => plain(self, escaped),
-            (Kind::Token | Kind::Uri | Kind::Reference | Kind::Composite, Operator::Ne) => {
+            (Kind::Token | Kind::Uri | Kind::Reference | Kind::Composite | Kind::Special, Operator::Ne) => {
                 plain(self, escaped).map(other_than)
             }
             (Kind::Token, Operator::Ss) => self.criterion(name, &format!("{code}:below"), &escaped),

@@ -2,8 +2,9 @@
 //! beside its container, since what the two say to each other (`#id`) means something there only.
 
 use serde_json::Value;
-use vesta_runtime::search::{IndexValue, fold, values_within};
+use vesta_runtime::search::{IndexValue, fold};
 
+use super::place::{Place, index_values};
 use super::query::{Contained, Criterion, Search, StringMode, Test, Unit, UriMode, ValueTest};
 use super::table::ParameterTable;
 use super::words::words_of;
@@ -60,7 +61,7 @@ impl<'a> At<'a> {
     fn values(self, table: &ParameterTable, code: &str) -> Vec<IndexValue> {
         let found = || {
             let ((entry, node), (_, container)) = (table.root(self.resource)?, table.root(self.container)?);
-            Some(values_within(table.parameter(entry.name, code)?.definition, container, node))
+            Some(index_values(table.parameter(entry.name, code)?.definition, container, node))
         };
         found().unwrap_or_default()
     }
@@ -145,7 +146,6 @@ fn accepts(table: &ParameterTable, at: At<'_>, criterion: &Criterion, around: &d
         Test::OneOf(parts) => parts.iter().any(|part| accepts(table, at, part, around)),
         Test::Typed(parts) => parts.iter().any(|(name, part)| *name == of && accepts(table, at, part, around)),
         Test::Words(wanted) => wanted.accepts(&words()),
-        Test::Body(test) => test.accepts(table, at.resource, &found),
         Test::Chain(targets) => found().iter().any(|value| {
             if let IndexValue::Reference(reference) = value
                 && let Some(wanted) = reference.contained_id()
@@ -265,6 +265,7 @@ impl ValueTest {
                 UriMode::Below => in_uri.starts_with(uri.as_str()),
                 UriMode::Above => uri.starts_with(in_uri.as_str()),
             },
+            (ValueTest::Near(near), place) => Place::of(place).is_some_and(|place| near.reaches(place)),
             (ValueTest::Composite(tests), IndexValue::Composite(parts)) => {
                 tests.len() == parts.len() && tests.iter().zip(parts).all(|(test, part)| test.accepts(table, part))
             }

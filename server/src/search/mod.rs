@@ -5,7 +5,6 @@
 //! the includes; [`Search::matches`] decides the same for one resource in memory. Both back ends compare the index values
 //! that the parameters' extractors yield, and nothing else in the server matches resources.
 
-mod body;
 mod chain;
 mod criteria;
 mod escape;
@@ -16,6 +15,7 @@ mod matching;
 pub mod own;
 mod parse;
 mod paths;
+mod place;
 mod plan;
 mod query;
 mod results;
@@ -25,13 +25,14 @@ mod terminology;
 mod values;
 mod words;
 
-pub use self::body::{BodyTest, Near};
 pub use self::criteria::compartment_types;
 pub use self::escape::escape;
 pub use self::generated::types;
 pub use self::matching::{Around, meets};
 pub use self::own::SiteParameters;
 pub use self::paths::Systems;
+pub use self::place::Near;
+pub(crate) use self::place::{Place, index_values, is_near};
 pub use self::plan::{Access, Includes, MOST_INCLUDED, Page, Plan, Planner, Position, Record};
 pub use self::query::{
     Contained, Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort,

@@ -8,10 +8,9 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use vesta_runtime::search::{SearchParameter, SearchParameterType as Kind, fold};
 
-use super::body::{BodyTest, Near};
 use super::escape::{is_escaped_well, split, unescape};
 use super::query::{Criterion, Issue, IssueKind, Search, SearchError, Test, ValueTest, joined};
-use super::table::{ParameterTable, is_in_bodies, is_in_tables};
+use super::table::{ParameterTable, is_in_tables};
 use super::terminology::{Answers, MODIFIERS, Question};
 use super::values::{Reader, date, modifiers};
 use super::words::{Words, is_of_words};
@@ -205,7 +204,8 @@ impl Parser<'_> {
                 if !self.restricted.contains(&pair)
                     && let Some(criterion) = self.criterion(name, name, value)
                 {
-                    joined(&mut self.search.criteria, criterion, true);
+                    // The parts of a `_filter` joined by `and` are criteria like others: a page may be driven by one.
+                    criterion.conjuncts().into_iter().for_each(|one| joined(&mut self.search.criteria, one, true));
                     self.restricted.insert(pair);
                 }
             }
@@ -272,9 +272,6 @@ impl Parser<'_> {
         }
         if let Some(definition) = self.definition(parsed.code).filter(|known| is_of_words(known)) {
             return self.of_words(name, parsed, definition, value);
-        }
-        if let Some(definition) = self.definition(parsed.code).filter(|known| is_in_bodies(known)) {
-            return self.of_body(name, parsed, definition, value);
         }
         let definition = self.known(name, parsed.code)?;
         if let Some(chain) = parsed.chain {
@@ -407,59 +404,15 @@ impl Parser<'_> {
         Some(Criterion { code, negated: false, test: Test::Missing(missing) })
     }
 
-    /// Those that no rows are kept for.
-    fn of_body(
-        &mut self,
-        name: &str,
-        parsed: &Name<'_>,
-        definition: &'static SearchParameter,
-        value: &str,
-    ) -> Option<Criterion> {
-        let code = definition.code;
-        let is_composite = definition.kind == Kind::Composite;
-        if parsed.chain.is_some()
-            || (parsed.modifier.is_some() && !(is_composite && parsed.modifier == Some("missing")))
-        {
-            let message = format!("{name}: {code} takes neither such a modifier nor a chain");
-            self.fail(name, IssueKind::NotSupported, message);
-            return None;
-        }
-        let values = split(value, ',');
-        let test = match code {
-            "near" => values.into_iter().map(Near::parse).collect::<Result<Vec<_>, _>>().map(BodyTest::Near),
-            _ if parsed.modifier.is_some() => match value {
-                "true" => Ok(BodyTest::Missing(true)),
-                "false" => Ok(BodyTest::Missing(false)),
-                _ => Err("true or false was expected".to_owned()),
-            },
-            _ => {
-                let reader = Reader { table: self.table, definition, modifier: None, now: self.now };
-                values.into_iter().map(|text| reader.read(text)).collect::<Result<Vec<_>, _>>().map(BodyTest::Values)
-            }
-        };
-        match test {
-            Ok(test) => self.body(name, code, test),
-            Err(wrong) => self.wrong(name, &wrong),
-        }
-    }
-
-    fn body(&mut self, name: &str, code: &'static str, test: BodyTest) -> Option<Criterion> {
-        if self.steps > 0 || self.in_filter {
-            let message = format!("{name}: this is not answered inside a chain, _has or _filter");
-            self.fail(name, IssueKind::NotSupported, message);
-            return None;
-        }
-        Some(Criterion { code, negated: false, test: Test::Body(test) })
-    }
-
     fn id(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> Option<Criterion> {
         match parsed.modifier {
             None | Some("not") => {
                 let ids = split(value, ',').into_iter().map(unescape).collect();
                 Some(Criterion { code: "_id", negated: parsed.modifier.is_some(), test: Test::Id(ids) })
             }
+            Some("missing") => self.always_there(name, "_id", value),
             Some(modifier) => {
-                let message = format!("_id does not take the modifier :{modifier}; it takes :not");
+                let message = format!("_id does not take the modifier :{modifier}; it takes :not and :missing");
                 self.fail(name, IssueKind::NotSupported, message);
                 None
             }
@@ -467,8 +420,11 @@ impl Parser<'_> {
     }
 
     fn last_updated(&mut self, name: &str, parsed: &Name<'_>, value: &str) -> Option<Criterion> {
+        if parsed.modifier == Some("missing") {
+            return self.always_there(name, "_lastUpdated", value);
+        }
         if let Some(modifier) = parsed.modifier {
-            let message = format!("_lastUpdated does not take the modifier :{modifier}; every resource has a value");
+            let message = format!("_lastUpdated does not take the modifier :{modifier}; it takes :missing");
             self.fail(name, IssueKind::NotSupported, message);
             return None;
         }
@@ -477,6 +433,12 @@ impl Parser<'_> {
             Ok(tests) => Some(Criterion { code: "_lastUpdated", negated: false, test: Test::LastUpdated(tests) }),
             Err(wrong) => self.wrong(name, &wrong),
         }
+    }
+
+    /// `:missing` of what every resource has.
+    fn always_there(&mut self, name: &str, code: &'static str, value: &str) -> Option<Criterion> {
+        let missing = self.missing(name, code, value)?.test == Test::Missing(true);
+        Some(Criterion { code, negated: missing, test: Test::All(Vec::new()) })
     }
 
     pub(super) fn not_indexed(&mut self, name: &str, what: &str) {

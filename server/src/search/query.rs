@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 use vesta_runtime::search::{Reference, SearchParameterType};
 
-use super::body::BodyTest;
+use super::place::Near;
 use super::table::{Parameter, ParameterTable};
 use super::words::Words;
 use crate::access::Boundary;
@@ -70,8 +70,6 @@ pub enum Test {
     Typed(Vec<(&'static str, Criterion)>),
     /// `_text` and `_content`: the words are there.
     Words(Words),
-    /// What no rows tell.
-    Body(BodyTest),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +91,6 @@ pub enum ValueTest {
     },
     /// Any of these: an id alone stands for one of each type that the parameter may point to.
     Reference(Vec<Reference>),
-    /// `:identifier`.
     /// `:text`: the text beside a code starts so.
     TokenText(String),
     /// `:code-text`: the code starts so, case and accents apart.
@@ -105,6 +102,7 @@ pub enum ValueTest {
     },
     /// `:below` of a media type: with any parameters, and of a type alone with any subtype.
     MediaBelow(String),
+    /// `:identifier`.
     ReferenceIdentifier {
         system: Option<String>,
         value: String,
@@ -120,6 +118,8 @@ pub enum ValueTest {
         uri: String,
     },
     Composite(Vec<ValueTest>),
+    /// Within the distance of a place.
+    Near(Near),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,14 +290,14 @@ pub(super) fn joined(criteria: &mut Vec<Criterion>, criterion: Criterion, togeth
 }
 
 impl Criterion {
-    /// Those of them that ask no other resource.
-    pub(super) fn follows_none(all: &[Criterion]) -> Vec<&Criterion> {
-        let follows = |criterion: &&Criterion| {
-            let mut reached = BTreeSet::new();
-            criterion.test.reached(&mut reached);
-            reached.is_empty()
-        };
-        all.iter().filter(follows).collect()
+    /// What must hold together, one by one.
+    pub(super) fn conjuncts(self) -> Vec<Criterion> {
+        match self {
+            Criterion { negated: false, test: Test::All(parts), .. } => {
+                parts.into_iter().flat_map(Criterion::conjuncts).collect()
+            }
+            one => vec![one],
+        }
     }
 
     /// Whether what anybody wrote anywhere in a resource decides, or beside a code.
@@ -331,13 +331,13 @@ impl Test {
             }
             Test::All(parts) | Test::OneOf(parts) => parts.iter().for_each(|part| part.test.reached(found)),
             Test::Typed(parts) => parts.iter().for_each(|(_, part)| part.test.reached(found)),
-            Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) | Test::Words(_) | Test::Body(_) => {}
+            Test::Id(_) | Test::LastUpdated(_) | Test::Missing(_) | Test::Any(_) | Test::Words(_) => {}
         }
     }
 
     fn ranges(&self) -> usize {
         match self {
-            Test::Id(_) | Test::Missing(_) | Test::Words(_) | Test::Body(_) => 0,
+            Test::Id(_) | Test::Missing(_) | Test::Words(_) => 0,
             Test::LastUpdated(tests) => tests.len(),
             Test::Any(tests) => tests.iter().filter(|test| test.is_range()).count(),
             Test::Chain(parts) | Test::Typed(parts) => parts.iter().map(|(_, part)| part.test.ranges()).sum(),
@@ -351,7 +351,7 @@ impl Test {
         match self {
             Test::Id(ids) => ids.len(),
             Test::LastUpdated(tests) => tests.len(),
-            Test::Missing(_) | Test::Body(_) => 1,
+            Test::Missing(_) => 1,
             Test::Words(words) => words.count(),
             Test::Any(tests) => tests.len(),
             Test::Chain(parts) | Test::Typed(parts) => parts.iter().map(|(_, part)| part.test.values()).sum(),
@@ -415,7 +415,7 @@ impl Search {
 impl ValueTest {
     fn is_range(&self) -> bool {
         match self {
-            ValueTest::Date(_) | ValueTest::Number(_) | ValueTest::Quantity { .. } => true,
+            ValueTest::Date(_) | ValueTest::Number(_) | ValueTest::Quantity { .. } | ValueTest::Near(_) => true,
             ValueTest::Composite(parts) => parts.iter().any(ValueTest::is_range),
             _ => false,
         }

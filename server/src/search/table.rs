@@ -14,6 +14,7 @@ use vesta_runtime::search::{Component, Extract, Reference, SearchParameter, Sear
 
 use super::own::is_own;
 use super::paths::{self, Systems};
+use super::place::is_near;
 use super::words::is_of_words;
 use crate::store::index::HashKey;
 use crate::store::{Dictionary, ParameterDefinition};
@@ -158,7 +159,7 @@ impl Parameter {
     /// Whether a search can use it.
     pub fn is_served(&self) -> bool {
         let of_itself = matches!(self.definition.code, "_id" | "_lastUpdated");
-        self.is_in_tables() || is_of_words(self.definition) || is_in_bodies(self.definition) || of_itself
+        self.is_in_tables() || is_of_words(self.definition) || of_itself
     }
 
     /// Whether it has rows in index tables: `_id` and `_lastUpdated` are columns of the resource itself.
@@ -167,23 +168,10 @@ impl Parameter {
     }
 }
 
-/// Whether searches answer it by a look at the resources themselves.
-pub(super) fn is_in_bodies(definition: &SearchParameter) -> bool {
-    (definition.code == "near" && !is_own(definition)) || has_two_ranges(definition)
-}
-
 pub(super) fn is_in_tables(definition: &SearchParameter) -> bool {
-    !matches!(definition.code, "_id" | "_lastUpdated")
-        && definition.kind != SearchParameterType::Special
-        // `_text`, `_content`, `_query`: no element of the resource.
-        && !definition.expression.is_empty()
-        && !has_two_ranges(definition)
-}
-
-/// A composite of two parts that are no equalities (the coordinates of a MolecularSequence) has no rows.
-pub(super) fn has_two_ranges(definition: &SearchParameter) -> bool {
-    use SearchParameterType::{Reference, Token};
-    definition.components.iter().filter(|component| !matches!(component.kind, Token | Reference)).count() > 1
+    // `_text`, `_content`, `_query`: no element of the resource.
+    let is_of_an_element = definition.kind != SearchParameterType::Special && !definition.expression.is_empty();
+    !matches!(definition.code, "_id" | "_lastUpdated") && (is_of_an_element || is_near(definition))
 }
 
 #[derive(Debug)]

@@ -9,9 +9,11 @@ use vesta_runtime::search::{
 };
 
 use super::escape::{split, unescape};
+use super::place::Near;
 use super::query::{DateTest, NumberTest, Prefix, StringMode, Unit, UriMode, ValueTest};
 use super::table::ParameterTable;
 use crate::store::index::LONGEST_KEY_TEXT;
+use crate::store::index::several::{LONGEST_TEXT, has_several};
 
 /// What is wrong with a value, and what would be right.
 type Wrong = String;
@@ -50,7 +52,13 @@ impl Reader<'_> {
             }
             let parts = definition.components.iter().zip(parts);
             let tests: Result<Vec<_>, _> = parts.map(|(component, text)| self.component(component, text)).collect();
-            return tests.map(ValueTest::Composite);
+            let tests = tests?;
+            let is_long =
+                |test: &ValueTest| matches!(test, ValueTest::String { folded, .. } if folded.len() > LONGEST_TEXT);
+            if has_several(definition) && tests.iter().any(is_long) {
+                return Err(format!("at most {LONGEST_TEXT} bytes of a text were expected: give its beginning"));
+            }
+            return Ok(ValueTest::Composite(tests));
         }
         self.simple(definition.kind, definition.targets, self.modifier, text)
     }
@@ -120,7 +128,8 @@ impl Reader<'_> {
                 };
                 Ok(ValueTest::Uri { mode, uri: unescape(text) })
             }
-            Kind::Composite | Kind::Special => Err("values of this kind are not supported".to_owned()),
+            Kind::Special => Near::parse(text).map(ValueTest::Near),
+            Kind::Composite => Err("values of this kind are not supported".to_owned()),
         }
     }
 

@@ -41,6 +41,7 @@ pub(super) struct Bounds {
     pub(super) resource_type: Option<u16>,
     pub(super) since: Option<i64>,
     pub(super) at: Option<(i64, i64)>,
+    pub(super) listed: Option<Vec<i64>>,
     pub(super) as_of: Visible,
     pub(super) before: Option<i64>,
 }
@@ -60,6 +61,9 @@ impl<C: IntoColumnRef + Copy> Side<C> {
         }
         if let Some(since) = bounds.since {
             statement.and_where(Expr::col(self.last_updated).gte(since));
+        }
+        if let Some(listed) = &bounds.listed {
+            statement.and_where(Expr::col(self.key).is_in(listed.iter().copied()));
         }
         if let Some((_, until)) = bounds.at {
             statement.and_where(Expr::col(self.last_updated).lte(until));
@@ -112,7 +116,15 @@ impl Store {
             time: Ord::min(as_of.time, visible.time),
         });
         let since = query.since.map(|since| since.as_microsecond());
-        let bounds = Bounds { key, resource_type, since, at: query.at, as_of, before: query.before };
+        let bounds = Bounds {
+            key,
+            resource_type,
+            since,
+            at: query.at,
+            listed: query.listed.clone(),
+            as_of,
+            before: query.before,
+        };
 
         // The current versions first: one that is superseded between the two looks is then seen twice, not missed.
         let most = query.count.saturating_add(1) as u64;

@@ -98,6 +98,8 @@ pub struct HistoryQuery {
     pub since: Option<Timestamp>,
     /// `_at`: versions that were current at some point from the first to the second, in microseconds.
     pub at: Option<(i64, i64)>,
+    /// `_list`: of these resources, by their keys.
+    pub listed: Option<Vec<i64>>,
     /// Page on below this sequence (exclusive): the `sequence` of the last entry of the page before.
     pub before: Option<i64>,
     /// The bound of the first page, so that later pages show the same history: [`HistoryPage::as_of`].

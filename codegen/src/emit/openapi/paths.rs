@@ -73,7 +73,7 @@ pub(super) fn system() -> Map<String, Value> {
         &["_type", "_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"],
         &with(&OF_RESULTS, &OF_FORMAT),
     );
-    let history = ["_since", "_at", "_count", "_total", "_format", "_pretty"];
+    let history = ["_since", "_at", "_list", "_count", "_total", "_format", "_pretty"];
     let mut metadata = Operation::new(SYSTEM, "capabilities", "What this server does", "http.html#capabilities")
         .about("Needs no token.")
         .parameters(&["mode", "_format", "_pretty"])
@@ -142,7 +142,7 @@ pub(super) fn of_type(name: &str, served: &Served) -> Value {
 
 /// What is alike for all types.
 pub(super) fn of_any_type() -> Map<String, Value> {
-    let history = ["type", "_since", "_at", "_count", "_total", "_format", "_pretty"];
+    let history = ["type", "_since", "_at", "_list", "_count", "_total", "_format", "_pretty"];
     let read = ["type", "id", "If-None-Match", "If-Modified-Since", "_summary", "_elements", "_format", "_pretty"];
     let paths = json!({
         "/{type}/_search": {
@@ -186,7 +186,7 @@ pub(super) fn of_any_type() -> Map<String, Value> {
         },
         "/{type}/{id}/_history": {
             "get": Operation::new(ANY_TYPE, "historyInstance", "The versions of a resource", "http.html#history")
-                .parameters(&["type", "id", "_since", "_at", "_count", "_total", "_format", "_pretty"])
+                .parameters(&["type", "id", "_since", "_at", "_list", "_count", "_total", "_format", "_pretty"])
                 .answers(&[("200", "History")]),
         },
         "/{type}/{id}/_history/{version}": {

@@ -44,7 +44,7 @@ pub(super) fn parameters(types: &[&str]) -> Map<String, Value> {
         ),
         query(
             "_list",
-            "The id of a List: what its entries name. [List](https://hl7.org/fhir/R4/search.html#list)",
+            "The id of a List: what its entries name; or a functional list, like `$current-problems`. [List](https://hl7.org/fhir/R4/search.html#list)",
             text(),
         ),
         query(

@@ -57,6 +57,29 @@ async fn a_conditional_update_follows_the_table_of_the_standard() {
     }
 }
 
+/// A condition is a search like any: by a place, or along a reference to one.
+#[tokio::test]
+async fn a_condition_may_ask_for_what_is_near() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    let clinic = |status: &str| json!({ "resourceType": "Location", "status": status, "position": { "latitude": 42.25, "longitude": -83.69 } });
+    let update = async |of: &str, condition: &[(&str, &str)], resource: Value| {
+        update::conditional(&fixture.request(), of, &pairs(condition), &bytes(&resource), None).await
+    };
+    let near = [("near", "42.25|-83.69|1|km")];
+    let created = update("Location", &near, clinic("active")).await.unwrap();
+    assert_eq!(created.kind, AnswerKind::Created);
+    assert_eq!(update("Location", &near, clinic("inactive")).await.unwrap().version, Some(2));
+    assert_eq!(update("Location", &[("near", "0|0")], clinic("active")).await.unwrap().kind, AnswerKind::Created);
+    let id = body_of(created)["id"].as_str().unwrap().to_owned();
+    let visit = |status: &str| {
+        json!({ "resourceType": "Encounter", "status": status, "class": { "code": "AMB" },
+            "location": [{ "location": { "reference": format!("Location/{id}") } }] })
+    };
+    let there = [("location.near", "42.26|-83.69|5|km"), ("location.status", "inactive")];
+    assert_eq!(update("Encounter", &there, visit("planned")).await.unwrap().kind, AnswerKind::Created);
+    assert_eq!(update("Encounter", &there, visit("finished")).await.unwrap().version, Some(2));
+}
+
 #[tokio::test]
 async fn if_match_counts_in_conditional_updates_and_patches() {
     let fixture = Fixture::new("user/*.cruds").await;

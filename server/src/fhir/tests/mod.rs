@@ -10,6 +10,7 @@ mod conditional;
 mod contained;
 mod granular;
 mod lastn;
+mod listed;
 mod operations;
 mod patient_boundary;
 mod read_and_write;

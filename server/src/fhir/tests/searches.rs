@@ -304,6 +304,25 @@ async fn a_list_is_searched_by_its_entries() {
     assert_eq!(entries(&found), ["match Observation/o1", "match Observation/o3"]);
     assert!(entries(&find(&fixture, "Observation", &[("_list", "nothing")]).await).is_empty());
     assert!(entries(&find(&fixture, "Patient", &[("_list", "l")]).await).is_empty());
+
+    // In a filter and at the end of a chain as by itself.
+    let listed = find(&fixture, "Observation", &[("_filter", "_list eq l and date ge 1900"), ("_sort", "date")]).await;
+    assert_eq!(entries(&listed), entries(&found));
+    let all = entries(&find(&fixture, "Observation", &[]).await).len();
+    let others = find(&fixture, "Observation", &[("_filter", "not (_list eq l)")]).await;
+    assert_eq!(entries(&others).len(), all - 2);
+    fixture
+        .put(json!({ "resourceType": "DiagnosticReport", "id": "r", "status": "final", "code": { "text": "r" },
+            "result": [{ "reference": "Observation/o1" }] }))
+        .await;
+    for (query, expected) in [
+        (("result._list", "l"), 1),
+        (("result:Observation._list", "nothing"), 0),
+        (("result._filter", "_list eq l and status eq final"), 1),
+        (("result._filter", "not (_list eq l)"), 0),
+    ] {
+        assert_eq!(entries(&find(&fixture, "DiagnosticReport", &[query]).await).len(), expected, "{query:?}");
+    }
 }
 
 /// `GET [base]/AllergyIntolerance?patient=42&_list=$current-allergies`: <https://hl7.org/fhir/R4/search.html#list>
@@ -372,10 +391,6 @@ async fn a_search_is_explained_to_operators_only() {
         parameters.iter().map(|one| one["part"][0]["valueCode"].clone()).collect()
     };
     assert_eq!(purposes(parameters), [json!("page"), json!("total")]);
-    let near = pairs(&[("near", "1|1"), ("__explain", "")]);
-    let by_bodies = body_of(search::search(&request, "Location", &near).await.unwrap());
-    let noted = purposes(by_bodies["parameter"].as_array().unwrap());
-    assert_eq!(noted, [json!("page"), json!("total"), Value::Null], "and a note that bodies are looked at");
     assert!(parameters[0]["part"][1]["valueString"].as_str().unwrap().starts_with("SELECT"), "{explained}");
     assert!(crate::validate::validate(&SCHEMA, &explained).is_empty(), "{explained}");
     // A search of more types than the scope has.

@@ -14,6 +14,7 @@ use vesta_runtime::search::{Component, Extract, SearchParameter, SearchParameter
 
 use super::expression::{Of, Place, names, place, selected};
 use super::{Fault, FaultKind, Faults, is_own};
+use crate::store::index::several::fits;
 
 /// To be raised when the evaluator, or what is made of what it selects, yields other values for the same expression.
 const VERSION: u32 = 1;
@@ -248,6 +249,12 @@ impl Reader<'_> {
         if named.kind == Kind::Composite {
             for (index, component) in named.components.iter().enumerate() {
                 parts.push(self.component(resource, &found, known, component, index)?);
+            }
+            if !fits(parts.iter().map(|part| part.meant.kind)) {
+                let message = "It joins more texts, numbers and dates than one row of the index takes: at most five texts, \
+                               or each number and date in the place of a tenth of one.";
+                self.fault(at("component"), FaultKind::TooCostly, message);
+                return None;
             }
         }
         let targets = if named.targets.is_empty() { targets } else { named.targets.clone() };

@@ -115,7 +115,7 @@ impl Planner<'_> {
     }
 
     /// From the patient's compartment rows of these types, as `own`, with a bit of the type's mask.
-    fn compartment_rows<'s>(
+    pub(super) fn compartment_rows<'s>(
         &self,
         statement: &'s mut SelectStatement,
         types: &[&'static str],
@@ -153,6 +153,11 @@ impl Planner<'_> {
     /// What refers by this parameter to a resource in the patient's compartment: a Provenance lies where one of its
     /// targets does, a Binary where its security context does.
     fn targets_own(&self, parameter: i32, patient: &str, narrowed: &[Narrowed], key: &Expr) -> Expr {
+        key.clone().in_subquery(self.with_own_target(parameter, patient, narrowed))
+    }
+
+    /// The keys of these.
+    pub(super) fn with_own_target(&self, parameter: i32, patient: &str, narrowed: &[Narrowed]) -> SelectStatement {
         let inside: Vec<&'static str> = self
             .table
             .entries()
@@ -179,7 +184,7 @@ impl Planner<'_> {
             )
             .and_where(parameter_is("named", &[parameter]))
             .and_where_option(self.narrower(&inside, narrowed));
-        key.clone().in_subquery(statement)
+        statement
     }
 
     /// A Binary without a security context lies where a DocumentReference does that has it as attachment, or a

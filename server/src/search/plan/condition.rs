@@ -5,13 +5,15 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query};
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::join::{all_of, always, any_of, never, one_of};
-use super::row::{Columns, Range, RowCondition, RowTest, date, starts_with};
+use super::row::{Columns, End, Range, RowCondition, RowTest, date, starts_with};
 use super::{Planner, Within};
 use crate::search::matching::media_below;
 use crate::search::paths::Systems;
+use crate::search::place::is_near;
 use crate::search::query::{Criterion, DateTest, NumberTest, StringMode, Test, Unit, UriMode, ValueTest};
 use crate::search::table::Parameter;
 use crate::store::index::contained::container;
+use crate::store::index::several::{self, has_several, several_hash, uri_hash};
 use crate::store::index::{Column, IndexTable, Meaning, composite_hash, contained_hash, cut, reference_hashes};
 use crate::store::schema::{Patient, Resource};
 
@@ -115,8 +117,6 @@ impl Planner<'_> {
             Test::LastUpdated(tests) => {
                 instants(tests, &self.resource_column(Resource::LastUpdated, key)).unwrap_or_else(never)
             }
-            // `walk` takes them out and looks at what the others find: who does not must find nothing by them.
-            Test::Body(_) => never(),
             Test::All(parts) => {
                 all_of(parts.iter().map(|part| self.criterion(types, part, key, within))).unwrap_or_else(always)
             }
@@ -213,6 +213,7 @@ impl Planner<'_> {
             Kind::Date => (IndexTable::IndexDate, true),
             Kind::Number => (IndexTable::IndexNumber, true),
             Kind::Quantity => (IndexTable::IndexQuantity, true),
+            Kind::Composite if has_several(parameter.definition) => (IndexTable::IndexComposite, false),
             Kind::Composite => {
                 let kinds = || parameter.definition.components.iter().map(|component| component.kind);
                 if kinds().any(|kind| ranges.contains(&kind)) {
@@ -225,6 +226,7 @@ impl Planner<'_> {
                     (IndexTable::IndexToken, false)
                 }
             }
+            Kind::Special if is_near(parameter.definition) => (IndexTable::IndexDate, true),
             Kind::Token | Kind::Special => (IndexTable::IndexToken, false),
         };
         self.has_row(table, ids, None, key, probe)
@@ -287,6 +289,7 @@ impl Planner<'_> {
             ValueTest::Quantity { number, unit } => {
                 vec![(IndexTable::IndexQuantity, self.quantity(None, number, unit))]
             }
+            ValueTest::Near(near) => vec![(IndexTable::IndexDate, RowCondition::Near(*near))],
             ValueTest::Composite(parts) => self.composite(forms.parts, parts),
         }
     }
@@ -336,14 +339,20 @@ impl Planner<'_> {
         }
     }
 
-    fn quantity(&self, with: Option<i64>, number: &NumberTest, unit: &Unit) -> RowCondition {
+    /// The hashes of the unit, and of its text where that is asked for.
+    fn unit(&self, unit: &Unit) -> (i64, Option<i64>) {
         let key = self.table.hash_key();
-        let (unit, code) = match unit {
+        match unit {
             Unit::Any => (0, None),
             Unit::Text(text) => (0, Some(key.hash(Meaning::UnitText, &[text]))),
             Unit::Canonical(unit) => (key.hash(Meaning::CanonicalUnit, &[unit]), None),
             Unit::Coded { system, code } => (key.hash(Meaning::UnitSystemAndCode, &[system, code]), None),
-        };
+        }
+    }
+
+    fn quantity(&self, with: Option<i64>, number: &NumberTest, unit: &Unit) -> RowCondition {
+        let key = self.table.hash_key();
+        let (unit, code) = self.unit(unit);
         let (column, hash) = match with {
             Some(with) => (Column::Value, composite_hash(key, &[with, unit])),
             None => (Column::Unit, unit),
@@ -354,12 +363,17 @@ impl Planner<'_> {
     /// See `store::index::derive::composite`.
     fn composite(&self, systems: &[Systems], parts: &[ValueTest]) -> Vec<(IndexTable, RowCondition)> {
         let key = self.table.hash_key();
+        let is_other = |part: &&ValueTest| !matches!(part, ValueTest::Token { .. } | ValueTest::Reference(_));
+        let has_several = parts.iter().filter(is_other).count() > 1;
         let mut combinations: Vec<Vec<i64>> = vec![Vec::new()];
-        let mut other = None;
+        let mut others = Vec::new();
         for (at, part) in parts.iter().enumerate() {
-            let hashes = self.hashes(systems.get(at).copied().unwrap_or(Systems::Unknown), part);
+            let hashes = match part {
+                ValueTest::Uri { uri, .. } if has_several => vec![uri_hash(key, uri)],
+                part => self.hashes(systems.get(at).copied().unwrap_or(Systems::Unknown), part),
+            };
             if hashes.is_empty() {
-                other = Some(part);
+                others.push(part);
                 continue;
             }
             combinations = combinations
@@ -367,12 +381,20 @@ impl Planner<'_> {
                 .flat_map(|combination| hashes.iter().map(move |hash| [combination.as_slice(), &[*hash]].concat()))
                 .collect();
         }
+        if has_several {
+            let (ends, units) = self.ends(&others);
+            let one = |combination: &Vec<i64>| {
+                let hash = several_hash(key, combination, &units);
+                (IndexTable::IndexComposite, RowCondition::Several { hash, ends: ends.clone() })
+            };
+            return combinations.iter().map(one).collect();
+        }
         combinations
             .iter()
             .filter_map(|combination| {
                 let with = composite_hash(key, combination);
                 let ranged = |range| RowCondition::Quantity { column: Column::Value, hash: with, code: None, range };
-                Some(match other {
+                Some(match others.first() {
                     None => (IndexTable::IndexToken, RowCondition::Hash(with)),
                     Some(ValueTest::String { folded, .. }) => {
                         (IndexTable::IndexString, RowCondition::StartsWith(format!("{with:016x}{folded}")))
@@ -389,5 +411,27 @@ impl Planner<'_> {
                 })
             })
             .collect()
+    }
+
+    /// Where each part stands in a row of several, and what it must be there; and the units.
+    fn ends(&self, parts: &[&ValueTest]) -> (Vec<End>, Vec<(i64, i64)>) {
+        let (mut ends, mut units, mut at) = (Vec::new(), Vec::new(), 0);
+        for part in parts {
+            let (kind, range) = match part {
+                ValueTest::Date(test) => (Kind::Date, Range::Date(*test)),
+                ValueTest::Number(test) => (Kind::Number, Range::Number(*test)),
+                ValueTest::Quantity { number, unit } => {
+                    let (unit, text) = self.unit(unit);
+                    units.push((unit, text.unwrap_or_default()));
+                    (Kind::Quantity, Range::Number(*number))
+                }
+                ValueTest::String { folded, .. } => (Kind::String, Range::Text(folded.clone())),
+                _ => continue,
+            };
+            let width = several::width(kind).unwrap_or_default();
+            ends.push(End { at, width, range });
+            at += width;
+        }
+        (ends, units)
     }
 }

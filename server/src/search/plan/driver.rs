@@ -6,6 +6,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 
 use super::condition::{any_row, parameter_is};
 use super::contained::SEQUENCE;
+use super::holders::Holders;
 use super::join::{all_of, any_of, never};
 use super::order::{Key, MOST_KEYS, names};
 use super::row::{Columns, RowTest};
@@ -32,6 +33,8 @@ pub(super) enum Driver<'a> {
     Resources,
     /// Those of the types that others contain.
     Contained,
+    /// Those of them that stand in what a patient's boundary may show.
+    Held(Holders),
 }
 
 impl<'a> Driver<'a> {
@@ -84,16 +87,22 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Whether they may be seen their containers tell, so no patient's rows lead there.
+    /// Whether they may be seen their containers tell: a patient's, and directories, are walked, if not few are found
+    /// otherwise.
     fn of_contained(planner: &Planner<'a>, search: &Search) -> Driver<'a> {
-        let [of] = search.types.as_slice() else { return Driver::Contained };
+        let all = || Holders::of(planner, search).map_or(Driver::Contained, Driver::Held);
+        let [of] = search.types.as_slice() else { return all() };
         let rows = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
             let parameter = planner.table.parameter(of, criterion.code)?;
             let Test::Any(tests) = &criterion.test else { return None };
             let test = any_row(planner, parameter, tests).filter(|_| !criterion.negated)?;
             Some((rank_of_rows(parameter, tests, &test), Driver::Rows { criterion: at, parameter, test }))
         });
-        rows.min_by_key(|(rank, _)| *rank).map_or(Driver::Contained, |(_, driver)| driver)
+        match (rows.min_by_key(|(rank, _)| *rank), all()) {
+            (Some((rank, rows)), Driver::Held(_)) if rank <= MOST_SELECTIVE => rows,
+            (Some((_, rows)), Driver::Contained) => rows,
+            (_, all) => all,
+        }
     }
 
     /// The same walk for each of several equalities, where the client left the order open: the rows of each come in the
@@ -132,7 +141,7 @@ impl<'a> Driver<'a> {
             Driver::Rows { .. } | Driver::Chain { .. } => Expr::col(("lead", Column::Resource)),
             Driver::Words { .. } => Expr::col(("lead", Column::Rowid)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
-            Driver::Contained => Expr::col(("walk", Column::Resource)),
+            Driver::Contained | Driver::Held(_) => Expr::col(("walk", Column::Resource)),
         }
     }
 
@@ -199,6 +208,7 @@ impl<'a> Driver<'a> {
                     })
                     .and_where(Expr::col(("walk", Resource::Deleted)).eq(false));
             }
+            Driver::Held(holders) => planner.select_held(&mut statement, &search.types, holders),
             Driver::Contained => {
                 let ids: Vec<i32> = planner.identities(&search.types).into_iter().map(|id| within.id(id)).collect();
                 statement
@@ -300,7 +310,11 @@ impl<'a> Driver<'a> {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
-                Driver::Chain { .. } | Driver::Chart { .. } | Driver::Words { .. } | Driver::Contained => Vec::new(),
+                Driver::Chain { .. }
+                | Driver::Chart { .. }
+                | Driver::Words { .. }
+                | Driver::Contained
+                | Driver::Held(_) => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
                 Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range() => {
                     if !test.is_one_row() {
@@ -375,6 +389,9 @@ fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion
     }
     Some((reference.target_id.clone()?, 1 << table.compartment_bit(of, criterion.code)?))
 }
+
+/// Rows of equalities that one resource or few have: identifiers, and references.
+const MOST_SELECTIVE: u32 = 3;
 
 /// The lower, the fewer rows are to be expected. None for what cannot drive.
 fn rank(planner: &Planner<'_>, of: &str, criterion: &Criterion) -> Option<u32> {

@@ -4,8 +4,10 @@ use rust_decimal::Decimal;
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{BinOper, Expr, ExprTrait, Func, LikeExpr, SelectStatement};
 
-use super::join::{any_of, never, one_of};
+use super::join::{all_of, any_of, never, one_of};
+use crate::search::Near;
 use crate::search::query::{DateTest, NumberTest, Prefix};
+use crate::store::index::several::filled;
 use crate::store::index::{Column, IndexTable, cut, instant_bytes, number_bytes};
 
 /// What an index row must have: any of these.
@@ -40,12 +42,65 @@ pub(super) enum RowCondition {
         code: Option<i64>,
         range: Range,
     },
+    /// A composite of several ranges: all of them hold. `hash` is of its equalities and units.
+    Several {
+        hash: i64,
+        ends: Vec<End>,
+    },
+    Near(Near),
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Range {
     Date(DateTest),
     Number(NumberTest),
+    /// Begins so.
+    Text(String),
+}
+
+/// One of several ranges in a row, and which bytes of the row's ends it has.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    pub at: usize,
+    pub width: usize,
+    pub range: Range,
+}
+
+impl End {
+    fn expr(&self, low: Expr, high: Expr) -> Expr {
+        let part = |column: Expr| {
+            let (from, length) = (Expr::cust((self.at + 1).to_string()), Expr::cust(self.width.to_string()));
+            Expr::from(Func::cust("substr").arg(column).arg(from).arg(length))
+        };
+        let (low, high) = (part(low), part(high));
+        let bound = |bytes: Vec<u8>| Expr::val(filled(bytes, self.width));
+        match &self.range {
+            Range::Date(test) => date_by(test, low, high, |at| bound(instant_bytes(at))),
+            Range::Number(test) => number_by(test, low, high, |number| bound(number_bytes(number))),
+            Range::Text(start) => {
+                let from = low.clone().gte(Expr::val(start.as_bytes().to_vec()));
+                match successor(start) {
+                    Some(end) => from.and(low.lt(Expr::val(end.into_bytes()))),
+                    None => from,
+                }
+            }
+        }
+    }
+}
+
+/// See `store::index::derive`: how far from the equator the place lies is the upper end of the row, and the rest stands in
+/// one number in its lower.
+fn near(near: &Near, around: Expr, z: Expr) -> Expr {
+    let Near { centre, reach } = near;
+    let square = |place: Expr, centre: i64| {
+        let along = || place.clone().sub(centre);
+        along().mul(along())
+    };
+    let x = around.clone().right_shift(Expr::cust("32"));
+    let y = around.bit_and(Expr::cust("4294967295")).sub(Expr::cust("2147483648"));
+    let line = square(x, centre.x).add(square(y, centre.y)).add(square(z.clone(), centre.z));
+    // Before all others those between two parallels, which the index by value finds.
+    z.clone().gte(centre.z - reach).and(z.lte(centre.z + reach)).and(line.lte(reach * reach))
 }
 
 impl RowTest {
@@ -154,6 +209,7 @@ impl RowCondition {
         match self {
             RowCondition::Hash(_) | RowCondition::Exact { .. } | RowCondition::Uri(_) => true,
             RowCondition::Quantity { column, .. } => *column == Column::Value,
+            RowCondition::Several { .. } => true,
             _ => false,
         }
     }
@@ -214,6 +270,7 @@ impl RowCondition {
                         date_by(test, column(Column::Low), column(Column::High), |at| Expr::val(instant_bytes(at)))
                     }
                     Range::Number(test) => number(test, column(Column::Low), column(Column::High)),
+                    Range::Text(_) => never(),
                 };
                 let unit = column(*of).eq(*hash);
                 match code {
@@ -221,6 +278,11 @@ impl RowCondition {
                     None => unit.and(range),
                 }
             }
+            RowCondition::Several { hash, ends } => {
+                let each = ends.iter().map(|end| end.expr(column(Column::Low), column(Column::High)));
+                all_of([value().eq(*hash)].into_iter().chain(each)).unwrap_or_else(never)
+            }
+            RowCondition::Near(test) => near(test, column(Column::Low), column(Column::High)),
         }
     }
 }
@@ -274,7 +336,10 @@ fn date_by(test: &DateTest, low: Expr, high: Expr, bound: impl Fn(i64) -> Expr) 
 
 /// The same as [`NumberTest::accepts`], on bytes that sort as numbers do.
 fn number(test: &NumberTest, low: Expr, high: Expr) -> Expr {
-    let bound = |number: Decimal| Expr::val(number_bytes(number));
+    number_by(test, low, high, |number| Expr::val(number_bytes(number)))
+}
+
+fn number_by(test: &NumberTest, low: Expr, high: Expr, bound: impl Fn(Decimal) -> Expr) -> Expr {
     let (value, from, to) = (|| bound(test.value), || bound(test.low), || bound(test.high));
     match test.prefix {
         Prefix::Eq => high.clone().gte(from()).and(high.lt(to())).and(low.gte(from())),

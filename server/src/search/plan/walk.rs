@@ -1,15 +1,9 @@
-//! Pages of searches that look at the resources themselves: what the other criteria find is walked in bites, and each
-//! resource is asked. A page then looks at a bounded number of resources, and its link goes on from there.
+//! Pages as they are read, and pages of a walk that looks at each of what it meets and may break off, as that of the
+//! audit log does.
 
-use super::{Access, Page, Plan, Planner, Position};
-use crate::search::matching::is_found_by;
+use super::{Access, Page, Planner, Position};
 use crate::search::query::Search;
 use crate::store::{Found, Store, StoreError};
-
-/// As many resources are read at once.
-const BITE: usize = 250;
-/// As many are looked at for one page, or for a total.
-const MOST_LOOKED_AT: usize = 5_000;
 
 impl Position {
     pub fn at(found: &Found, forward: bool) -> Position {
@@ -44,10 +38,6 @@ impl Page {
     }
 }
 
-async fn read(store: &Store, plan: &Plan<'_>) -> Result<Vec<Found>, StoreError> {
-    store.page(&plan.statement, plan.sort_columns).await
-}
-
 impl Planner<'_> {
     /// A page of `count` resources.
     pub async fn find(
@@ -58,62 +48,13 @@ impl Planner<'_> {
         position: Option<Position>,
         store: &Store,
     ) -> Result<Page, StoreError> {
-        if !search.looks_at_bodies() {
-            let plan = self.page(search, access, count, position);
-            return Ok(plan.page(read(store, &plan).await?));
+        if let Some(unordered) = self.to_be_ordered(search, access) {
+            let from = (count, position.as_ref());
+            if let Some(page) = self.ordered(&unordered, &search.sort, access, from, store).await? {
+                return Ok(page);
+            }
         }
-        // One more than asked for tells whether there is a next page.
-        let (kept, rest) = self.look(search, access, count + 1, position.clone(), store).await?;
-        Ok(Page::walked(kept, rest, count, position))
-    }
-
-    /// How many match; none where more would have to be looked at than is bearable.
-    pub async fn look_and_count(
-        &self,
-        search: &Search,
-        access: Access<'_>,
-        store: &Store,
-    ) -> Result<Option<u64>, StoreError> {
-        let unordered = Search { sort: Vec::new(), ..search.clone() };
-        let (kept, rest) = self.look(&unordered, access, usize::MAX, None, store).await?;
-        Ok(rest.is_none().then_some(kept.len() as u64))
-    }
-
-    /// The first `most` that match, in the direction of the position, and where to go on from if not all were looked at.
-    async fn look(
-        &self,
-        search: &Search,
-        access: Access<'_>,
-        most: usize,
-        position: Option<Position>,
-        store: &Store,
-    ) -> Result<(Vec<Found>, Option<Position>), StoreError> {
-        let forward = position.as_ref().is_none_or(|position| position.forward);
-        let (mut kept, mut at, mut looked_at) = (Vec::new(), position, 0);
-        let (others, of_bodies) = (search.without_bodies(), search.of_bodies());
-        let sought = (&search.types[..], search.contained);
-        loop {
-            let plan = self.page(&others, access, BITE, at);
-            let mut page = plan.page(read(store, &plan).await?);
-            if !forward {
-                page.found.reverse();
-            }
-            looked_at += page.found.len().max(1);
-            for found in page.found {
-                let is_it = vesta_runtime::json::parse(&found.stored.body)
-                    .is_ok_and(|resource| is_found_by(sought, &of_bodies, self.table, &resource, &found));
-                if is_it {
-                    kept.push(found);
-                    if kept.len() == most {
-                        return Ok((kept, None));
-                    }
-                }
-            }
-            let rest = if forward { page.next } else { page.previous };
-            if rest.is_none() || looked_at >= MOST_LOOKED_AT {
-                return Ok((kept, rest));
-            }
-            at = rest;
-        }
+        let plan = self.page(search, access, count, position);
+        Ok(plan.page(store.page(&plan.statement, plan.sort_columns).await?))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use vesta_runtime::date::DateTime;
-use vesta_runtime::search::{IndexValue, SearchParameterType, values};
+use vesta_runtime::search::{IndexValue, SearchParameterType};
 
 use super::super::words::is_of_words;
 use super::*;
@@ -83,6 +83,14 @@ pub(super) fn queries(code: &str, value: &IndexValue) -> Vec<(String, String)> {
             (format!("{code}:below"), escape(&uri.chars().take(12).collect::<String>())),
             (format!("{code}:above"), format!("{}/x", escape(uri))),
         ],
+        IndexValue::Composite(parts) if code == "near" => {
+            let degrees = parts.iter().map(|part| match part {
+                IndexValue::Number { low, .. } => low.to_string(),
+                _ => String::new(),
+            });
+            let place = degrees.collect::<Vec<_>>().join("|");
+            ["", "|0|km", "|300|km"].map(|reach| (code.to_owned(), format!("{place}{reach}"))).into()
+        }
         IndexValue::Composite(parts) => {
             let mut all = vec![String::new()];
             for (at, part) in parts.iter().enumerate() {
@@ -123,8 +131,10 @@ pub(super) async fn compare_of(
                 (format!("{code}:missing"), "true".to_owned()),
                 (format!("{code}:missing"), "false".to_owned()),
             ]);
-            let found =
-                of_type.iter().filter_map(|resource| Some(values(parameter.definition, table.root(resource)?.1)));
+            let found = of_type.iter().filter_map(|resource| {
+                let (_, node) = table.root(resource)?;
+                Some(index_values(parameter.definition, node, node))
+            });
             for value in found.flatten().step_by(3).take(values_each) {
                 pairs.extend(queries(code, &value));
             }
@@ -250,10 +260,15 @@ fn observation() -> impl Strategy<Value = Value> {
     let component =
         (coding(), quantity()).prop_map(|(code, value)| json!({"code": {"coding": [code]}, "valueQuantity": value}));
     let components = prop::collection::vec(component, 0..3);
-    (effective(), prop::collection::vec(coding(), 0..3), value, subject, components).prop_map(
-        |(effective, codings, value, subject, components)| {
+    let note = ("[ab]{1,3}", date(), "[xä ]{0,2}y")
+        .prop_map(|(author, time, text)| json!({"authorString": author, "time": time, "text": text}));
+    let range = (quantity(), quantity()).prop_map(|(low, high)| json!({"low": low, "high": high}));
+    let several = (prop::collection::vec(note, 0..3), prop::collection::vec(range, 0..2));
+    (effective(), prop::collection::vec(coding(), 0..3), value, subject, components, several).prop_map(
+        |(effective, codings, value, subject, components, (notes, ranges))| {
             let mut resource = json!({"resourceType": "Observation", "status": "final", "subject": subject,
-                "code": {"text": "t", "coding": codings}, "component": components});
+                "code": {"text": "t", "coding": codings}, "component": components, "note": notes,
+                "referenceRange": ranges});
             for part in [effective, value] {
                 for (name, value) in part.as_object().expect("an object") {
                     resource[name] = value.clone();

@@ -12,6 +12,7 @@ mod oracle;
 mod own;
 mod paging;
 mod parameters;
+mod places;
 mod plans;
 mod queries;
 mod refusals;
@@ -156,10 +157,6 @@ impl Fixture {
 
     pub(super) async fn count(&self, search: &Search, boundary: &Boundary) -> i64 {
         let access = Access { boundary };
-        if search.looks_at_bodies() {
-            let counted = self.planner().look_and_count(search, access, &self.store).await.expect("counted");
-            return counted.expect("few") as i64;
-        }
         let statement = self.planner().count(search, access);
         self.store.count(&statement).await.unwrap_or_else(|error| panic!("{error}: {statement:?}"))
     }

@@ -35,7 +35,8 @@ fn twin(of: &str, parameter: &vesta_runtime::search::SearchParameter) -> Value {
 fn twins(table: &ParameterTable, names: &BTreeSet<&str>) -> Vec<Value> {
     let of = |name: &str| {
         let taken = |parameter: &&Parameter| !NOT_TAKEN.contains(&parameter.definition.url) && !parameter.is_own();
-        let parameters = table.parameters(name).filter(|parameter| parameter.is_in_tables()).filter(taken);
+        let is_told = |parameter: &&Parameter| parameter.is_in_tables() && parameter.definition.kind != Kind::Special;
+        let parameters = table.parameters(name).filter(is_told).filter(taken);
         parameters.map(|parameter| twin(name, parameter.definition)).collect::<Vec<_>>()
     };
     names.iter().flat_map(|name| of(name)).collect()
@@ -183,5 +184,100 @@ async fn they_stand_wherever_a_parameter_may() {
             expected.sort_unstable();
         }
         assert_eq!(found, expected, "{of}?{query}");
+    }
+}
+
+/// Parts of any kind may be joined, and more than one of them be no equality: "a composite search parameter … pairs of
+/// values". <https://hl7.org/fhir/R4/search.html#composite>
+async fn composites_of_several_ranges(mut fixture: Fixture) {
+    let composite = |code: &str, of: &str, expression: &str, parts: &[(&str, &str)]| {
+        let parts = parts.iter().map(|(definition, expression)| {
+            json!({ "definition": format!("http://hl7.org/fhir/SearchParameter/{definition}"), "expression": expression })
+        });
+        json!({
+            "resourceType": "SearchParameter", "id": code, "url": format!("http://example.org/{code}"), "name": "Own",
+            "status": "active", "description": "Our own.", "code": code, "base": [of], "type": "composite",
+            "expression": expression, "component": parts.collect::<Vec<_>>()
+        })
+    };
+    let observation = |id: &str, date: &str, value: u32| {
+        json!({ "resourceType": "Observation", "id": id, "status": "final", "code": { "coding": [{ "code": "x" }] },
+            "effectiveDateTime": date, "valueQuantity": { "value": value, "unit": "milligram", "code": "mg",
+                "system": "http://unitsofmeasure.org" } })
+    };
+    let patient = |id: &str, names: &[(&str, &str)]| {
+        let names = names.iter().map(|(given, family)| json!({ "given": [given], "family": family }));
+        json!({ "resourceType": "Patient", "id": id, "name": names.collect::<Vec<_>>() })
+    };
+    let resources = [
+        observation("one", "2024-01-01", 10),
+        observation("two", "2024-02-01", 20),
+        observation("three", "2025-01-01", 20),
+        patient("a", &[("Ada", "Byron"), ("Augusta", "King")]),
+        patient("b", &[("Ada", "King")]),
+    ];
+    fixture.put(&resources).await;
+    fixture
+        .put(&[
+            composite(
+                "code-date-value",
+                "Observation",
+                "Observation",
+                &[("clinical-code", "code"), ("clinical-date", "effective"), ("Observation-value-quantity", "value")],
+            ),
+            composite(
+                "whole-name",
+                "Patient",
+                "Patient.name",
+                &[("individual-given", "given"), ("individual-family", "family")],
+            ),
+        ])
+        .await;
+    while !fixture.store.reindex_bite(50).await.expect("a bite").is_complete() {}
+    fixture.table = fixture.store.table().expect("a table");
+    for (of, query, expected) in [
+        ("Observation", "code-date-value=x$2024$gt15", vec!["two"]),
+        ("Observation", "code-date-value=x$ge2024$20|http://unitsofmeasure.org|mg", vec!["three", "two"]),
+        ("Observation", "code-date-value=x$ge2024$0.02||milligram", vec![]),
+        ("Observation", "code-date-value=x$ge2024$0.02|http://unitsofmeasure.org|g", vec!["three", "two"]),
+        ("Observation", "code-date-value=x$lt2024-02$20||milligram,x$gt2024$20||milligram", vec!["three"]),
+        ("Observation", "code-date-value=y$2024$10", vec![]),
+        // Both of one name, not of two.
+        ("Patient", "whole-name=ada$king", vec!["b"]),
+        ("Patient", "whole-name=a$king", vec!["a", "b"]),
+        ("Patient", "whole-name:missing=true", vec![]),
+        ("Patient", "_filter=not (whole-name eq ada$king)", vec!["a"]),
+    ] {
+        let search = parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{query}: {error}"));
+        let mut found = fixture.find(&search, &Boundary::Unrestricted, 2).await;
+        found.sort_unstable();
+        assert_eq!(found, expected, "{of}?{query}");
+        let matching = resources.iter().filter(|one| search.matches(&fixture.table, one));
+        let mut matching: Vec<&str> = matching.filter_map(|one| one["id"].as_str()).collect();
+        matching.sort_unstable();
+        assert_eq!(matching, expected, "{of}?{query} in memory");
+    }
+    let asked = compare_of(&fixture, &resources, 3, &|parameter| parameter.is_own()).await;
+    assert!(asked > 20, "{asked}");
+    assert!(fixture.store.check(|_| ()).await.expect("checked").faults.is_empty());
+
+    // Six texts do not fit into one row.
+    let name = ("individual-given", "given");
+    let wide = composite("wide", "Patient", "Patient.name", &[name; 6]);
+    let faults = crate::search::own::check(&SCHEMA, &fixture.table, &wide).expect_err("too wide").to_string();
+    assert!(faults.contains("one row"), "{faults}");
+    let wide = composite("wide", "Patient", "Patient.name", &[name; 5]);
+    assert!(crate::search::own::check(&SCHEMA, &fixture.table, &wide).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn composites_of_several_ranges_on_sqlite() {
+    composites_of_several_ranges(Fixture::generated().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn composites_of_several_ranges_on_postgres() {
+    if let Some(fixture) = Fixture::generated_on_postgres("several").await {
+        composites_of_several_ranges(fixture).await;
     }
 }

@@ -66,6 +66,9 @@ async fn pages(fixture: Fixture) {
         "_sort=-code,-_id",
         "_sort=patient.family,-date",
         "code=c&_sort=-patient.birthdate",
+        "patient=p&_sort=code,-date",
+        "patient=p&_sort=-performer,_id",
+        "patient=p&_sort=value-string,value-quantity",
     ] {
         forward_and_back(&fixture, query).await;
     }
@@ -109,5 +112,98 @@ async fn pages_on_postgres() {
     }
     if let Some(fixture) = Fixture::postgres("pages_while_others_write").await {
         pages_while_others_write(fixture).await;
+    }
+}
+
+/// What is put in order here is in the order that the database gives, key by key.
+async fn orders_agree(fixture: Fixture) {
+    let coded = |at: usize| {
+        let codes = [&["b"][..], &["a", "c"], &[], &["C"], &["b", "a"], &["\u{e9}"]][at % 6];
+        codes.iter().map(|code| json!({"system": "http://s", "code": code})).collect::<Vec<_>>()
+    };
+    let resources: Vec<Value> = (0..40)
+        .map(|at| {
+            let mut one = observation(at, at * 7 % 5);
+            one["code"] = json!({"coding": coded(at), "text": "t"});
+            one["status"] = ["final", "amended"][at / 3 % 2].into();
+            if at % 4 > 0 {
+                one["performer"] = json!([{"reference": format!("Practitioner/{}", at % 5)},
+                    {"reference": format!("https://elsewhere.org/fhir/Practitioner/{}", at % 3)}, {"display": "x"}]);
+            }
+            match at % 5 {
+                0 | 1 => one["valueString"] = format!("Word {} {}", at % 3, "\u{c4}b".repeat(at * 10)).into(),
+                2 | 3 => {
+                    one["valueQuantity"] =
+                        json!({"value": at % 7, "code": "mg", "system": "http://unitsofmeasure.org"});
+                }
+                _ => {}
+            }
+            if at % 9 == 0 {
+                one.as_object_mut().expect("an object").remove("effectiveDateTime");
+            }
+            one
+        })
+        .collect();
+    for some in resources.chunks(7) {
+        fixture.put(some).await;
+    }
+    let own = Boundary::Patient("p".to_owned());
+    for sort in [
+        "code",
+        "-code",
+        "status,-code",
+        "-status,date",
+        "performer",
+        "-performer,-date",
+        "value-string",
+        "-value-string",
+        "value-quantity,code",
+        "-code,value-quantity",
+        "code,_lastUpdated",
+        "-status,-_lastUpdated",
+        "status,_id",
+        "performer,-_id",
+        "subject,code",
+        "category,-code",
+    ] {
+        for (query, boundary) in
+            [(format!("patient=p&_sort={sort}"), &Boundary::Unrestricted), (format!("_sort={sort}"), &own)]
+        {
+            let search = parse(&fixture.table, Some("Observation"), &query).expect("a query");
+            let access = Access { boundary };
+            assert!(fixture.planner().to_be_ordered(&search, access).is_some(), "{query}");
+            let plan = fixture.planner().page(&search, access, 1_000, None);
+            let wanted = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page");
+            let found = fixture.page(&search, boundary, 1_000, None).await.found;
+            assert_eq!(found.len(), 40);
+            assert_eq!(found, wanted, "{query}");
+            // A cursor of either leads on in the other.
+            for at in [3, 20, 39] {
+                let position = Position {
+                    forward: at % 2 == 0,
+                    ..Position { values: wanted[at].sort.clone(), key: wanted[at].stored.key, forward: true }
+                };
+                let plan = fixture.planner().page(&search, access, 5, Some(position.clone()));
+                let wanted = plan.page(fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page"));
+                let found = fixture.page(&search, boundary, 5, Some(position)).await;
+                assert_eq!(found.found, wanted.found, "{query} from {at}");
+                assert_eq!(
+                    (found.next.is_some(), found.previous.is_some()),
+                    (wanted.next.is_some(), wanted.previous.is_some())
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_agree_on_sqlite() {
+    orders_agree(Fixture::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_agree_on_postgres() {
+    if let Some(fixture) = Fixture::postgres("orders").await {
+        orders_agree(fixture).await;
     }
 }

@@ -154,6 +154,10 @@ fn own(name: &str) -> Vec<&'static SearchParameter> {
             parameter!("Observation" "code-value-string" of [] "code" Token and "value:string" String),
             parameter!("Observation" "code-value-date" of [] "code" Token and "value:dateTime" Date),
             parameter!("Observation" "component-code-value-quantity" of ["component"] "code" Token and "value:Quantity" Quantity),
+            parameter!("Observation" "value-and-date" of [] "value:Quantity" Quantity and "effective" Date),
+            parameter!("Observation" "range-limits" of ["referenceRange"] "low" Quantity and "high" Quantity),
+            parameter!("Observation" "note-author-text" of ["note"] "author:string" String and "text" String),
+            parameter!("Observation" "note-text-time" of ["note"] "text" String and "time" Date),
         ],
         "Encounter" => vec![
             parameter!("Encounter" "date" Date "Encounter.period" ["period"]),

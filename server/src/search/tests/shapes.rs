@@ -12,7 +12,7 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 const LOINC: &str = "http://loinc.org";
 
 /// Resource type (or compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 38] = [
+const SHAPES: [(&str, &str); 41] = [
     ("Observation", ""),
     ("Observation", "patient=p3&category=http://x|laboratory&_sort=-date"),
     ("Observation", "patient=p3&code=http://loinc.org|c1&date=ge2001"),
@@ -47,10 +47,26 @@ const SHAPES: [(&str, &str); 38] = [
     ("Organization", "name=homep3x&_contained=true&_containedType=contained"),
     ("Observation", "_contained=both"),
     ("Patient", "organization.name=homep3x"),
+    ("Patient", "_filter=identifier eq http://mrn|p3 and birthdate ge 1901"),
+    ("Observation", "_filter=patient eq Patient/p3 and (status eq final and not (code eq c1))"),
+    ("Observation", "_filter=code eq c1 or code eq c2"),
     ("Patient/p3/Observation", "code=http://loinc.org|c1"),
     ("Practitioner/d1/Observation", ""),
     ("Patient/p3/*", ""),
     ("Patient/p3/$everything", ""),
+];
+
+/// The same for a patient's token alone, or for one patient's record: over those of all patients they ask for all.
+const OWN: [(&str, &str); 9] = [
+    ("Observation", "_sort=code"),
+    ("Observation", "_sort=-code,date"),
+    ("Observation", "_sort=performer"),
+    ("Observation", "category=http://x|laboratory&_sort=status,-code"),
+    ("Patient/p3/Observation", "_sort=code"),
+    ("Organization", "_contained=true"),
+    ("Organization", "active=true&_contained=true&_containedType=contained"),
+    ("Organization", "_contained=both&_sort=_id"),
+    ("Organization", "active:not=false&_contained=true"),
 ];
 
 /// What of the Observations a token is granted, and query.
@@ -70,7 +86,7 @@ fn records(patients: std::ops::Range<usize>) -> Vec<Value> {
         records
             .push(json!({"resourceType": "Patient", "id": id, "birthDate": format!("{}-02-03", 1902 + patient % 100),
             "identifier": [{"system": "http://mrn", "value": id}], "name": [{"family": format!("Smith{id}x")}], "managingOrganization": {"reference": "#o"},
-            "contained": [{"resourceType": "Organization", "id": "o", "name": format!("Home{id}x")}]}));
+            "contained": [{"resourceType": "Organization", "id": "o", "active": true, "name": format!("Home{id}x")}]}));
         for at in 0..24 {
             let category = if at % 2 == 0 { "laboratory" } else { "vital-signs" };
             records.push(json!({"resourceType": "Observation", "id": format!("{id}-{at}"), "status": "final",
@@ -111,7 +127,11 @@ async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundar
             Search { containers: Some((all, boundary.clone())), ..search }
         }
     };
-    let plan = planner.page(&search, access, 5, None);
+    // What is put in order here is read by bites, of which the first has all that a patient has here.
+    let unordered = planner.to_be_ordered(&search, access);
+    let most = if unordered.is_some() { 250 } else { 5 };
+    let search = unordered.unwrap_or(search);
+    let plan = planner.page(&search, access, most, None);
     let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page");
     let mut statements = vec![plan.statement.clone()];
     if !search.includes.is_empty() {
@@ -237,6 +257,9 @@ async fn costs(fixture: &Fixture) -> Vec<f64> {
             costs.push(cost(of, query, boundary).await);
         }
     }
+    for (of, query) in OWN {
+        costs.push(cost(of, query, &own).await);
+    }
     for (scopes, query) in GRANTED {
         let context = AccessContext {
             patient: Some("p3".to_owned()),
@@ -257,6 +280,7 @@ async fn cost_follows_the_answer(fixture: Fixture) {
     fixture.put(&records(15..60)).await;
     let large = costs(&fixture).await;
     let shapes = SHAPES.iter().map(|shape| (shape, "all")).chain(SHAPES.iter().map(|shape| (shape, "a patient's")));
+    let shapes = shapes.chain(OWN.iter().map(|shape| (shape, "a patient's")));
     let shapes = shapes.chain(GRANTED.iter().map(|shape| (shape, "granted")));
     let grown: Vec<String> = shapes
         .zip(small.iter().zip(&large))

@@ -8,16 +8,17 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use siphasher::sip::SipHasher24;
 use vesta_runtime::node::Node;
-use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, fold, values, values_within};
+use vesta_runtime::search::{IndexValue, Quantity, Reference, SearchParameterType, fold, values};
 
 use super::contained::MOST;
+use super::several::{self, uri_hash};
 use super::value::{HashKey, Meaning, cut, instant_bytes, number_bytes};
 use super::words::text;
 use super::{
     CompositeRow, ContentRow, DateRow, Display, IdentityRow, IndexRows, NarrativeRow, NumberRow, QuantityRow,
     ReferenceRow, StringRow, TokenRow, UriRow,
 };
-use crate::search::{ITSELF, Parameter, ParameterTable, Systems, TypeEntry, words_of};
+use crate::search::{ITSELF, Parameter, ParameterTable, Place, Systems, TypeEntry, index_values, is_near, words_of};
 use crate::store::{CompartmentRow, Indexer};
 
 /// The rows of a resource; none for what is no resource of a known type.
@@ -26,7 +27,7 @@ pub fn rows(table: &ParameterTable, resource: &Value) -> IndexRows {
     let Some((entry, node)) = table.root(resource) else { return rows };
     let key = table.hash_key();
     for parameter in table.parameters(entry.name).filter(|parameter| parameter.is_in_tables()) {
-        for value in values(parameter.definition, node) {
+        for value in index_values(parameter.definition, node, node) {
             add(table, key, parameter, value, &mut rows);
         }
     }
@@ -54,7 +55,7 @@ fn contained(table: &ParameterTable, container: Node<'_>, resource: &Value) -> V
         let (entry, node) = table.root(inner)?;
         let mut rows = IndexRows::default();
         for parameter in table.parameters(entry.name).filter(|parameter| parameter.is_in_tables()) {
-            for value in values_within(parameter.definition, container, node) {
+            for value in index_values(parameter.definition, container, node) {
                 add(table, key, parameter, value, &mut rows);
             }
         }
@@ -148,7 +149,12 @@ fn add(table: &ParameterTable, key: HashKey, parameter: &Parameter, value: Index
         IndexValue::Quantity(quantity) => {
             rows.quantities.extend(quantity_rows(key, id, &quantity));
         }
-        IndexValue::Composite(parts) => composite(table, key, id, &parts, rows),
+        // A place is found by how far it lies from the equator, and the rest of it stands beside.
+        value if is_near(parameter.definition) => {
+            let row = |place: Place| DateRow { parameter: id, low: place.around(), high: place.z };
+            rows.dates.extend(Place::of(&value).map(row));
+        }
+        IndexValue::Composite(parts) => composite(table, key, parameter, &parts, rows),
     }
 }
 
@@ -221,7 +227,7 @@ pub(crate) fn reference_hashes(key: HashKey, base: &str, reference: &Reference) 
 
 /// What a reference is sorted by: `Patient/1` for one to this server, else its URL. None where it names nothing, or
 /// something that only its own resource knows.
-fn reference_text(table: &ParameterTable, reference: &Reference) -> Option<String> {
+pub(crate) fn reference_text(table: &ParameterTable, reference: &Reference) -> Option<String> {
     if reference.contained_id().is_some() {
         return None;
     }
@@ -234,7 +240,7 @@ fn reference_text(table: &ParameterTable, reference: &Reference) -> Option<Strin
 }
 
 /// The rows of a quantity: as it stands, and in a unit that can be compared.
-fn quantity_rows(key: HashKey, parameter: i32, quantity: &Quantity) -> Vec<QuantityRow> {
+pub(super) fn quantity_rows(key: HashKey, parameter: i32, quantity: &Quantity) -> Vec<QuantityRow> {
     let row = |of: i64, low: Decimal, high: Decimal, code: i64| QuantityRow {
         parameter,
         unit: of,
@@ -270,20 +276,20 @@ pub(crate) fn composite_hash(key: HashKey, hashes: &[i64]) -> i64 {
 }
 
 /// A composite is a row in the table of its one part that is no equality, under the hash of the others; or a token row
-/// where all are equalities. So no row mixes parts of two elements.
-fn composite(table: &ParameterTable, key: HashKey, parameter: i32, parts: &[IndexValue], rows: &mut IndexRows) {
+/// where all are equalities; of several others see [`several`]. So no row mixes parts of two elements.
+fn composite(table: &ParameterTable, key: HashKey, of: &Parameter, parts: &[IndexValue], rows: &mut IndexRows) {
+    let parameter = of.id;
+    let has_several = several::has_several(of.definition);
     let mut combinations: Vec<Vec<i64>> = vec![Vec::new()];
-    let mut other = None;
+    let mut others = Vec::new();
     for part in parts {
         let hashes = match part {
             IndexValue::Token { .. } => token_hashes(key, part, Systems::Unknown),
             IndexValue::Reference(reference) => reference_hashes(key, table.base(), reference),
             IndexValue::IdentifierOfType { .. } => return,
+            IndexValue::Uri(uri) if has_several => vec![uri_hash(key, uri)],
             part => {
-                // Two ranges make no index row; such parameters are refused when a search names them.
-                if other.replace(part).is_some() {
-                    return;
-                }
+                others.push(part);
                 continue;
             }
         };
@@ -292,9 +298,12 @@ fn composite(table: &ParameterTable, key: HashKey, parameter: i32, parts: &[Inde
             .flat_map(|combination| hashes.iter().map(move |hash| [combination.as_slice(), &[*hash]].concat()))
             .collect();
     }
+    if has_several {
+        return rows.composites.extend(several::rows(key, parameter, &combinations, &others));
+    }
     for combination in combinations {
         let with = composite_hash(key, &combination);
-        match other {
+        match others.first() {
             None => rows.tokens.push(TokenRow { parameter, value: with }),
             Some(IndexValue::String { folded, exact }) => rows.strings.push(StringRow {
                 parameter,

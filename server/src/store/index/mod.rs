@@ -10,6 +10,7 @@
 
 pub(crate) mod contained;
 mod derive;
+pub(crate) mod several;
 mod tables;
 mod value;
 mod words;
@@ -18,7 +19,7 @@ use sea_orm::DbBackend;
 use sea_orm::sea_query::{DeleteStatement, SelectStatement};
 
 pub use self::derive::{compartment_rows, rows};
-pub(crate) use self::derive::{composite_hash, contained_hash, reference_hashes};
+pub(crate) use self::derive::{composite_hash, contained_hash, reference_hashes, reference_text};
 pub use self::tables::{Column, IndexTable, delete_parameter, display_table, identity_table, tables, text_table};
 pub(in crate::store) use self::tables::{insert_displays, insert_texts, texts_present};
 pub(crate) use self::value::{HashKey, LONGEST_KEY_TEXT, Meaning, cut, instant_bytes, number_bytes};

@@ -241,5 +241,5 @@ pub(super) fn audit_entry(request_id: &str) -> AuditEntry {
 
 /// The newest versions of a history, as they stand.
 pub(super) fn whole_history(scope: HistoryScope, count: usize) -> HistoryQuery {
-    HistoryQuery { scope, since: None, at: None, before: None, as_of: None, counted: false, count }
+    HistoryQuery { scope, since: None, at: None, listed: None, before: None, as_of: None, counted: false, count }
 }

@@ -32,6 +32,7 @@ async fn no_statement_scans_a_table(fixture: Fixture) {
         resource_type,
         since: Some(0),
         at: None,
+        listed: None,
         as_of: Visible { sequence: 40, time: jiff::Timestamp::MAX },
         before: Some(30),
     };
