@@ -44,6 +44,7 @@ pub(super) fn allow(request: &Request<'_>, types: &[&'static str]) -> Result<(),
 pub(super) async fn answer(
     request: &Request<'_>,
     statements: &[(&'static str, SelectStatement)],
+    is_ordered_here: bool,
 ) -> Result<Answer, Error> {
     let mut parameters = Vec::new();
     for (purpose, statement) in statements {
@@ -55,6 +56,11 @@ pub(super) async fn answer(
         parts.extend(explained.values.iter().map(|kind| json!({ "name": "value", "valueCode": kind })));
         parts.extend(explained.steps.iter().map(|step| json!({ "name": "step", "valueString": shown(step) })));
         parameters.push(json!({ "name": "statement", "part": parts }));
+    }
+    if is_ordered_here {
+        let text =
+            "All that the statement finds is read, a part at a time, and put in the order asked for by the server.";
+        parameters.push(json!({ "name": "note", "valueString": text }));
     }
     let body: Value = json!({ "resourceType": "Parameters", "parameter": parameters });
     Ok(Answer::ok(Body::Bytes(body.to_string().into())))

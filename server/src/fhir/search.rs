@@ -267,9 +267,11 @@ impl SearchSet<'_> {
         let only_total = count == 0 || self.subset == Subset::Count;
         if self.explained {
             let planner = service.planner();
-            let page = planner.page(&self.search, self.access(), count as usize, None).statement;
+            let unordered = planner.without_order(&self.search, self.access());
+            let walked = unordered.as_ref().unwrap_or(&self.search);
+            let page = planner.page(walked, self.access(), count as usize, None).statement;
             let total = planner.count(&self.search, self.access());
-            return explain::answer(self.request, &[("page", page), ("total", total)]).await;
+            return explain::answer(self.request, &[("page", page), ("total", total)], unordered.is_some()).await;
         }
         let total = if only_total || self.search.total != Total::None { self.total().await? } else { None };
         if only_total {

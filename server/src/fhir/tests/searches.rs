@@ -391,6 +391,10 @@ async fn a_search_is_explained_to_operators_only() {
         parameters.iter().map(|one| one["part"][0]["valueCode"].clone()).collect()
     };
     assert_eq!(purposes(parameters), [json!("page"), json!("total")]);
+    let by_text = pairs(&[("patient", "p"), ("_sort", "code"), ("__explain", "")]);
+    let by_text = body_of(search::search(&request, "Observation", &by_text).await.unwrap());
+    let noted = purposes(by_text["parameter"].as_array().unwrap());
+    assert_eq!(noted, [json!("page"), json!("total"), Value::Null], "and a note that the server puts it in order");
     assert!(parameters[0]["part"][1]["valueString"].as_str().unwrap().starts_with("SELECT"), "{explained}");
     assert!(crate::validate::validate(&SCHEMA, &explained).is_empty(), "{explained}");
     // A search of more types than the scope has.

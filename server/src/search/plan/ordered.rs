@@ -22,7 +22,7 @@ const MOST: usize = 5_000;
 
 impl Planner<'_> {
     /// The search to be walked without its order, where what it finds is put in order here.
-    pub(in crate::search) fn to_be_ordered(&self, search: &Search, access: Access<'_>) -> Option<Search> {
+    pub(crate) fn without_order(&self, search: &Search, access: Access<'_>) -> Option<Search> {
         let is_by_value = |sort: &Sort| {
             sort.along.is_empty()
                 && !matches!(sort.code, "_id" | "_lastUpdated")

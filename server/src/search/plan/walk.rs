@@ -48,7 +48,7 @@ impl Planner<'_> {
         position: Option<Position>,
         store: &Store,
     ) -> Result<Page, StoreError> {
-        if let Some(unordered) = self.to_be_ordered(search, access) {
+        if let Some(unordered) = self.without_order(search, access) {
             let from = (count, position.as_ref());
             if let Some(page) = self.ordered(&unordered, &search.sort, access, from, store).await? {
                 return Ok(page);

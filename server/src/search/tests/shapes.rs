@@ -128,7 +128,7 @@ async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundar
         }
     };
     // What is put in order here is read by bites, of which the first has all that a patient has here.
-    let unordered = planner.to_be_ordered(&search, access);
+    let unordered = planner.without_order(&search, access);
     let most = if unordered.is_some() { 250 } else { 5 };
     let search = unordered.unwrap_or(search);
     let plan = planner.page(&search, access, most, None);
@@ -331,6 +331,7 @@ fn by_each_parameter(table: &ParameterTable) -> Vec<(&'static str, String)> {
                 Kind::Composite => {
                     definition.components.iter().map(|part| value(part.kind)).collect::<Vec<_>>().join("$")
                 }
+                Kind::Special if is_near(definition) => "1|1".to_owned(),
                 kind => value(kind).to_owned(),
             };
             queries.push((entry.name, format!("{}={value}", definition.code)));
