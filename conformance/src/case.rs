@@ -57,6 +57,12 @@ pub struct Step {
     /// Asked again for some seconds until the answer is as expected: a history may tell of a change a moment later.
     #[serde(default)]
     pub settles: bool,
+    /// So many clients send it at once, each with its `{number}` from 0 on.
+    #[serde(default)]
+    pub at_once: Option<usize>,
+    /// Of what is sent at once: how often each status comes.
+    #[serde(default)]
+    pub counts: BTreeMap<String, usize>,
 
     /// Searches among what was given, by GET and by POST, all pages: the names of what is found.
     #[serde(default)]

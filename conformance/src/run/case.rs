@@ -10,11 +10,31 @@ use super::returned::key;
 use super::session::{FHIR_JSON, Session};
 use super::{Judged, Skip};
 use crate::case::{Case, Step, TAG_SYSTEM, Variables, follow, holds};
-use crate::client::Answer;
+use crate::client::{Answer, Server};
 
 /// How often a step that settles is tried, and how long it waits between.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// A request of a step, its variables filled in.
+struct Request {
+    send: String,
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+}
+
+impl Request {
+    fn line(&self) -> (&str, &str) {
+        self.send.split_once(' ').unwrap_or((&self.send, ""))
+    }
+
+    fn send(&self, server: &Server) -> Result<Answer, String> {
+        let (method, path) = self.line();
+        let headers: Vec<(&str, &str)> =
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        server.request(method, path, &headers, self.body.as_deref())
+    }
+}
 
 /// A case while it runs.
 struct Running {
@@ -93,8 +113,10 @@ impl Running {
     }
 
     fn once(&mut self, session: &mut Session<'_>, step: &Step) -> Result<(), String> {
-        if let Some(send) = &step.send {
-            self.send(session, step, send)?;
+        match (&step.send, step.at_once) {
+            (Some(send), None) => self.send(session, step, send)?,
+            (Some(send), Some(clients)) => self.send_at_once(session, step, send, clients)?,
+            (None, _) => {}
         }
         for (query, names) in &step.finds {
             let expected = self.keys(names)?;
@@ -175,9 +197,8 @@ impl Running {
         Ok(())
     }
 
-    fn send(&mut self, session: &mut Session<'_>, step: &Step, send: &str) -> Result<(), String> {
+    fn request(&self, step: &Step, send: &str) -> Result<Request, String> {
         let send = self.variables.fill(send)?;
-        let (method, path) = send.split_once(' ').unwrap_or((&send, ""));
         let body = match (&step.body, &step.text) {
             (Some(body), _) => Some(self.variables.fill_json(body)?.to_string()),
             (None, Some(text)) => Some(self.variables.fill(text)?),
@@ -187,7 +208,7 @@ impl Running {
         if body.is_some() {
             headers.insert("content-type".to_owned(), FHIR_JSON.to_owned());
         }
-        if method == "HEAD" {
+        if send.starts_with("HEAD") {
             // Compressed, there would be a body to expand that is not sent.
             headers.insert("accept-encoding".to_owned(), "identity".to_owned());
         }
@@ -196,20 +217,59 @@ impl Running {
         }
         // A header with nothing in it is one that is not sent.
         headers.retain(|_, value| !value.is_empty());
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Ok(Request { send, headers, body })
+    }
+
+    fn send(&mut self, session: &mut Session<'_>, step: &Step, send: &str) -> Result<(), String> {
+        let request = self.request(step, send)?;
+        let (send, (method, path)) = (&request.send, request.line());
         let mut tries = if step.settles { TRIES } else { 1 };
         loop {
-            let sent = session.run.server.request(method, path, &headers, body.as_deref());
+            let sent = request.send(session.run.server);
             tries -= 1;
             let Some(answer) = session.keep(sent) else { return Err(format!("{send}: the case ends here")) };
             self.note(method, path, &answer);
-            let wrong = self.wrong(session, step, &send, &answer);
+            let wrong = self.wrong(session, step, send, &answer);
             if wrong.is_empty() || tries == 0 {
                 wrong.into_iter().for_each(|problem| session.problem(problem));
-                return self.remember(step, &send, &answer);
+                return self.remember(step, send, &answer);
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// By several clients: how often each status comes, and that each refusal says why.
+    fn send_at_once(
+        &mut self,
+        session: &mut Session<'_>,
+        step: &Step,
+        send: &str,
+        clients: usize,
+    ) -> Result<(), String> {
+        let mut requests = Vec::new();
+        for number in 0..clients {
+            self.variables.set("number", number.to_string());
+            requests.push(self.request(step, send)?);
+        }
+        let server = session.run.server;
+        let answers: Vec<Result<Answer, String>> = std::thread::scope(|scope| {
+            let sent: Vec<_> = requests.iter().map(|request| scope.spawn(|| request.send(server))).collect();
+            sent.into_iter().map(|one| one.join().unwrap_or_else(|_| Err("a client broke off".to_owned()))).collect()
+        });
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for (request, answer) in requests.iter().zip(answers) {
+            let Some(answer) = session.keep(answer) else { continue };
+            let (method, path) = request.line();
+            self.note(method, path, &answer);
+            *counts.entry(answer.status().to_string()).or_default() += 1;
+            if answer.status() >= 400 {
+                session.refusal(&request.send, &answer, &[answer.status()]);
+            }
+        }
+        if counts != step.counts {
+            session.problem(format!("{send}: sent at once, {counts:?} came by status, expected {:?}", step.counts));
+        }
+        Ok(())
     }
 
     /// What is not as it should be.

@@ -23,6 +23,11 @@ const FAULTS: &[Fault] = &[
     fault("404 for what was deleted", (REST, "read/http-read-unknown"), "status 404, expected [410]", answered(not_found_instead_of_gone)),
     fault("If-None-Exist is ignored", (REST, "ccreate/http-ccreate-one"), "status 201, expected [200]", sent(forget_if_none_exist)),
     fault("If-Match is ignored", (REST, "concurrency/http-concurrency-if-match"), "status 200, expected [412]", sent(forget_if_match)),
+    fault("an update at once is lost", (REST, "concurrency/http-concurrency-at-once"), "sent at once, {\"200\": 4} came", sent(forget_if_match)),
+    fault("conditional creates at once make several", (REST, "ccreate/http-ccreate-at-once"), "sent at once, {\"201\": 4} came", sent(forget_if_none_exist)),
+    fault("conditional updates at once make several", (REST, "cond-update/http-cond-update-at-once"), "sent at once, {\"201\": 4} came", sent(create_instead_of_conditional_update)),
+    fault("a patch at once is lost", (REST, "patch/http-patch-at-once"), "/telecom", sent(read_instead_of_patch)),
+    fault("a history is a batch", (REST, "other-bundles/http-other-bundles-1"), "/entry/*/resource/gender", sent(batch_instead_of_history)),
     fault("Prefer is ignored", (REST, "prefer/http-prefer-1"), "the body is", sent(forget_prefer)),
     fault("_format is ignored", (REST, "parameters/http-parameters-2"), "status 200, expected [406]", sent(forget_format)),
     fault("entries are answered in another order", (REST, "transaction-response/http-transaction-response-1"), "/entry/0/resource/id", answered(reverse_entries)),
@@ -137,6 +142,25 @@ fn batch_instead_of_transaction(asked: &mut Asked) {
 
 fn transaction_instead_of_batch(asked: &mut Asked) {
     replace_type(asked, "batch", "transaction");
+}
+
+fn batch_instead_of_history(asked: &mut Asked) {
+    replace_type(asked, "history", "batch");
+}
+
+fn create_instead_of_conditional_update(asked: &mut Asked) {
+    if asked.method == "PUT" && !asked.path.contains('/') {
+        asked.drop("identifier");
+        "POST".clone_into(&mut asked.method);
+    }
+}
+
+/// The clients are told what they would hear of a patch.
+fn read_instead_of_patch(asked: &mut Asked) {
+    if asked.method == "PATCH" {
+        "GET".clone_into(&mut asked.method);
+        asked.body = None;
+    }
 }
 
 fn get_elsewhere_for_head(asked: &mut Asked) {
