@@ -12,7 +12,7 @@ use openidconnect::core::{CoreJsonCurveType, CoreJsonWebKey, CoreJsonWebKeySet, 
 use openidconnect::{JsonWebKeyId, PrivateSigningKey, SigningError};
 
 use crate::secret::{base64url, sha256};
-pub use ring::{Dated, KeyPair, KeyRing, LONGEST_TOKEN, Rotation, Shared, rotate_pem};
+pub use ring::{Dated, KeyPair, KeyRing, Rotation, Shared, rotate_pem};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the signing key cannot be used: {0}")]

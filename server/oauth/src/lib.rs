@@ -48,10 +48,7 @@ pub use engine::Engine;
 pub use error::{ErrorBody, ErrorCode, OAuthError};
 pub use grant::{Access, Grant, LaunchContext};
 pub use interaction::{Consent, Interaction, Step};
-pub use keys::{
-    Dated, IdentityKey, KeyPair, KeyRing, Keys, LONGEST_TOKEN, Rotation, Shared, SigningKey, SigningKeyError,
-    rotate_pem,
-};
+pub use keys::{Dated, IdentityKey, KeyPair, KeyRing, Keys, Rotation, Shared, SigningKey, SigningKeyError, rotate_pem};
 pub use logout::Logout;
 pub use parameters::Parameters;
 pub use registration::Registered;

@@ -54,6 +54,8 @@ impl Lifetimes {
     pub const LONGEST_CODE: SignedDuration = SignedDuration::from_mins(10);
     /// "Access tokens at most an hour": an access token is not asked about at each use.
     pub const LONGEST_TOKEN: SignedDuration = SignedDuration::from_hours(1);
+    /// Of a token that the operator makes by `vesta token create`: a key verifies for so long after the next one signs.
+    pub const LONGEST_OPERATOR_TOKEN: SignedDuration = SignedDuration::from_hours(24);
     /// "SHOULD NOT exceed 300 seconds": <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html#issue-access-token>
     pub const LONGEST_SERVICE_TOKEN: SignedDuration = SignedDuration::from_secs(300);
     /// "valid for a period of no less than three months", of which the longest have 92 days: 45 CFR 170.315(g)(10)(v)(A)(1)(iii).

@@ -42,7 +42,7 @@ pub use list::Pager;
 pub use login::{Login, Reason, SecondFactor};
 pub use message::{Confirm, Message};
 pub use picker::{Encounter, EncounterPicker, Launchable, Launcher, Patient, PatientPicker};
-pub use users::{NewUser, Role, User, UserRow, UserState, Users};
+pub use users::{Identity, NewUser, Role, User, UserRow, UserState, Users};
 
 /// The one stylesheet. Serve it as `text/css; charset=utf-8` at a path that has its hash, and name that in [`Frame`].
 pub const STYLESHEET: &str = include_str!("../assets/style.css");

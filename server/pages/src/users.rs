@@ -63,8 +63,15 @@ pub struct Users {
     pub pager: Pager,
 }
 
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The provider's issuer.
+    pub issuer: String,
+    pub subject: String,
+}
+
 /// One user. Every button sends the field `action`: `disable`, `enable`, `unlock`, `reset-second-factor`,
-/// `reset-password`.
+/// `reset-password`, `unlink`, and `link` with the field `subject`.
 #[derive(Debug, Clone, Template)]
 #[template(path = "user.html")]
 pub struct User {
@@ -78,6 +85,13 @@ pub struct User {
     pub password: Option<String>,
     /// Whether it is the administrator who looks at the page: nobody disables themselves.
     pub own: bool,
+    /// Who the person is at providers where they sign in too.
+    pub identities: Vec<Identity>,
+    /// What the provider is called to which the person can be linked; none where there is no provider.
+    pub provider: Option<String>,
+    /// As typed.
+    pub subject: String,
+    pub mistakes: Vec<Mistake>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,4 +131,10 @@ impl NewUser {
     pub(crate) fn role_mistake(&self) -> Option<&str> {
         mistake(&self.mistakes, "role")
     }
+}
+
+pub(crate) fn subject_hint(provider: &str) -> String {
+    format!(
+        "Who the person is at {provider}: the claim sub of its ID tokens. Whoever signs in there as that is this user here."
+    )
 }

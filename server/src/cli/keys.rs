@@ -2,7 +2,7 @@
 
 use clap::Args;
 use jiff::SignedDuration;
-use vesta_oauth::{Dated, IdentityKey, KeyPair, KeyRing, LONGEST_TOKEN, Rotation, SigningKey};
+use vesta_oauth::{Dated, IdentityKey, KeyPair, KeyRing, Lifetimes, Rotation, SigningKey};
 
 use super::administration::record;
 use super::token::span;
@@ -31,7 +31,7 @@ pub(super) async fn rotate(args: &RotateArgs) -> Result<(), Failure> {
         true => Rotation::Compromised,
         false => Rotation::Overlap { publish: args.publish_for, keep: args.keep_for },
     };
-    if !args.compromised && args.keep_for < LONGEST_TOKEN {
+    if !args.compromised && args.keep_for < Lifetimes::LONGEST_OPERATOR_TOKEN {
         eprintln!(
             "tokens of the keys before that are good for longer than {} after the new ones sign are refused then",
             shown(args.keep_for)

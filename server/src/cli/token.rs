@@ -3,7 +3,7 @@
 
 use clap::Args;
 use jiff::SignedDuration;
-use vesta_oauth::LONGEST_TOKEN;
+use vesta_oauth::Lifetimes;
 
 use super::{Context, Failure, SiteArgs};
 use crate::access::{Level, NewToken, parse_scopes};
@@ -27,7 +27,7 @@ pub(super) struct CreateArgs {
 }
 
 fn lifetime(text: &str) -> Result<SignedDuration, String> {
-    let within = |time: &SignedDuration| time.as_secs() >= 1 && *time <= LONGEST_TOKEN;
+    let within = |time: &SignedDuration| time.as_secs() >= 1 && *time <= Lifetimes::LONGEST_OPERATOR_TOKEN;
     let expected = || "expected seconds, or a time such as 15m or 8h, of at most 24h".to_owned();
     span(text).ok().filter(within).ok_or_else(expected)
 }
@@ -112,7 +112,7 @@ mod tests {
     fn a_lifetime_is_seconds_or_a_time_with_its_unit() {
         assert_eq!(lifetime("300"), Ok(SignedDuration::from_secs(300)));
         assert_eq!(lifetime("15m"), Ok(SignedDuration::from_mins(15)));
-        assert_eq!(lifetime("24h"), Ok(LONGEST_TOKEN));
+        assert_eq!(lifetime("24h"), Ok(Lifetimes::LONGEST_OPERATOR_TOKEN));
         for bad in ["0", "", "-5m", "25h", "soon", "100000"] {
             assert!(lifetime(bad).is_err(), "{bad}");
         }

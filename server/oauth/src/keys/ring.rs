@@ -8,9 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::SigningKeyError;
 
-/// The longest that a token of this server is good for, whoever issues it.
-pub const LONGEST_TOKEN: SignedDuration = SignedDuration::from_hours(24);
-
 const SIGNS_FROM: &str = "Signs-From:";
 const VERIFIES_UNTIL: &str = "Verifies-Until:";
 

@@ -269,3 +269,21 @@ async fn token_response_is_of_the_standards_names() {
     insta::assert_json_snapshot!(json!(names));
     assert_eq!(body["need_patient_banner"], true, "an app that stands alone shows whose record it is");
 }
+
+/// "acr_values ... requested as a Voluntary Claim": this server knows no levels of assurance by names that a client could rely
+/// on, so it promises none, goes on, and claims none. <https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest>
+#[tokio::test]
+async fn assurance_that_is_asked_for_is_not_claimed() {
+    let world = World::new();
+    let app = world.public("openid patient/*.rs").await;
+    let user = world.patient().await;
+    let asked = request(&app, "openid patient/*.rs").set("acr_values", "urn:example:loa3 phrh");
+    let code = query(&world.consent(&asked, &user).await, "code").unwrap();
+    let id_token = world.exchange(&app, &code).await.unwrap().id_token.unwrap();
+    let claims: Value = jsonwebtoken::dangerous::insecure_decode_claims(&id_token).unwrap();
+    assert_eq!((claims.get("acr"), claims.get("amr")), (None, None));
+    let promised = world.engine.provider_metadata(&[] as &[&str]).unwrap();
+    assert_eq!(promised.get("acr_values_supported"), None);
+    let supported = promised["claims_supported"].as_array().unwrap();
+    assert!(supported.iter().all(|claim| claim != "acr" && claim != "amr"));
+}

@@ -1,8 +1,8 @@
 //! What others choose, such as a client's name, is text on our pages, whatever it holds.
 
 use vesta_pages::{
-    App, Apps, Client, Confirm, Consent, EncounterPicker, Form, Granted, Launchable, Launcher, Link, Login, Message,
-    Patient, PatientPicker, Record, Template, TokenFacts, TokenTool, User, Users,
+    App, Apps, Client, Confirm, Consent, EncounterPicker, Form, Granted, Identity, Launchable, Launcher, Link, Login,
+    Message, Patient, PatientPicker, Record, Template, TokenFacts, TokenTool, User, Users,
 };
 
 use super::fixtures::{admin, own, sign_in};
@@ -87,7 +87,16 @@ fn pages_with(name: &str) -> Vec<(&'static str, String)> {
         ),
         ("client", render(&hostile_client(name, &link))),
         ("users", render(&Users { name: text.clone(), ..admin::users() })),
-        ("user", render(&User { password: Some(text.clone()), ..admin::user() })),
+        (
+            "user",
+            render(&User {
+                password: Some(text.clone()),
+                identities: vec![Identity { issuer: text.clone(), subject: text.clone() }],
+                provider: Some(text.clone()),
+                subject: text.clone(),
+                ..admin::user()
+            }),
+        ),
         (
             "token-tool",
             render(&TokenTool {

@@ -107,6 +107,8 @@ fn every_token_that_is_not_of_this_site_and_hour_is_refused() {
     let none = format!("{}.{}.", encode(&json!({ "alg": "none", "typ": "at+jwt" })), encode(&claims()));
     let mut id_token = header();
     id_token.typ = Some("JWT".to_owned());
+    let mut critical = header();
+    critical.crit = Some(vec!["b64".to_owned()]);
     let without = |claim: &str| {
         let mut claims = claims();
         claims.as_object_mut().unwrap().remove(claim);
@@ -123,13 +125,16 @@ fn every_token_that_is_not_of_this_site_and_hour_is_refused() {
         ("another site's issuer", house.token(|token| token.issuer = "https://other/oauth2/x"), TokenError::Issuer),
         ("another site's audience", house.token(|token| token.audience = "https://other/fhir"), TokenError::Audience),
         ("another site's key", other.token(|_| ()), TokenError::Signature),
-        ("alg none", none, TokenError::Malformed),
+        ("alg none", none, TokenError::Algorithm),
         ("alg HS256 with the public key", hmac, TokenError::Algorithm),
+        ("a header that must be understood", house.signed(&critical, &claims()), TokenError::Malformed),
         ("an ID token", house.signed(&id_token, &claims()), TokenError::Type),
         ("changed claims", format!("{}.{forged_claims}.{}", parts[0], parts[2]), TokenError::Signature),
         ("no signature", format!("{}.{}.", parts[0], parts[1]), TokenError::Signature),
         ("no JWT", "abc".to_owned(), TokenError::Malformed),
         ("empty", String::new(), TokenError::Malformed),
+        ("four parts", format!("{good}.{}", parts[2]), TokenError::Signature),
+        ("a signature that is no base64url", format!("{}.{}.+/", parts[0], parts[1]), TokenError::Malformed),
         ("no expiry", without("exp"), TokenError::Malformed),
         ("no audience", without("aud"), TokenError::Malformed),
         ("no token id", without("jti"), TokenError::Malformed),

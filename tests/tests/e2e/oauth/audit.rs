@@ -60,7 +60,7 @@ fn commands(world: &World) -> String {
 }
 
 /// The id of a user, as tokens and the log name them.
-fn id_of(world: &World, name: &str) -> String {
+pub(super) fn id_of(world: &World, name: &str) -> String {
     let site = crate::harness::runtime().block_on(world.sites().get("default")).expect("the site opens");
     let engine = crate::harness::runtime().block_on(site.authorization.engine()).expect("it opens").clone();
     crate::harness::runtime().block_on(engine.user_by_name(name)).expect("an answer").expect("a user").id

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use vesta_conformance::party::page::Page;
 use vesta_oauth::{ClientState, Matching, Role};
 use vesta_server::config::{Config, SiteName, Upstream};
 
+use super::audit::id_of;
 use super::backend::approve;
-use super::browser::Browser;
+use super::browser::{Browser, csrf};
 use super::party::value;
 use super::{PASSWORD, add_user, api, app};
 use crate::harness::{Database, Postgres, World, free_port, matches, runtime, wait_until};
@@ -162,6 +164,47 @@ fn who_is_nobody_here_is_told_what_to_do(database: Database) {
     assert!(launcher.url.ends_with("/launcher"), "{} {}", launcher.url, launcher.words());
 }
 
+/// What `vesta user link` does, on the People page, by what the refused person was told.
+fn an_administrator_links_a_person_on_a_page(database: Database) {
+    let hospital = Hospital::new(database);
+    let records = &hospital.records;
+    let issuer = format!("{}/oauth2/default", records.address());
+    add_user(records, "moss", PASSWORD, Role::Staff, "Practitioner/2");
+    let sign_in = || {
+        let mut browser = hospital.browser();
+        let login = browser.get(&format!("{issuer}/login?next=launcher")).page();
+        let page = hospital.through_provider(&mut browser, &login, "stranger");
+        (browser, page)
+    };
+    let refused = sign_in().1;
+    let words = refused.words();
+    let subject = words.split("--subject ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a subject");
+    let (admin, moss) = (id_of(records, "admin"), id_of(records, "moss"));
+    let site = runtime().block_on(records.sites().get("default")).expect("the site opens");
+    let engine = runtime().block_on(site.authorization.engine()).expect("it opens");
+    runtime().block_on(engine.break_glass(&admin, PASSWORD, SignedDuration::from_hours(1))).expect("an administrator");
+    let mut browser = hospital.browser();
+    let login = browser.get(&format!("{issuer}/login")).page();
+    browser.send(&login, &[("username", "admin"), ("password", PASSWORD)]).page();
+    let mut act = |id: &str, fields: &[(&str, &str)]| {
+        let url = format!("{issuer}/users/{id}");
+        let csrf = csrf(&browser.get(&url).page());
+        let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("csrf", csrf.as_str())]).collect();
+        browser.post(&url, &fields).page()
+    };
+    assert!(act(&moss, &[("action", "link"), ("subject", " ")]).words().contains("Enter who the person is there"));
+    let linked = act(&moss, &[("action", "link"), ("subject", subject)]);
+    assert!(linked.words().contains("Saved.") && linked.words().contains(subject), "{}", linked.words());
+    let taken = act(&admin, &[("action", "link"), ("subject", subject)]);
+    assert!(taken.words().contains("linked to another user"), "{}", taken.words());
+    let (mut own, launcher) = sign_in();
+    assert!(launcher.url.ends_with("/launcher"), "{} {}", launcher.url, launcher.words());
+    let unlinked = act(&moss, &[("action", "unlink")]);
+    assert!(unlinked.words().contains("Not linked"), "{}", unlinked.words());
+    assert!(own.get(&format!("{issuer}/launcher")).page().url.contains("/login"), "they are signed out");
+    assert_eq!(sign_in().1.status, 403);
+}
+
 fn text<'a>(tokens: &'a Value, name: &str) -> &'a str {
     tokens[name].as_str().expect("a token")
 }
@@ -185,5 +228,6 @@ macro_rules! on_both {
 
 on_both! {
     staff_signs_in_at_the_provider_on_the_way_to_an_app: upstream_log_in_on_sqlite, upstream_log_in_on_postgresql;
+    an_administrator_links_a_person_on_a_page: upstream_link_on_sqlite, upstream_link_on_postgresql;
     who_is_nobody_here_is_told_what_to_do: upstream_refusal_on_sqlite, upstream_refusal_on_postgresql;
 }

@@ -1,8 +1,8 @@
 //! People.
 
 use jiff::Timestamp;
-use vesta_oauth::{NewUser, OAuthError, Role, User};
-use vesta_pages::{Form, Mistake, Pager, UserRow, UserState, Users};
+use vesta_oauth::{ErrorCode, NewUser, OAuthError, Role, UpstreamIdentity, User};
+use vesta_pages::{Form, Identity, Mistake, Pager, UserRow, UserState, Users};
 
 use super::super::super::form;
 use super::super::login::refuse_others;
@@ -98,7 +98,7 @@ pub(in super::super) async fn user(visit: &Visit<'_>, id: &str) -> Shown {
     if visit.form.is_some() {
         visit.record_changed(&known).await?;
     }
-    let mut password = None;
+    let (mut password, mut mistakes) = (None, Vec::new());
     match action.as_str() {
         "disable" if known.id != own.id => drop(engine.set_user_enabled(id, false).await?),
         "disable" => return Err(OAuthError::invalid_request("nobody disables themselves: ask another administrator")),
@@ -111,9 +111,11 @@ pub(in super::super) async fn user(visit: &Visit<'_>, id: &str) -> Shown {
             with_password(engine, move |engine| async move { engine.set_password(&user, &new, None).await }).await??;
             password = Some(fresh);
         }
+        "link" => mistakes.extend(link(visit, id).await?),
+        "unlink" => drop(engine.unlink_user(id, None).await?),
         _ => {}
     }
-    if visit.form.is_some() && password.is_none() {
+    if visit.form.is_some() && password.is_none() && mistakes.is_empty() {
         return Ok(visit.redirect(&format!("{}?notice=saved", visit.url(&format!("users/{id}")))));
     }
     let known = engine.user(id).await?.unwrap_or(known);
@@ -125,8 +127,39 @@ pub(in super::super) async fn user(visit: &Visit<'_>, id: &str) -> Shown {
         created: Timestamp::from_second(known.created).unwrap_or_default(),
         password,
         own: known.id == own.id,
+        identities: known.upstream.iter().map(identity).collect(),
+        provider: engine.settings().upstream.as_ref().map(|upstream| upstream.name.clone()),
+        subject: if mistakes.is_empty() { String::new() } else { visit.field("subject").to_owned() },
+        mistakes,
     };
     Ok(visit.show(&page))
+}
+
+fn identity(known: &UpstreamIdentity) -> Identity {
+    Identity { issuer: known.issuer.clone(), subject: known.subject.clone() }
+}
+
+/// Lets the person in as this user who is that subject at the upstream provider; what is wrong with it, if anything is.
+async fn link(visit: &Visit<'_>, id: &str) -> Result<Option<Mistake>, OAuthError> {
+    let engine = visit.call.engine;
+    let upstream = engine.settings().upstream.as_ref();
+    let upstream = upstream.ok_or_else(|| {
+        OAuthError::invalid_request(
+            "this server knows no provider at which one could sign in (upstream.issuer of the site)",
+        )
+    })?;
+    let subject = visit.field("subject").trim();
+    if subject.is_empty() {
+        return Ok(Some(Mistake::new("subject", "Enter who the person is there")));
+    }
+    let identity = UpstreamIdentity { issuer: upstream.issuer.clone(), subject: subject.to_owned() };
+    match engine.link_user(id, &identity).await {
+        Ok(_) => Ok(None),
+        Err(error) if error.code == ErrorCode::InvalidRequest => {
+            Ok(Some(Mistake::new("subject", error.description.into_owned())))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn add(visit: &Visit<'_>) -> Shown {
