@@ -23,13 +23,13 @@ pub use vesta_oauth::{
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AccessContext {
     /// The `sub` claim.
-    pub subject: String,
+    pub subject: Arc<str>,
     /// The `client_id` claim.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// The patient in context, where the token has one.
     pub patient: Option<String>,
     /// The `jti` claim.
-    pub token_id: Option<String>,
+    pub token_id: Option<Arc<str>>,
     /// The user's own resource, where the token covers reading it: it has `openid fhirUser`, and the claim.
     pub fhir_user: Option<String>,
     /// The `roles` claim names an administrator of this site.
@@ -103,8 +103,8 @@ impl AccessContext {
         let everything =
             Scope { level: Level::System, resource_type: None, permissions: Permissions::ALL, constraint: Vec::new() };
         AccessContext {
-            subject: "operator".to_owned(),
-            client_id: format!("vesta-{command}"),
+            subject: "operator".into(),
+            client_id: format!("vesta-{command}").into(),
             scopes: vec![everything],
             ..AccessContext::default()
         }

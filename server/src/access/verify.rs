@@ -182,9 +182,9 @@ impl Verifier {
         let asked = |wanted| claims.scope.split_ascii_whitespace().any(|scope| scope == wanted);
         let context = AccessContext {
             fhir_user: claims.fhir_user.filter(|_| asked("openid") && asked("fhirUser")),
-            subject: claims.sub,
-            client_id: claims.client_id,
-            token_id: Some(claims.jti.clone()),
+            subject: claims.sub.into(),
+            client_id: claims.client_id.into(),
+            token_id: Some(claims.jti.as_str().into()),
             is_administrator: claims.roles.iter().any(|role| role == vesta_oauth::ADMINISTRATOR),
             patient: claims.patient,
             scopes,

@@ -60,10 +60,10 @@ pub async fn record(
 pub fn entry(event: Event, who: Who<'_>, outcome: AuditOutcome, request_id: &str, now: Timestamp) -> AuditEntry {
     AuditEntry {
         time: now,
-        actor: who.actor.to_owned(),
-        client: who.client.to_owned(),
+        actor: who.actor.into(),
+        client: who.client.into(),
         action: event.action(),
-        interaction: event.code().to_owned(),
+        interaction: event.code().into(),
         outcome,
         patient: who.patient.map(str::to_owned),
         resource_type: None,

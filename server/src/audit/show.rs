@@ -54,7 +54,7 @@ enum Told<'a> {
 
 impl<'a> Told<'a> {
     fn of(entry: &'a AuditEntry) -> Told<'a> {
-        match entry.interaction.as_str() {
+        match &*entry.interaction {
             "read" | "vread" => Told::Pattern("Read"),
             "create" => Told::Pattern("Create"),
             "update" | "patch" => Told::Pattern("Update"),
@@ -148,7 +148,7 @@ fn agents(entry: &AuditEntry, told: Told<'_>, recorder: &Recorder<'_>) -> Vec<Va
         _ => ("IRCP", "information recipient"),
     };
     // A service acts for itself: nobody stands behind it.
-    let has_user = entry.actor != entry.client && entry.actor != UNKNOWN;
+    let has_user = entry.actor != entry.client && *entry.actor != *UNKNOWN;
     let mut agents = vec![
         json!({
             "type": { "coding": [client_role] },

@@ -75,6 +75,13 @@ fn kept(asked: &str) -> String {
         let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
         name.eq_ignore_ascii_case("access_token")
     };
+    if asked.len() <= LONGEST
+        && asked.contains('?')
+        && !asked.contains('\0')
+        && !query.split('&').any(|pair| is_token(&pair))
+    {
+        return asked.to_owned();
+    }
     let pairs: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
     let mut text = format!("{path}?{}", pairs.join("&"));
     text.truncate(text.floor_char_boundary(LONGEST));
@@ -96,7 +103,7 @@ pub(super) fn entry(
         actor: request.access.subject.clone(),
         client: request.access.client_id.clone(),
         action: interaction.action(),
-        interaction: interaction.code().to_owned(),
+        interaction: interaction.code().into(),
         outcome,
         patient: if is_patient { id.map(str::to_owned) } else { None }.or_else(|| request.access.patient.clone()),
         resource_type: resource_type.map(|resource_type| resource_type.number),

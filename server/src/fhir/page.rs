@@ -148,7 +148,8 @@ impl BundleWriter {
 
     /// A JSON string.
     fn string(&mut self, text: &str) {
-        let plain = text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+        // All of them, since a loop without an end before the end takes many bytes at once.
+        let plain = text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
         if plain {
             self.push("\"");
             self.push(text);

@@ -1,6 +1,8 @@
 //! One row of an answer, whichever driver gave it.
 
-use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+
+use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use sea_orm::QueryResult;
 
@@ -20,47 +22,78 @@ pub(super) trait Columns {
     fn value(&self, column: usize) -> Result<SortValue, StoreError>;
 }
 
-impl Columns for rusqlite::Row<'_> {
+/// A row of SQLite's, with where the bodies of its answer go.
+pub(super) struct SqliteRow<'a> {
+    pub row: &'a rusqlite::Row<'a>,
+    pub bodies: &'a Bodies,
+}
+
+/// The bodies of one answer. They lie together, since each would be memory that has gone cold by the time that it is used
+/// again; but the first, which is the only one of most answers, and may be kept for long.
+#[derive(Default)]
+pub(super) struct Bodies {
+    count: Cell<usize>,
+    together: RefCell<BytesMut>,
+}
+
+impl Bodies {
+    const TOGETHER: usize = 16 << 10;
+
+    fn copy(&self, body: &[u8]) -> Bytes {
+        let count = self.count.replace(self.count.get() + 1);
+        if count == 0 || body.len() >= Self::TOGETHER {
+            return Bytes::copy_from_slice(body);
+        }
+        let mut together = self.together.borrow_mut();
+        if together.capacity() < body.len() {
+            *together = BytesMut::with_capacity(Self::TOGETHER);
+        }
+        together.extend_from_slice(body);
+        together.split().freeze()
+    }
+}
+
+impl Columns for SqliteRow<'_> {
     fn integer(&self, column: usize) -> Result<i64, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn integer32(&self, column: usize) -> Result<i32, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn small(&self, column: usize) -> Result<i16, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn boolean(&self, column: usize) -> Result<bool, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn text(&self, column: usize) -> Result<String, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn optional_text(&self, column: usize) -> Result<Option<String>, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn optional_small(&self, column: usize) -> Result<Option<i16>, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn body(&self, column: usize) -> Result<Bytes, StoreError> {
-        let text = self.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?;
-        Ok(Bytes::copy_from_slice(text))
+        let text = self.row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?;
+        Ok(self.bodies.copy(text))
     }
 
     fn blob(&self, column: usize) -> Result<Vec<u8>, StoreError> {
-        Ok(self.get(column)?)
+        Ok(self.row.get(column)?)
     }
 
     fn value(&self, column: usize) -> Result<SortValue, StoreError> {
         use rusqlite::types::ValueRef;
-        Ok(match self.get_ref(column)? {
+        Ok(match self.row.get_ref(column)? {
             ValueRef::Null => SortValue::Missing,
             ValueRef::Integer(value) => SortValue::Integer(value),
             ValueRef::Real(value) => SortValue::Real(value),

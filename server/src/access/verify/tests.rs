@@ -79,8 +79,8 @@ fn header() -> Header {
 fn a_token_says_who_asks_and_for_what() {
     let house = house(true);
     let context = house.verifier.verify(&house.token(|_| ())).unwrap();
-    assert_eq!(context.subject, "someone");
-    assert_eq!(context.client_id, "an-app");
+    assert_eq!(&*context.subject, "someone");
+    assert_eq!(&*context.client_id, "an-app");
     assert_eq!(context.patient.as_deref(), Some("42"));
     assert_eq!(context.scopes.len(), 1);
     // Without a key's id, and with the long form of the type: RFC 9068, 2.1.

@@ -13,10 +13,10 @@ use crate::validate::validate;
 fn entry(minute: i64, interaction: &str, action: AuditAction) -> AuditEntry {
     AuditEntry {
         time: "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_mins(minute),
-        actor: "ann".to_owned(),
-        client: "app".to_owned(),
+        actor: "ann".into(),
+        client: "app".into(),
         action,
-        interaction: interaction.to_owned(),
+        interaction: interaction.to_owned().into(),
         outcome: AuditOutcome::Success,
         patient: None,
         resource_type: None,
@@ -104,15 +104,15 @@ fn everything(fixture: &Fixture) -> Vec<AuditEntry> {
     for outcome in [AuditOutcome::MinorFailure, AuditOutcome::SeriousFailure, AuditOutcome::MajorFailure] {
         all.push(AuditEntry { outcome, ..of(entry(all.len() as i64, "read", Read), "not an id", Some("p")) });
     }
-    let unknown = || UNKNOWN.to_owned();
+    let unknown = || UNKNOWN.into();
     all.push(AuditEntry { actor: unknown(), client: unknown(), ..entry(all.len() as i64, "login", Execute) });
     // A service acts for itself.
-    all.push(AuditEntry { actor: "app".to_owned(), ..of(entry(all.len() as i64, "read", Read), "o", None) });
+    all.push(AuditEntry { actor: "app".into(), ..of(entry(all.len() as i64, "read", Read), "o", None) });
     // As the FHIR API records them: with where from, what for and by which token.
     for n in 0..all.len() {
         let entry = all[n].clone();
         let query = entry.interaction.starts_with("search").then(|| "Observation?code=a%7Cb&_count=5".to_owned());
-        let (address, token) = (Some("2001:db8::7".to_owned()), Some("token-7".to_owned()));
+        let (address, token) = (Some("2001:db8::7".to_owned()), Some("token-7".into()));
         all.push(AuditEntry { address, query, token, request_id: format!("request-{}", all.len()), ..entry });
     }
     all
@@ -210,15 +210,12 @@ async fn the_log_is_searched_by_what_its_events_show() {
     };
     let failed = AuditEntry {
         outcome: AuditOutcome::SeriousFailure,
-        actor: UNKNOWN.to_owned(),
+        actor: UNKNOWN.into(),
         ..entry(3, "login", AuditAction::Execute)
     };
-    let service = AuditEntry {
-        actor: "robot".to_owned(),
-        client: "robot".to_owned(),
-        ..entry(4, "everything", AuditAction::Execute)
-    };
-    let (address, token) = (Some("192.0.2.7".to_owned()), Some("token-7".to_owned()));
+    let service =
+        AuditEntry { actor: "robot".into(), client: "robot".into(), ..entry(4, "everything", AuditAction::Execute) };
+    let (address, token) = (Some("192.0.2.7".to_owned()), Some("token-7".into()));
     let other = AuditEntry { address, token, ..other };
     fixture.log(vec![read, other, failed, service]).await;
     let dicom = "http://dicom.nema.org/resources/ontology/DCM";

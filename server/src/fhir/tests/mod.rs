@@ -59,8 +59,8 @@ impl Fixture {
         let service = service.with_issuer("https://example.org/oauth2/default");
         let service = service.with_guides(vesta_guides::guides::get("hl7.fhir.us.core", "8.0.0"));
         let access = AccessContext {
-            subject: "tester".to_owned(),
-            client_id: "client".to_owned(),
+            subject: "tester".into(),
+            client_id: "client".into(),
             scopes: parse_scopes(scopes).unwrap(),
             ..AccessContext::default()
         };

@@ -37,8 +37,8 @@ impl<'a> Chart<'a> {
     /// With the rights of staff who chooses.
     pub(super) fn of_user(call: &Call<'a>, user: &User) -> Chart<'a> {
         let access = AccessContext {
-            subject: user.id.clone(),
-            client_id: "vesta-pages".to_owned(),
+            subject: user.id.as_str().into(),
+            client_id: "vesta-pages".into(),
             scopes: parse_scopes(SCOPES).unwrap_or_default(),
             ..AccessContext::default()
         };

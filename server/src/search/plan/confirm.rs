@@ -1,6 +1,8 @@
 //! Equality is found by hashes, so a hit is looked at once more: two values may have one hash. Nearly always the text that
 //! was asked for stands in the body, which is quickly seen; if not, the resource is read and compared in memory.
 
+use memchr::memmem::Finder;
+
 use crate::search::matching::is_found_by;
 use crate::search::query::{Contained, Criterion, Search, Test, ValueTest};
 use crate::search::table::ParameterTable;
@@ -11,7 +13,7 @@ use crate::store::Found;
 pub(super) struct Hashed {
     criterion: Criterion,
     /// One of these stands in a body that was rightly found.
-    texts: Vec<String>,
+    texts: Vec<Finder<'static>>,
 }
 
 pub(super) fn hashed(search: &Search) -> Vec<Hashed> {
@@ -21,7 +23,8 @@ pub(super) fn hashed(search: &Search) -> Vec<Hashed> {
         .filter(|criterion| !criterion.negated)
         .filter_map(|criterion| {
             let Test::Any(tests) = &criterion.test else { return None };
-            let texts: Vec<String> = tests.iter().flat_map(texts).collect();
+            let texts: Vec<Finder<'static>> =
+                tests.iter().flat_map(texts).map(|text| Finder::new(&text).into_owned()).collect();
             (!texts.is_empty()).then(|| Hashed { criterion: criterion.clone(), texts })
         })
         .collect()
@@ -49,9 +52,8 @@ pub(super) fn confirms(
     found: &Found,
 ) -> bool {
     let body = &found.stored.body;
-    let Ok(text) = std::str::from_utf8(body) else { return false };
     hashed.iter().all(|one| {
-        one.texts.iter().any(|wanted| text.contains(wanted.as_str()))
+        one.texts.iter().any(|wanted| wanted.find(body).is_some())
             || vesta_runtime::json::parse(body)
                 .is_ok_and(|resource| is_found_by(sought, &[&one.criterion], table, &resource, found))
     })

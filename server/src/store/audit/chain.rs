@@ -67,12 +67,12 @@ impl Message {
 
 /// What the code of an entry is made of: the code before it, and all its columns.
 pub(in super::super) fn message(before: &[u8], writer: i32, sequence: i64, entry: &AuditEntry) -> Vec<u8> {
-    let mut message = Message::default();
+    let mut message = Message(Vec::with_capacity(512));
     message.part(before);
     message.part(&writer.to_be_bytes());
     message.part(&sequence.to_be_bytes());
     message.part(&entry.time.as_microsecond().to_be_bytes());
-    for text in [&entry.actor, &entry.client, &entry.interaction, &entry.request_id] {
+    for text in [&*entry.actor, &*entry.client, &*entry.interaction, &*entry.request_id] {
         message.part(text.as_bytes());
     }
     message.part(entry.action.as_str().as_bytes());
@@ -85,11 +85,11 @@ pub(in super::super) fn message(before: &[u8], writer: i32, sequence: i64, entry
     message.part(&[u8::from(entry.resource_type.is_some())]);
     message.part(&entry.resource_type.unwrap_or_default().to_be_bytes());
     // Entries from before these columns have none of them, and their message is without these parts: no other has so many.
-    let later = [&entry.address, &entry.query, &entry.token];
+    let later = [entry.address.as_deref(), entry.query.as_deref(), entry.token.as_deref()];
     if later.iter().any(|text| text.is_some()) {
         for text in later {
             message.part(&[u8::from(text.is_some())]);
-            message.part(text.as_deref().unwrap_or_default().as_bytes());
+            message.part(text.unwrap_or_default().as_bytes());
         }
     }
     message.finish()

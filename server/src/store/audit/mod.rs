@@ -8,6 +8,9 @@ mod head;
 mod key;
 mod verify;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 
@@ -33,11 +36,11 @@ pub(super) use verify::verify;
 pub struct AuditEntry {
     pub time: Timestamp,
     /// The `sub` of the token, or what stands for it where there was none.
-    pub actor: String,
-    pub client: String,
+    pub actor: Arc<str>,
+    pub client: Arc<str>,
     pub action: AuditAction,
     /// The code of <http://hl7.org/fhir/restful-interaction>: `read`, `search-type`.
-    pub interaction: String,
+    pub interaction: Cow<'static, str>,
     pub outcome: AuditOutcome,
     /// The logical id of the patient concerned, where known.
     pub patient: Option<String>,
@@ -49,7 +52,7 @@ pub struct AuditEntry {
     /// What a search asked for, as it was asked: `Observation?patient=1`.
     pub query: Option<String>,
     /// The `jti` of the token that it was done with.
-    pub token: Option<String>,
+    pub token: Option<Arc<str>>,
 }
 
 /// <https://hl7.org/fhir/R4/valueset-audit-event-action.html>
@@ -151,10 +154,10 @@ pub(super) fn audited(row: &dyn Columns) -> Result<Audited, StoreError> {
         sequence: row.integer(1)?,
         entry: AuditEntry {
             time: timestamp(row.integer(2)?)?,
-            actor: row.text(3)?,
-            client: row.text(4)?,
+            actor: row.text(3)?.into(),
+            client: row.text(4)?.into(),
             action: AuditAction::from_code(&row.text(5)?).ok_or_else(|| unknown("action"))?,
-            interaction: row.text(6)?,
+            interaction: row.text(6)?.into(),
             outcome: AuditOutcome::from_code(row.small(7)?).ok_or_else(|| unknown("outcome"))?,
             patient: row.optional_text(8)?,
             resource_type: row.optional_small(9)?.map(|resource_type| resource_type as u16),
@@ -162,7 +165,7 @@ pub(super) fn audited(row: &dyn Columns) -> Result<Audited, StoreError> {
             request_id: row.text(11)?,
             address: row.optional_text(13)?,
             query: row.optional_text(14)?,
-            token: row.optional_text(15)?,
+            token: row.optional_text(15)?.map(Arc::from),
         },
         chain: row.blob(12)?,
     })

@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sea_orm::sea_query::{Value, Values};
 use tokio::sync::Semaphore;
 
-use super::super::columns::Columns;
+use super::super::columns::{Bodies, Columns, SqliteRow};
 use super::super::error::StoreError;
 use super::super::options::Limits;
 use super::states::{Held, States};
@@ -163,8 +163,9 @@ where
     bind(&mut statement, values).map_err(Failure::Store)?;
     let mut rows = statement.raw_query();
     let mut decoded = Vec::new();
+    let bodies = Bodies::default();
     while let Some(row) = rows.next()? {
-        decoded.push(decode(row).map_err(Failure::Store)?);
+        decoded.push(decode(&SqliteRow { row, bodies: &bodies }).map_err(Failure::Store)?);
     }
     Ok(decoded)
 }

@@ -76,7 +76,7 @@ async fn each_manipulation_is_found(mut fixture: Fixture) {
     let with = AuditEntry {
         address: Some("192.0.2.7".to_owned()),
         query: Some("Patient?name=Byrne".to_owned()),
-        token: Some("a token's id".to_owned()),
+        token: Some("a token's id".into()),
         ..audit_entry("request-16")
     };
     store.audit(with).await.expect("queued");
@@ -173,10 +173,10 @@ async fn entries_from_before_the_key_stay_verifiable(mut fixture: Fixture) {
             0i32.into(),
             sequence.into(),
             entry.time.as_microsecond().into(),
-            entry.actor.into(),
-            entry.client.into(),
+            (&*entry.actor).into(),
+            (&*entry.client).into(),
             entry.action.as_str().into(),
-            entry.interaction.into(),
+            (&*entry.interaction).into(),
             (entry.outcome as i16).into(),
             entry.patient.into(),
             entry.resource_type.map(|resource_type| resource_type as i16).into(),
@@ -185,7 +185,7 @@ async fn entries_from_before_the_key_stay_verifiable(mut fixture: Fixture) {
             code.into(),
             entry.address.into(),
             entry.query.into(),
-            entry.token.into(),
+            entry.token.as_deref().into(),
         ];
         let insert = Query::insert().into_table(names.table(Audit::Table)).columns(COLUMNS).values_panic(row).take();
         connection.execute(&insert).await.expect("a plain entry");

@@ -224,10 +224,10 @@ pub(super) fn content(store: &Store, resource_type: u16, id: &str, body: Value) 
 pub(super) fn audit_entry(request_id: &str) -> AuditEntry {
     AuditEntry {
         time: Timestamp::UNIX_EPOCH,
-        actor: "someone".to_owned(),
-        client: "app".to_owned(),
+        actor: "someone".into(),
+        client: "app".into(),
         action: AuditAction::Read,
-        interaction: "read".to_owned(),
+        interaction: "read".into(),
         outcome: AuditOutcome::Success,
         patient: None,
         resource_type: Some(OBSERVATION),

@@ -108,10 +108,10 @@ mod tests {
     fn entry() -> AuditEntry {
         AuditEntry {
             time: jiff::Timestamp::UNIX_EPOCH,
-            actor: String::new(),
-            client: String::new(),
+            actor: "".into(),
+            client: "".into(),
             action: AuditAction::Read,
-            interaction: "read".to_owned(),
+            interaction: "read".into(),
             outcome: AuditOutcome::Success,
             patient: None,
             resource_type: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use sea_orm::sea_query::Values;
 
-use super::super::columns::Columns;
+use super::super::columns::{Bodies, Columns, SqliteRow};
 use super::super::error::StoreError;
 use super::super::read::sqlite::bind;
 use super::super::read::states::States;
@@ -89,11 +89,12 @@ impl SqliteWriter {
         self.with(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let mut decoded = Vec::new();
+            let bodies = Bodies::default();
             for values in values {
                 bind(&mut statement, &values)?;
                 let mut rows = statement.raw_query();
                 while let Some(row) = rows.next()? {
-                    decoded.push(decode(row)?);
+                    decoded.push(decode(&SqliteRow { row, bodies: &bodies })?);
                 }
             }
             Ok(decoded)
