@@ -63,7 +63,7 @@ async fn a_condition_may_ask_for_what_is_near() {
     let fixture = Fixture::new("user/*.cruds").await;
     let clinic = |status: &str| json!({ "resourceType": "Location", "status": status, "position": { "latitude": 42.25, "longitude": -83.69 } });
     let update = async |of: &str, condition: &[(&str, &str)], resource: Value| {
-        update::conditional(&fixture.request(), of, &pairs(condition), &bytes(&resource), None).await
+        update::conditional(&fixture.request(), of, &pairs(condition), &bytes(&resource), ALWAYS).await
     };
     let near = [("near", "42.25|-83.69|1|km")];
     let created = update("Location", &near, clinic("active")).await.unwrap();
