@@ -71,7 +71,7 @@ pub(crate) fn beyond<'a, 'b>(
 ) -> Option<&'b str> {
     let having: HashSet<&str> = having.into_iter().collect();
     let mut understood = None::<Vec<Scope>>;
-    let covered = |scope: &&str| {
+    let mut covered = |scope: &&str| {
         having.contains(scope)
             || parse_scope(scope).is_ok_and(|wanted| {
                 let had =
@@ -79,7 +79,6 @@ pub(crate) fn beyond<'a, 'b>(
                 had.iter().any(|had| had.covers(&wanted))
             })
     };
-    let mut covered = covered;
     let found = wanted.into_iter().find(|scope| !covered(scope))?;
     Some(found.split('?').next().unwrap_or_default())
 }

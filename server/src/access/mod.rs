@@ -97,13 +97,16 @@ pub enum AccessError {
     AuditEventsStandApart,
 }
 
+/// Who runs commands where the data are, as the audit log names them.
+pub const OPERATOR: &str = "operator";
+
 impl AccessContext {
     /// The operator's own rights, for commands that run where the data are (`import`, `export`): everything.
     pub fn operator(command: &str) -> AccessContext {
         let everything =
             Scope { level: Level::System, resource_type: None, permissions: Permissions::ALL, constraint: Vec::new() };
         AccessContext {
-            subject: "operator".into(),
+            subject: OPERATOR.into(),
             client_id: format!("vesta-{command}").into(),
             scopes: vec![everything],
             ..AccessContext::default()

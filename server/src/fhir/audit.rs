@@ -75,18 +75,15 @@ fn kept(asked: &str) -> String {
         let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
         name.eq_ignore_ascii_case("access_token")
     };
-    if asked.len() <= LONGEST
-        && asked.contains('?')
-        && !asked.contains('\0')
-        && !query.split('&').any(|pair| is_token(&pair))
-    {
-        return asked.to_owned();
-    }
-    let pairs: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
-    let mut text = format!("{path}?{}", pairs.join("&"));
+    let mut text = if query.split('&').any(|pair| is_token(&pair)) {
+        let others: Vec<&str> = query.split('&').filter(|pair| !is_token(pair)).collect();
+        format!("{path}?{}", others.join("&"))
+    } else {
+        asked.to_owned()
+    };
     text.truncate(text.floor_char_boundary(LONGEST));
     // PostgreSQL has no text with NUL in it.
-    text.replace('\0', "\u{fffd}")
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// The entry of an interaction.

@@ -33,7 +33,7 @@ pub async fn delete(
     recorded(request, Interaction::Delete, Some(resource_type), Some(id), async {
         let granted = request.grant(resource_type, Permission::Delete)?;
         let preconditions = conditions.read()?;
-        let mut operation = Operation::delete(resource_type.number, id, None);
+        let mut operation = Operation::delete(resource_type.number, id);
         operation.check = both(boundary::check_before(request, resource_type, &granted), preconditions.check());
         let audit = entry(request, Interaction::Delete, Some(resource_type), Some(id), AuditOutcome::Success);
         let unit = if request.service.rules.delete_referenced {
@@ -120,7 +120,7 @@ impl Resolve for Matching {
                 integrity::check(&self.service, Reader::View(view), &deleted, &Beside::new()).await?;
             }
             let operations = ids.into_iter().map(|id| {
-                let mut operation = Operation::delete(resource_type.number, id, None);
+                let mut operation = Operation::delete(resource_type.number, id);
                 operation.check.clone_from(&check);
                 operation
             });

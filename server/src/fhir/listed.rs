@@ -15,7 +15,7 @@ use super::preferences::Handling;
 use super::reach;
 use super::service::Request;
 use crate::access::{Boundary, Permission};
-use crate::search::{Access, Search};
+use crate::search::{Access, Search, Test};
 use crate::store::HistoryEntry;
 
 /// A list of more is not looked up for one history.
@@ -74,9 +74,17 @@ impl Listed {
         let service = request.service;
         let asked = [("_list".to_owned(), list.to_owned())];
         let mut listed = Listed(BTreeMap::new());
-        for of in types {
-            let now = service.clock.now();
-            let (mut search, _) = Search::parse(&service.parameters, Some(of), &asked, Handling::Strict, now)?;
+        let now = service.clock.now();
+        let (all, _) = Search::parse(&service.parameters, None, &asked, Handling::Strict, now)?;
+        let holds = |of: &&&'static str| {
+            let typed = all
+                .criteria
+                .iter()
+                .filter_map(|one| if let Test::Typed(parts) = &one.test { Some(parts) } else { None });
+            typed.flatten().any(|(name, _)| name == *of)
+        };
+        for of in types.iter().filter(holds) {
+            let mut search = Search { types: vec![*of], ..all.clone() };
             let Ok(granted) = request.grant(service.resource_type(of)?, Permission::Search) else { continue };
             reach::restrict(request, &mut search)?;
             let boundary: &Boundary = &granted;

@@ -71,7 +71,7 @@ pub use answer::{Answer, AnswerKind, Body, ContentType, digest};
 pub use conditions::{ReadConditions, WriteConditions, is_named};
 pub use outcome::{Error, Issue, IssueType, Kind, Severity, outcome, outcome_bytes};
 pub use preferences::{Handling, Preferences, Return};
-pub use query::{parse as parse_query, refuse_on_write};
+pub use query::{is_json, parse as parse_query, refuse_on_write};
 pub use service::{Origin, PageSizes, Request, Service, WriteRules};
 pub use services::Services;
 

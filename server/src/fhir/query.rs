@@ -13,6 +13,12 @@ pub(super) fn write<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>
     form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
 }
 
+/// Whether a media type, in lower case and without parameters, is that of FHIR's JSON, or `_format`'s short name of it.
+/// <https://hl7.org/fhir/R4/http.html#mime-type>
+pub fn is_json(name: &str) -> bool {
+    matches!(name, "application/fhir+json" | "application/json" | "text/json" | "json")
+}
+
 /// A create, an update or a delete takes no parameters. One that was meant to limit the write and is passed over would
 /// let it do more than was asked, so it is refused under lenient handling too: that is for searches
 /// (<https://hl7.org/fhir/R4/search.html#errors>). `_format` and `_pretty` are of the answer.

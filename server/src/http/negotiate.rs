@@ -5,7 +5,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE};
 
 use crate::fhir::patch::PatchFormat;
-use crate::fhir::{Error, Kind};
+use crate::fhir::{Error, Kind, is_json as is_json_name};
 
 /// What answers say they are.
 pub(super) const FHIR_JSON_R4: &str = "application/fhir+json; fhirVersion=4.0";
@@ -43,7 +43,7 @@ impl MediaType {
     }
 
     fn is_json(&self) -> bool {
-        matches!(self.name.as_str(), "application/fhir+json" | "application/json" | "text/json" | "json")
+        is_json_name(&self.name)
     }
 
     fn is_xml(&self) -> bool {

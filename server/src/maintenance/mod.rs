@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use vesta_fhir::types::ResourceType;
 
-use crate::access::AccessContext;
+use crate::access::{AccessContext, OPERATOR};
 use crate::audit::{self, Event, Who};
 use crate::fhir::{Service, Services};
 use crate::store::{AuditOutcome, AuditPlace, AuditQuery, Handler, LoggedHead, ReindexProgress, StoreError};
@@ -77,8 +77,7 @@ pub async fn perform(service: &Arc<Service>, task: Task) -> Answer {
         Task::ReindexBite => reindexed(service.store.reindex_bite(REINDEX_BITE).await),
         Task::Check => check(service).await,
         Task::Record { event, client, user, patient } => {
-            let actor = AccessContext::operator("").subject;
-            let who = Who { actor: &actor, client: &client, user: user.as_deref(), patient: patient.as_deref() };
+            let who = Who { actor: OPERATOR, client: &client, user: user.as_deref(), patient: patient.as_deref() };
             record(service, &event, who).await
         }
         Task::VerifyAudit { heads } => verify_audit(service, &heads).await,

@@ -2,7 +2,11 @@
 //! have systems, and whether a resource has one value at most. Most expressions are plain paths; of others nothing is
 //! told.
 
+use serde_json::Value;
+use vesta_runtime::json::{self, JsonError};
 use vesta_runtime::schema::{Schema, TypeDefinition};
+
+use super::table::Parameter;
 
 /// Whether the tokens of a parameter have systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,28 @@ pub(super) fn starts(expression: &str) -> Option<Vec<&str>> {
         starts.push(&rest[..end]);
     }
     Some(starts)
+}
+
+/// What [`starts`] tells of each; none where it tells nothing of one. A user's own may start anywhere.
+pub(super) fn starts_of_all<'a>(parameters: impl IntoIterator<Item = &'a Parameter>) -> Option<Vec<&'static str>> {
+    let of = |parameter: &Parameter| if parameter.is_own() { None } else { starts(parameter.definition.expression) };
+    let all: Option<Vec<Vec<&'static str>>> = parameters.into_iter().map(of).collect();
+    all.map(|all| all.concat())
+}
+
+/// Of a stored resource the elements that these expressions start from, which costs a tenth of reading all of it.
+pub(super) fn parse_from(starts: Option<&[&str]>, body: &[u8]) -> Result<Value, JsonError> {
+    // `value` is held by `valueReference`.
+    let is_start = |starts: &[&str], name: &str| {
+        name == "resourceType"
+            || starts.iter().any(|start| {
+                name.strip_prefix(start).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_lowercase()))
+            })
+    };
+    match starts {
+        Some(starts) => json::parse_properties(body, |name| is_start(starts, name)),
+        None => json::parse(body),
+    }
 }
 
 /// The ends of a composite's part, whose path goes on from each of the composite's own.

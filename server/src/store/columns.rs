@@ -32,7 +32,7 @@ pub(super) struct SqliteRow<'a> {
 /// again; but the first, which is the only one of most answers, and may be kept for long.
 #[derive(Default)]
 pub(super) struct Bodies {
-    count: Cell<usize>,
+    has_some: Cell<bool>,
     together: RefCell<BytesMut>,
 }
 
@@ -40,8 +40,8 @@ impl Bodies {
     const TOGETHER: usize = 16 << 10;
 
     fn copy(&self, body: &[u8]) -> Bytes {
-        let count = self.count.replace(self.count.get() + 1);
-        if count == 0 || body.len() >= Self::TOGETHER {
+        let is_first = !self.has_some.replace(true);
+        if is_first || body.len() >= Self::TOGETHER {
             return Bytes::copy_from_slice(body);
         }
         let mut together = self.together.borrow_mut();

@@ -66,9 +66,7 @@ pub enum Action {
         /// Whether the same content is left as it is, without a new version.
         skip_unchanged: bool,
     },
-    Delete {
-        if_match: Option<i64>,
-    },
+    Delete,
     /// The current version is this from now on, under its number and time: for labels, which make no new version
     /// (<https://hl7.org/fhir/R4/resource-operation-meta-add.html>). [`StoreError::NotFound`] where there is none.
     Relabel {
@@ -117,8 +115,8 @@ impl Operation {
         Operation { resource_type, id: id.into(), action, check: None }
     }
 
-    pub fn delete(resource_type: u16, id: impl Into<String>, if_match: Option<i64>) -> Self {
-        Operation { resource_type, id: id.into(), action: Action::Delete { if_match }, check: None }
+    pub fn delete(resource_type: u16, id: impl Into<String>) -> Self {
+        Operation { resource_type, id: id.into(), action: Action::Delete, check: None }
     }
 
     pub fn relabel(resource_type: u16, id: impl Into<String>, content: Content) -> Self {

@@ -365,8 +365,8 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
 /// The answer to an entry stands in the Bundle, whose format it has.
 fn without_format(mut parameters: Vec<(String, String)>) -> Result<Vec<(String, String)>, Issue> {
     let is_json = |value: &str| {
-        let name = value.split(';').next().unwrap_or_default().trim().replace(' ', "+");
-        ["json", "text/json", "application/json", "application/fhir+json"].contains(&name.as_str())
+        let name = value.split(';').next().unwrap_or_default().trim().replace(' ', "+").to_ascii_lowercase();
+        query::is_json(&name)
     };
     if parameters.iter().any(|(name, value)| name == "_format" && !is_json(value)) {
         let text = "`_format` asks for another format than that of the Bundle, which is JSON: leave it out.";
@@ -379,16 +379,13 @@ fn without_format(mut parameters: Vec<(String, String)>) -> Result<Vec<(String, 
 impl Target {
     /// A search, as it would be sent alone.
     pub(super) fn asked(&self) -> Option<String> {
-        if let Target::Compartment(name, id, member, parameters) = self {
-            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-            return Some(format!("{name}/{id}/{member}?{query}"));
-        }
-        let (name, parameters) = match self {
-            Target::Type(name, parameters) | Target::Search(Some(name), parameters) => (name.as_str(), parameters),
-            Target::System(parameters) | Target::Search(None, parameters) => ("", parameters),
+        let (path, parameters) = match self {
+            Target::Type(name, parameters) | Target::Search(Some(name), parameters) => (name.clone(), parameters),
+            Target::System(parameters) | Target::Search(None, parameters) => (String::new(), parameters),
+            Target::Compartment(name, id, member, parameters) => (format!("{name}/{id}/{member}"), parameters),
             _ => return None,
         };
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        Some(format!("{name}?{query}"))
+        let query = query::write(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        Some(format!("{path}?{query}"))
     }
 }

@@ -341,7 +341,7 @@ impl Transaction {
         }
         let resource = resources.get(&change.reference(id)).filter(|_| change.method != Method::Delete);
         let mut operation = match resource {
-            None => Operation::delete(number, id, None),
+            None => Operation::delete(number, id),
             Some(resource) => {
                 check_resource(request.service, resource_type, resource)?;
                 boundary::check_new(&request, resource_type, granted, resource, resources).await?;
@@ -413,8 +413,7 @@ impl Transaction {
         if self.owned.service.rules.delete_referenced {
             return Ok(());
         }
-        let deletes =
-            prepared.operations.iter().filter(|(_, operation)| matches!(operation.action, Action::Delete { .. }));
+        let deletes = prepared.operations.iter().filter(|(_, operation)| matches!(operation.action, Action::Delete));
         // What may not be deleted at all is refused for that reason, which comes first.
         for (_, operation) in deletes.clone() {
             if let Some(check) = &operation.check {

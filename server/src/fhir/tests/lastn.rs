@@ -54,6 +54,10 @@ async fn what_is_of_the_same_time_as_the_last_is_shown_with_it() {
     assert_eq!(last(&fixture, "3").await, ["a", "b", "c", "d"]);
     assert_eq!(last(&fixture, "5").await, ["a", "b", "c", "d", "e"]);
     assert_eq!(last(&fixture, "6").await.len(), 6);
+    // A positiveInt.
+    let none = [("patient", "p"), ("category", "laboratory"), ("max", "0")];
+    let refused = fixture.operation(Place::Type("Observation"), "lastn", &none, None).await;
+    assert_eq!(refused.unwrap_err().kind, Kind::Invalid);
 }
 
 /// "Codes SHALL be considered equivalent if the `coding.value` *and* `coding.system` are the same. Text only codes SHALL be

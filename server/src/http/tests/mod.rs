@@ -64,6 +64,11 @@ impl House {
         issue(&folder, &site, &token).unwrap()
     }
 
+    /// What a client with this token is answered.
+    async fn answer(&self, token: &str, line: &str, headers: &[&str], body: &[u8]) -> Response {
+        self.send(Some(token), &Sent { line, headers, body }).await
+    }
+
     async fn send(&self, token: Option<&str>, sent: &Sent<'_>) -> Response {
         super::endpoint(self.sites.clone()).get_response(sent.request(token)).await
     }
@@ -187,8 +192,6 @@ async fn every_refusal_is_an_operation_outcome_that_teaches() {
 async fn a_resource_goes_in_and_comes_out_with_its_headers() {
     let house = House::new(|_| ());
     let token = house.token("user/*.cruds", None);
-    let send =
-        async |line: &str, headers: &[&str], body: &[u8]| house.send(Some(&token), &Sent { line, headers, body }).await;
     let patient = br#"{"resourceType":"Patient","id":"a","name":[{"family":"Doe"}],"multipleBirthInteger":1}"#;
     let mut log = String::new();
     for (line, headers, body) in [
@@ -211,15 +214,19 @@ async fn a_resource_goes_in_and_comes_out_with_its_headers() {
         ("DELETE Patient/a", &[], b""),
         ("GET Patient/a", &[], b""),
     ] {
-        log.push_str(&format!("{line} {headers:?}\n  {}\n\n", told(send(line, headers, body).await).await));
+        log.push_str(&format!(
+            "{line} {headers:?}\n  {}\n\n",
+            told(house.answer(&token, line, headers, body).await).await
+        ));
     }
     insta::assert_snapshot!(log);
-    send("PUT Patient/c", &[JSON], br#"{"resourceType":"Patient","id":"c"}"#).await;
-    let (mut get, mut head) = (send("GET Patient/c", &[], b"").await, send("HEAD Patient/c", &[], b"").await);
+    house.answer(&token, "PUT Patient/c", &[JSON], br#"{"resourceType":"Patient","id":"c"}"#).await;
+    let (mut get, mut head) =
+        (house.answer(&token, "GET Patient/c", &[], b"").await, house.answer(&token, "HEAD Patient/c", &[], b"").await);
     let body = get.take_body().into_vec().await.unwrap();
     assert_eq!(head.header("content-length"), Some(body.len().to_string().as_str()), "HEAD says what GET would send");
     assert_eq!(head.take_body().into_vec().await.unwrap(), b"");
-    let raw = send("GET Binary/b", &[], b"").await.into_body().into_vec().await.unwrap();
+    let raw = house.answer(&token, "GET Binary/b", &[], b"").await.into_body().into_vec().await.unwrap();
     assert_eq!(raw, b"\x89PNG", "the content of a Binary comes out as it went in");
 }
 

@@ -5,7 +5,7 @@ use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, Query};
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::join::{all_of, always, any_of, never, one_of};
-use super::row::{Columns, End, Range, RowCondition, RowTest, date, starts_with};
+use super::row::{Columns, End, Part, Range, RowCondition, RowTest, date, starts_with};
 use super::{Planner, Within};
 use crate::search::matching::media_below;
 use crate::search::paths::Systems;
@@ -417,19 +417,19 @@ impl Planner<'_> {
     fn ends(&self, parts: &[&ValueTest]) -> (Vec<End>, Vec<(i64, i64)>) {
         let (mut ends, mut units, mut at) = (Vec::new(), Vec::new(), 0);
         for part in parts {
-            let (kind, range) = match part {
-                ValueTest::Date(test) => (Kind::Date, Range::Date(*test)),
-                ValueTest::Number(test) => (Kind::Number, Range::Number(*test)),
+            let (kind, part) = match part {
+                ValueTest::Date(test) => (Kind::Date, Part::Range(Range::Date(*test))),
+                ValueTest::Number(test) => (Kind::Number, Part::Range(Range::Number(*test))),
                 ValueTest::Quantity { number, unit } => {
                     let (unit, text) = self.unit(unit);
                     units.push((unit, text.unwrap_or_default()));
-                    (Kind::Quantity, Range::Number(*number))
+                    (Kind::Quantity, Part::Range(Range::Number(*number)))
                 }
-                ValueTest::String { folded, .. } => (Kind::String, Range::Text(folded.clone())),
+                ValueTest::String { folded, .. } => (Kind::String, Part::StartsWith(folded.clone())),
                 _ => continue,
             };
             let width = several::width(kind).unwrap_or_default();
-            ends.push(End { at, width, range });
+            ends.push(End { at, width, part });
             at += width;
         }
         (ends, units)

@@ -13,7 +13,7 @@ use crate::search::query::Search;
 use crate::search::table::Rule;
 use crate::store::index::contained::itself;
 use crate::store::index::{Column, IndexTable};
-use crate::store::schema::Resource;
+use crate::store::schema::{Compartment, Resource};
 
 /// No less than a boundary shows: what it shows of them is asked of each.
 pub(super) struct Holders {
@@ -76,7 +76,7 @@ impl Planner<'_> {
         let own = of(Rule::Compartment);
         if !own.is_empty() {
             let mut record = Query::select();
-            record.expr_as(Expr::col(("own", crate::store::schema::Compartment::Resource)), "key");
+            record.expr_as(Expr::col(("own", Compartment::Resource)), "key");
             self.compartment_rows(&mut record, &own, &holders.patient);
             each.push(record);
         }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
-use vesta_runtime::json::{self, JsonError};
+use vesta_runtime::json::JsonError;
 use vesta_runtime::search::{IndexValue, values_within};
 
 use super::condition::parameter_is;
 use super::join::one_of;
 use super::{Access, Planner};
-use crate::search::paths::starts;
+use crate::search::paths::{parse_from, starts_of_all};
 use crate::search::query::{Include, Search};
 use crate::search::table::Parameter;
 use crate::store::Found;
@@ -57,18 +57,10 @@ impl Includes {
         }
         let parameters: Vec<(&Include, &Parameter)> =
             forward().filter_map(|include| Some((include, table.parameter(include.source, include.code)?))).collect();
-        // A user's own may start anywhere.
-        let starts_of = |parameter: &Parameter| match parameter.is_own() {
-            true => None,
-            false => starts(parameter.definition.expression),
-        };
-        let starts: Option<Vec<Vec<&str>>> = parameters.iter().map(|(_, parameter)| starts_of(parameter)).collect();
+        let starts = starts_of_all(parameters.iter().map(|(_, parameter)| *parameter));
         for found in page {
             let body = &found.stored.body;
-            let resource = match &starts {
-                Some(starts) => json::parse_properties(body, |name| is_start(starts, name))?,
-                None => json::parse(body)?,
-            };
+            let resource = parse_from(starts.as_deref(), body)?;
             let contained = |at: usize| resource.get("contained").and_then(|contained| contained.get(at));
             let (Some((_, container)), Some((entry, node))) = (
                 table.root(&resource),
@@ -157,12 +149,4 @@ impl Includes {
         let oldest_first = false;
         Some(planner.with_bodies(page, &[], oldest_first))
     }
-}
-
-/// Whether an element that references start from is held by a property of this name: `value` by `valueReference`.
-fn is_start(starts: &[Vec<&str>], name: &str) -> bool {
-    name == "resourceType"
-        || starts.iter().flatten().any(|start| {
-            name.strip_prefix(start).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_lowercase()))
-        })
 }

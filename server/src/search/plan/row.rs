@@ -54,16 +54,20 @@ pub(super) enum RowCondition {
 pub(super) enum Range {
     Date(DateTest),
     Number(NumberTest),
-    /// Begins so.
-    Text(String),
 }
 
-/// One of several ranges in a row, and which bytes of the row's ends it has.
+/// One of several parts in a row, and which bytes of the row's ends it has.
 #[derive(Debug, Clone)]
 pub(super) struct End {
     pub at: usize,
     pub width: usize,
-    pub range: Range,
+    pub part: Part,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    Range(Range),
+    StartsWith(String),
 }
 
 impl End {
@@ -74,10 +78,10 @@ impl End {
         };
         let (low, high) = (part(low), part(high));
         let bound = |bytes: Vec<u8>| Expr::val(filled(bytes, self.width));
-        match &self.range {
-            Range::Date(test) => date_by(test, low, high, |at| bound(instant_bytes(at))),
-            Range::Number(test) => number_by(test, low, high, |number| bound(number_bytes(number))),
-            Range::Text(start) => {
+        match &self.part {
+            Part::Range(Range::Date(test)) => date_by(test, low, high, |at| bound(instant_bytes(at))),
+            Part::Range(Range::Number(test)) => number_by(test, low, high, |number| bound(number_bytes(number))),
+            Part::StartsWith(start) => {
                 let from = low.clone().gte(Expr::val(start.as_bytes().to_vec()));
                 match successor(start) {
                     Some(end) => from.and(low.lt(Expr::val(end.into_bytes()))),
@@ -270,7 +274,6 @@ impl RowCondition {
                         date_by(test, column(Column::Low), column(Column::High), |at| Expr::val(instant_bytes(at)))
                     }
                     Range::Number(test) => number(test, column(Column::Low), column(Column::High)),
-                    Range::Text(_) => never(),
                 };
                 let unit = column(*of).eq(*hash);
                 match code {

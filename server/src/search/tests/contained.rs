@@ -200,7 +200,7 @@ async fn check(fixture: Fixture) {
     assert_eq!(ask("code=a&_contained=true&_sort=_id").await, ["two", "within"]);
     assert_eq!(ask("code=z&_contained=true").await, ["one"]);
     let number = fixture.table.entry("MedicationRequest").expect("a type").number;
-    fixture.store.write(Unit::new(vec![Operation::delete(number, "one", None)])).await.expect("deleted");
+    fixture.store.write(Unit::new(vec![Operation::delete(number, "one")])).await.expect("deleted");
     assert!(ask("code=z&_contained=true").await.is_empty());
     let report = fixture.store.check(|_| {}).await.expect("checked");
     assert_eq!(report.faults, Vec::<String>::new());

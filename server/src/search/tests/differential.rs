@@ -279,29 +279,37 @@ fn observation() -> impl Strategy<Value = Value> {
     )
 }
 
-fn run(fixture: impl AsyncFn(usize) -> Option<Fixture>, cases: u32) {
+/// Checks what is given at random, each time in a database of its own.
+pub(super) fn each_case<S: Strategy>(
+    fixture: impl AsyncFn(usize) -> Option<Fixture>,
+    cases: u32,
+    given: &S,
+    check: impl AsyncFn(&Fixture, S::Value),
+) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let case = std::cell::Cell::new(0);
-    let result = runner.run(&prop::collection::vec(observation(), 1..16), |mut resources| {
-        for (at, resource) in resources.iter_mut().enumerate() {
-            resource["id"] = json!(format!("o{at}"));
-        }
+    let result = proptest::test_runner::TestRunner::new(config).run(given, |given| {
         case.set(case.get() + 1);
         runtime.block_on(async {
             let Some(fixture) = fixture(case.get()).await else { return };
-            fixture.put(&resources).await;
-            compare(&fixture, &resources, 5).await;
+            check(&fixture, given).await;
             fixture.store.close().await;
         });
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+fn run(fixture: impl AsyncFn(usize) -> Option<Fixture>, cases: u32) {
+    each_case(fixture, cases, &prop::collection::vec(observation(), 1..16), async |fixture, mut resources| {
+        for (at, resource) in resources.iter_mut().enumerate() {
+            resource["id"] = json!(format!("o{at}"));
+        }
+        fixture.put(&resources).await;
+        compare(fixture, &resources, 5).await;
+    });
 }
 
 #[test]

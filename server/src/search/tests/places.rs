@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::cases::Corpus;
+use super::differential::each_case;
 use super::*;
 
 const DEGREES: [&str; 9] = ["0", "0.5", "-0.5", "48.8566", "51.5074", "89.9", "-90", "179.9", "-179.9"];
@@ -98,38 +99,26 @@ fn coordinate() -> impl Strategy<Value = (&'static str, String)> {
 }
 
 fn agree(fixture: impl AsyncFn(usize) -> Option<Fixture>, cases: u32) {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let mut runner = proptest::test_runner::TestRunner::new(config);
     let some = prop::collection::vec(prop_oneof![place(), sequence()], 4..10);
     let queries = prop::collection::vec(prop_oneof![near(), coordinate()], 80);
-    let case = std::cell::Cell::new(0);
     let given = (some, prop::collection::vec(referring(), 0..10), queries);
-    let result = runner.run(&given, |(some, others, queries)| {
+    each_case(fixture, cases, &given, async |fixture, (some, others, queries)| {
         let mut all: Vec<Value> = some.into_iter().chain(others).collect();
         all.iter_mut().enumerate().for_each(|(at, one)| one["id"] = json!(format!("r{at}")));
-        case.set(case.get() + 1);
-        runtime.block_on(async {
-            let Some(fixture) = fixture(case.get()).await else { return };
-            fixture.put(&all).await;
-            let around = Corpus::new(&fixture.table, &all, None);
-            for (of, query) in &queries {
-                let search = parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{query}: {error}"));
-                let matching = all.iter().filter(|one| search.matches_among(&fixture.table, one, &around));
-                let mut expected: Vec<&str> = matching.map(|one| one["id"].as_str().expect("an id")).collect();
-                expected.sort_unstable();
-                let mut found = fixture.find(&search, &Boundary::Unrestricted, 3).await;
-                found.sort();
-                assert_eq!(found, expected, "{of}?{query} over {}", Value::Array(all.clone()));
-                assert_eq!(fixture.count(&search, &Boundary::Unrestricted).await, expected.len() as i64, "{query}");
-            }
-            assert_eq!(fixture.store.check(|_| {}).await.expect("checked").faults, Vec::<String>::new());
-            fixture.store.close().await;
-        });
-        Ok(())
+        fixture.put(&all).await;
+        let around = Corpus::new(&fixture.table, &all, None);
+        for (of, query) in &queries {
+            let search = parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{query}: {error}"));
+            let matching = all.iter().filter(|one| search.matches_among(&fixture.table, one, &around));
+            let mut expected: Vec<&str> = matching.map(|one| one["id"].as_str().expect("an id")).collect();
+            expected.sort_unstable();
+            let mut found = fixture.find(&search, &Boundary::Unrestricted, 3).await;
+            found.sort();
+            assert_eq!(found, expected, "{of}?{query} over {}", Value::Array(all.clone()));
+            assert_eq!(fixture.count(&search, &Boundary::Unrestricted).await, expected.len() as i64, "{query}");
+        }
+        assert_eq!(fixture.store.check(|_| {}).await.expect("checked").faults, Vec::<String>::new());
     });
-    result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 #[test]

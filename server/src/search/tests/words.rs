@@ -37,7 +37,7 @@ async fn words_follow_each_change(fixture: Fixture) {
     assert_eq!(find(&fixture, "_text:missing=true").await, ["a"]);
     assert_eq!(healthy(&fixture).await, before - 1);
     let number = fixture.table.entry("Observation").expect("a type").number;
-    fixture.store.write(Unit::new(vec![Operation::delete(number, "d", None)])).await.expect("deleted");
+    fixture.store.write(Unit::new(vec![Operation::delete(number, "d")])).await.expect("deleted");
     assert_eq!(find(&fixture, "_content=apple").await, ["a"]);
     assert_eq!(find(&fixture, "_text:missing=false").await, ["b", "c"], "last changed first");
     healthy(&fixture).await;

@@ -196,7 +196,7 @@ impl Fixture {
     }
 
     pub(super) async fn delete(&self, resource_type: u16, id: &str) -> Written {
-        let operation = Operation::delete(resource_type, id, None);
+        let operation = Operation::delete(resource_type, id);
         self.store.write(Unit::new(vec![operation])).await.expect("deleted").remove(0)
     }
 

@@ -102,7 +102,7 @@ async fn a_refusing_check_leaves_nothing(fixture: Fixture) {
     });
     let operations = vec![
         Operation::create(PATIENT, "b", fixture.content(PATIENT, "b", json!({}))).checked(check.clone()),
-        Operation::delete(PATIENT, "a", None).checked(check),
+        Operation::delete(PATIENT, "a").checked(check),
     ];
     let refused = fixture.store.write(Unit::new(operations)).await;
     assert!(matches!(&refused, Err(StoreError::Refused(cause)) if cause.to_string() == "not yours"), "{refused:?}");
@@ -204,7 +204,7 @@ async fn a_panicking_check_fails_its_unit_and_the_writer_goes_on(fixture: Fixtur
 
 async fn a_unit_beyond_the_limit_is_refused_with_the_limit(fixture: Fixture) {
     let limit = fixture.store.limits().unit_operations;
-    let operations = (0..=limit).map(|n| Operation::delete(PATIENT, n.to_string(), None)).collect();
+    let operations = (0..=limit).map(|n| Operation::delete(PATIENT, n.to_string())).collect();
     let refused = fixture.store.write(Unit::new(operations)).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { size, limit: at, .. }) if size == limit + 1 && at == limit));
 }

@@ -354,12 +354,6 @@ fn apply(operation: &Operation, slot: &mut Slot, stamps: &mut Stamps<'_>) -> Res
     if let Some(check) = &operation.check {
         check(before).map_err(StoreError::Refused)?;
     }
-    let expect = |if_match: &Option<i64>| match if_match {
-        Some(version) if live.is_none_or(|stored| stored.version != *version) => {
-            Err(StoreError::VersionConflict { current: live.map(|stored| stored.version) })
-        }
-        _ => Ok(()),
-    };
     match &operation.action {
         Action::Keep => match before {
             Some(stored) if stored.deleted => Err(StoreError::Gone { version: stored.version }),
@@ -371,20 +365,20 @@ fn apply(operation: &Operation, slot: &mut Slot, stamps: &mut Stamps<'_>) -> Res
             let stored = supersede(slot, operation, Method::Post, Some(content), stamps)?;
             Ok(written(&stored, Effect::Created))
         }
-        Action::Update { content, if_match, upsert, skip_unchanged } => {
-            expect(if_match)?;
-            match live {
-                None if !upsert => Err(StoreError::NotFound),
-                Some(stored) if *skip_unchanged && content.body.says_the_same(&stored.body) => {
-                    Ok(written(stored, Effect::Unchanged))
-                }
-                _ => {
-                    let effect = if live.is_some() { Effect::Updated } else { Effect::Created };
-                    let stored = supersede(slot, operation, Method::Put, Some(content), stamps)?;
-                    Ok(written(&stored, effect))
-                }
+        Action::Update { content, if_match, upsert, skip_unchanged } => match live {
+            _ if if_match.is_some_and(|wanted| live.is_none_or(|stored| stored.version != wanted)) => {
+                Err(StoreError::VersionConflict { current: live.map(|stored| stored.version) })
             }
-        }
+            None if !upsert => Err(StoreError::NotFound),
+            Some(stored) if *skip_unchanged && content.body.says_the_same(&stored.body) => {
+                Ok(written(stored, Effect::Unchanged))
+            }
+            _ => {
+                let effect = if live.is_some() { Effect::Updated } else { Effect::Created };
+                let stored = supersede(slot, operation, Method::Put, Some(content), stamps)?;
+                Ok(written(&stored, effect))
+            }
+        },
         Action::Relabel { content } => match (live.is_some(), &mut slot.now) {
             (true, Some(current)) => {
                 let stored = &mut current.stored;
@@ -395,24 +389,21 @@ fn apply(operation: &Operation, slot: &mut Slot, stamps: &mut Stamps<'_>) -> Res
             (_, Some(current)) => Err(StoreError::Gone { version: current.stored.version }),
             (_, None) => Err(StoreError::NotFound),
         },
-        Action::Delete { if_match } => {
-            expect(if_match)?;
-            match before {
-                None => Ok(Written {
-                    resource_type: operation.resource_type,
-                    id: operation.id.clone(),
-                    version: 0,
-                    last_updated: stamps.stamp,
-                    effect: Effect::Absent,
-                    body: Bytes::new(),
-                }),
-                Some(stored) if stored.deleted => Ok(written(stored, Effect::AlreadyDeleted)),
-                Some(_) => {
-                    let stored = supersede(slot, operation, Method::Delete, None, stamps)?;
-                    Ok(written(&stored, Effect::Deleted))
-                }
+        Action::Delete => match before {
+            None => Ok(Written {
+                resource_type: operation.resource_type,
+                id: operation.id.clone(),
+                version: 0,
+                last_updated: stamps.stamp,
+                effect: Effect::Absent,
+                body: Bytes::new(),
+            }),
+            Some(stored) if stored.deleted => Ok(written(stored, Effect::AlreadyDeleted)),
+            Some(_) => {
+                let stored = supersede(slot, operation, Method::Delete, None, stamps)?;
+                Ok(written(&stored, Effect::Deleted))
             }
-        }
+        },
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn size(operation: &Operation) -> usize {
         Action::Create { content } | Action::Update { content, .. } | Action::Relabel { content } => {
             content.body.size()
         }
-        Action::Delete { .. } | Action::Keep => 0,
+        Action::Delete | Action::Keep => 0,
     }
 }
 

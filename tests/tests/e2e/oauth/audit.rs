@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::administration::Administrator;
+use super::ledger::user_id;
 use super::party::Party;
 use super::{app, practice};
 use crate::harness::{Client, World, encode, matches, vesta, wait_until};
@@ -59,13 +60,6 @@ fn commands(world: &World) -> String {
     id
 }
 
-/// The id of a user, as tokens and the log name them.
-pub(super) fn id_of(world: &World, name: &str) -> String {
-    let site = crate::harness::runtime().block_on(world.sites().get("default")).expect("the site opens");
-    let engine = crate::harness::runtime().block_on(site.authorization.engine()).expect("it opens").clone();
-    crate::harness::runtime().block_on(engine.user_by_name(name)).expect("an answer").expect("a user").id
-}
-
 on_both_databases! {
     fn commands_that_change_who_may_do_what_are_recorded(world) {
         let id = commands(world);
@@ -75,7 +69,7 @@ on_both_databases! {
         let unknown = vesta(world.data(), world.database.url(), &["user", "disable", "nobody"]);
         assert!(!unknown.status.success());
         world.start(|_| ());
-        let (eve, zoe) = (id_of(world, "eve"), id_of(world, "zoe"));
+        let (eve, zoe) = (user_id(world, "eve"), user_id(world, "zoe"));
         let mut expected: Vec<[&str; 3]> = vec![["operator", "110137", &eve]; 7];
         expected.extend([["operator", "110129", &id]; 4]);
         expected.push(["operator", "110129", "vesta-keys"]);
@@ -90,7 +84,7 @@ on_both_databases! {
         practice(world);
         let app: Party = app(world, SCOPE);
         let mut admin = Administrator::new(world, &app);
-        let (doctor, by) = (id_of(world, "doctor"), id_of(world, "admin"));
+        let (doctor, by) = (user_id(world, "doctor"), user_id(world, "admin"));
         admin.act(&format!("users/{doctor}"), &[("action", "disable")]);
         let auditor = world.client("system/AuditEvent.rs");
         let expected = [by, "110137".to_owned(), doctor];

@@ -326,7 +326,8 @@ fn signed(world: &World, site: &str, claims: &Claims, change: impl FnOnce(&mut N
     issue(sites.folder(), &opened.name, &token).expect("the token is signed")
 }
 
-fn user_id(world: &World, name: &str) -> String {
+/// The id of a user, as tokens and the log name them.
+pub(super) fn user_id(world: &World, name: &str) -> String {
     let site = runtime().block_on(world.sites().get("default")).expect("the site opens");
     runtime().block_on(async {
         let engine = site.authorization.engine().await.expect("the authorization server opens");

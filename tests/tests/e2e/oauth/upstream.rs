@@ -9,9 +9,9 @@ use vesta_conformance::party::page::Page;
 use vesta_oauth::{ClientState, Matching, Role};
 use vesta_server::config::{Config, SiteName, Upstream};
 
-use super::audit::id_of;
 use super::backend::approve;
 use super::browser::{Browser, csrf};
+use super::ledger::user_id;
 use super::party::value;
 use super::{PASSWORD, add_user, api, app};
 use crate::harness::{Database, Postgres, World, free_port, matches, runtime, wait_until};
@@ -179,7 +179,7 @@ fn an_administrator_links_a_person_on_a_page(database: Database) {
     let refused = sign_in().1;
     let words = refused.words();
     let subject = words.split("--subject ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a subject");
-    let (admin, moss) = (id_of(records, "admin"), id_of(records, "moss"));
+    let (admin, moss) = (user_id(records, "admin"), user_id(records, "moss"));
     let site = runtime().block_on(records.sites().get("default")).expect("the site opens");
     let engine = runtime().block_on(site.authorization.engine()).expect("it opens");
     runtime().block_on(engine.break_glass(&admin, PASSWORD, SignedDuration::from_hours(1))).expect("an administrator");

@@ -72,8 +72,8 @@ on_both_databases! {
                 write(&client, way, "none", "none", &[("if-match", tags)]).expect(412).issues();
             }
         }
-        for way in [("PUT", true), ("PUT", false)] {
-            write(&client, way, "new", "new", &[("if-none-match", "*")]);
+        for (way, status) in [(("PUT", true), 201), (("PUT", false), 412)] {
+            write(&client, way, "new", "new", &[("if-none-match", "*")]).expect(status);
             assert_eq!(client.ids("Patient?identifier=http://example.org/mrn%7Cnew"), ["new"], "one came to be");
         }
         client.delete("Patient/new").expect(200);
