@@ -5,9 +5,20 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
 
+// How long anything may take, in milliseconds: no test is of speed, and machines that test are slow at times.
+export const PATIENCE = 180_000;
+
 // `cargo xtask test` names the browser. Without a sandbox, since it runs as root in a container; it opens our pages only.
 export function launch() {
-  return chromium.launch({ executablePath: process.env.VESTA_CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  const executablePath = process.env.VESTA_CHROMIUM ?? "/usr/bin/chromium";
+  return chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: PATIENCE });
+}
+
+// A page that shares nothing with another.
+export async function open(browser, options = {}) {
+  const page = await browser.newPage(options);
+  page.setDefaultTimeout(PATIENCE);
+  return page;
 }
 
 // What `cargo run -p vesta-pages --example gallery` wrote.

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
-import { gallery, launch, serve, text } from "./browser.mjs";
+import { gallery, launch, open, serve, text } from "./browser.mjs";
 
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const names = readdirSync(gallery).filter((name) => name.endsWith(".html"));
@@ -37,8 +37,7 @@ test("the gallery is there", () => assert.ok(names.length > 40, `${names.length}
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 320]) {
     test(`axe finds nothing: ${colorScheme}, ${width} pixels wide`, async () => {
-      const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
-      const page = await context.newPage();
+      const page = await open(browser, { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
       const wanted = rules(colorScheme);
       const complaints = [];
       page.on("console", (message) => complaints.push(`${page.url()}: ${message.text()}`));
@@ -52,14 +51,14 @@ for (const colorScheme of ["light", "dark"]) {
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         if (wide > 0) complaints.push(`${name}: ${wide} pixels are cut off`);
       }
-      await context.close();
+      await page.close();
       assert.deepEqual(complaints, []);
     });
   }
 }
 
 test("nothing is cut off where the text is twice as large", async () => {
-  const page = await browser.newPage({ viewport: { width: 640, height: 900 } });
+  const page = await open(browser, { viewport: { width: 640, height: 900 } });
   const complaints = [];
   for (const name of names) {
     await page.goto(`${site.url}/${name}`);
@@ -72,8 +71,7 @@ test("nothing is cut off where the text is twice as large", async () => {
 });
 
 test("without JavaScript and by keyboard alone, a person narrows a scope and allows the rest", async () => {
-  const context = await browser.newContext({ javaScriptEnabled: false });
-  const page = await context.newPage();
+  const page = await open(browser, { javaScriptEnabled: false });
   await page.goto(`${site.url}/consent.html`);
   const laboratory = page.locator("[value$='observation-category|laboratory']");
   assert.equal(await laboratory.isVisible(), false, "parts are hidden while the whole is on");
@@ -103,11 +101,11 @@ test("without JavaScript and by keyboard alone, a person narrows a scope and all
     ["patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"],
   );
   assert.ok(scopes.includes("offline_access") && scopes.includes("openid"));
-  await context.close();
+  await page.close();
 });
 
 test("a mistake leads to its field", async () => {
-  const page = await browser.newPage();
+  const page = await open(browser);
   await page.goto(`${site.url}/login-mistakes.html`);
   await page.getByRole("link", { name: "Enter your password" }).click();
   assert.equal(await page.evaluate(() => document.activeElement.id), "password");

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import axe from "axe-core";
-import { gallery, launch, serve, text } from "./browser.mjs";
+import { gallery, launch, open, serve, text } from "./browser.mjs";
 
 let browser;
 let ehr;
@@ -105,9 +105,8 @@ after(async () => {
   app?.close();
 });
 
-async function open(path) {
-  const page = await browser.newPage();
-  page.setDefaultTimeout(20_000);
+async function visit(path) {
+  const page = await open(browser);
   page.on("console", (message) => {
     // What a browser says of an answer that is refused on purpose.
     if (!message.text().includes("403")) assert.fail(message.text());
@@ -117,7 +116,7 @@ async function open(path) {
 }
 
 async function connect() {
-  const page = await open("index.html");
+  const page = await visit("index.html");
   await page.getByRole("button", { name: "Connect to the record" }).click();
   return page;
 }
@@ -142,7 +141,7 @@ test("a standalone launch leads to the chart", async () => {
 
 test("an EHR launch hands its launch on, and the app leaves the banner to the EHR", async () => {
   behaviour = { banner: false };
-  const page = await open(`launch.html?iss=${encodeURIComponent(`${ehr.url}/fhir`)}&launch=opaque`);
+  const page = await visit(`launch.html?iss=${encodeURIComponent(`${ehr.url}/fhir`)}&launch=opaque`);
   await page.locator("#banner.slim").waitFor();
   assert.equal(asked.get("launch"), "opaque");
   assert.match(asked.get("scope"), /^launch patient\//);
@@ -165,7 +164,7 @@ test("an answer of another server is not believed", async () => {
 });
 
 test("an answer that was not asked for is not believed", async () => {
-  const page = await open("index.html?code=stolen&state=guessed");
+  const page = await visit("index.html?code=stolen&state=guessed");
   await page.getByText("belongs to no request of this window").waitFor();
   await page.close();
 });

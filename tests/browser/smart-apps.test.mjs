@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, serve } from "./browser.mjs";
+import { launch, open, serve } from "./browser.mjs";
 
 const PASSWORD = "vesta demo 2026";
 
@@ -20,13 +20,15 @@ async function start() {
   // A variable that begins with VESTA_ would be a setting of the server's.
   const env = { PATH: process.env.PATH, HOME: folder };
   vesta = spawn(process.env.VESTA_BINARY ?? "vesta", ["demo", ...listen], { env, stdio: ["ignore", "pipe", "inherit"] });
-  let printed = "";
-  for await (const piece of vesta.stdout) {
-    printed += piece;
-    const found = /Start here\s+(http:\S+)\/\s/.exec(printed);
-    if (found) return found[1];
-  }
-  throw new Error(`the demo did not start: ${printed}`);
+  return new Promise((resolve, reject) => {
+    let printed = "";
+    vesta.stdout.on("data", (piece) => {
+      printed += piece;
+      const found = /Start here\s+(http:\S+)\/\s/.exec(printed);
+      if (found) resolve(found[1]);
+    });
+    vesta.on("exit", (status, signal) => reject(new Error(`the demo ended (${status ?? signal}): ${printed}`)));
+  });
 }
 
 // The two pages of an app on fhirclient.
@@ -84,13 +86,11 @@ after(async () => {
 });
 
 async function visit(work) {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await open(browser);
   try {
     await work(page);
   } finally {
-    await context.close();
+    await page.close();
   }
 }
 

@@ -1,7 +1,8 @@
 //! Where the workspace lies, which files it holds, and how another program is run in it.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::{Outcome, interrupt};
 
@@ -42,6 +43,24 @@ pub(crate) fn run(mut command: Command) -> Outcome {
     let _running = interrupt::running(child.id());
     let status = child.wait()?;
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})").into()) }
+}
+
+/// Runs to the end, output passed through and shown to `watch` line by line.
+pub(crate) fn run_watched(mut command: Command, mut watch: impl FnMut(&str)) -> Outcome<ExitStatus> {
+    let shown = shown(&command);
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("cannot start `{shown}`: {error}"))?;
+    let _running = interrupt::running(child.id());
+    if let Some(printed) = child.stdout.take() {
+        for line in BufReader::new(printed).split(b'\n') {
+            let line = line?;
+            let mut terminal = std::io::stdout().lock();
+            terminal.write_all(&line)?;
+            terminal.write_all(b"\n")?;
+            watch(&String::from_utf8_lossy(&line));
+        }
+    }
+    Ok(child.wait()?)
 }
 
 /// Runs to the end and returns what it printed.

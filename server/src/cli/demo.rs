@@ -63,10 +63,14 @@ pub(super) async fn run(args: &DemoArgs) -> Result<(), Failure> {
     load(args, &services, server.sites().ids().clone()).await?;
     let demo = people(&server, &site).await?;
     let server = server.with_demo(demo);
-    println!("{}", welcome(&server, &site).await?);
+    let welcome = welcome(&server, &site).await?;
+    // Whoever reads what is printed may go once the address is known, or before the end; the server goes on.
+    let print = |text: &str| {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    };
+    print(&welcome);
     server.run(stop_signal()).await;
-    // Whoever read what is printed here may be gone.
-    let _ = writeln!(std::io::stdout(), "Stopped. The data are kept; start again to go on.");
+    print("Stopped. The data are kept; start again to go on.");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::failures::Failures;
 use super::programs::{on_path, server_under_test};
 use crate::{Outcome, debian, workspace};
 
@@ -37,12 +38,17 @@ pub(super) fn run(filter: Option<&str>) -> Outcome<String> {
     workspace::run(command)?;
 
     let mut node = Command::new("node");
-    node.arg("--test").current_dir(&folder).stdin(Stdio::null());
+    node.args(["--test", "--test-reporter=spec"]).current_dir(&folder).stdin(Stdio::null());
     if let Some(filter) = filter {
         node.args(["--test-name-pattern", filter]);
     }
     node.env("VESTA_CHROMIUM", &chromium).env("VESTA_GALLERY", &gallery).env("VESTA_BINARY", &vesta);
-    workspace::run(node)?;
+    // Up to its end, where no such line comes.
+    let mut failures = Failures::after("✖ failing tests:", "✔ ");
+    let status = workspace::run_watched(node, |line| failures.add(line))?;
+    if !status.success() {
+        return Err(format!("`node --test` failed ({status}){failures}").into());
+    }
     Ok(format!("{tests} files of tests"))
 }
 

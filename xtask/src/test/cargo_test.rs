@@ -1,9 +1,7 @@
 //! The test phase: `cargo test` with what it prints passed on, and its closing lines counted.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
-
-use crate::{Outcome, interrupt, workspace};
+use super::failures::Failures;
+use crate::{Outcome, workspace};
 
 /// Where the tests find the PostgreSQL that was started for them.
 const POSTGRES_VARIABLE: &str = "VESTA_TEST_POSTGRES";
@@ -12,26 +10,18 @@ const POSTGRES_VARIABLE: &str = "VESTA_TEST_POSTGRES";
 pub(super) fn run(postgres: &str, filter: Option<&str>) -> Outcome<String> {
     // Every binary runs, so that one run shows all failures.
     let mut command = workspace::cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.env(POSTGRES_VARIABLE, postgres).env("INSTA_UPDATE", "no").stdout(Stdio::piped());
+    command.env(POSTGRES_VARIABLE, postgres).env("INSTA_UPDATE", "no");
     if let Some(filter) = filter {
         command.args(["--", filter]);
     }
-    let mut child = command.spawn()?;
-    let _running = interrupt::running(child.id());
-    let mut counts = Counts::default();
-    if let Some(printed) = child.stdout.take() {
-        for line in BufReader::new(printed).split(b'\n') {
-            let line = line?;
-            let mut terminal = std::io::stdout().lock();
-            terminal.write_all(&line)?;
-            terminal.write_all(b"\n")?;
-            counts.add(&String::from_utf8_lossy(&line));
-        }
-    }
-    let status = child.wait()?;
+    let (mut counts, mut failures) = (Counts::default(), Failures::after("failures:", "test result: "));
+    let status = workspace::run_watched(command, |line| {
+        counts.add(line);
+        failures.add(line);
+    })?;
     let Counts { passed, failed, ignored } = counts;
     if !status.success() {
-        return Err(format!("{passed} passed, {failed} failed ({status})").into());
+        return Err(format!("{passed} passed, {failed} failed ({status}){failures}").into());
     }
     if ignored > 0 {
         return Err(format!("{ignored} tests are ignored: a test runs or is removed").into());

@@ -2,6 +2,7 @@
 
 mod browser;
 mod cargo_test;
+mod failures;
 mod guide;
 mod programs;
 mod schemathesis;
@@ -100,7 +101,7 @@ pub(crate) fn run(args: Args) -> Outcome {
         let began = Instant::now();
         let outcome = phase.run(&args);
         if let Err(error) = &outcome {
-            eprintln!("{error}");
+            eprintln!("{}", first_line(error.as_ref()));
         }
         lines.push(Line { phase: phase.name(), took: began.elapsed(), outcome });
     }
@@ -110,14 +111,24 @@ pub(crate) fn run(args: Args) -> Outcome {
         let result = match &line.outcome {
             Ok(note) if note.is_empty() => "ok".to_owned(),
             Ok(note) => format!("ok ({note})"),
-            Err(error) => format!("FAILED: {}", error.to_string().lines().next().unwrap_or_default()),
+            Err(error) => format!("FAILED: {}", first_line(error.as_ref())),
         };
         println!("{:<12} {:>9.1}  {result}", line.phase, line.took.as_secs_f64());
     }
     println!("{:<12} {:>9.1}", "all", started.elapsed().as_secs_f64());
+    for line in &lines {
+        let said = line.outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        if let Some((_, details)) = said.split_once('\n') {
+            println!("\n── what failed in {} ──\n{details}", line.phase);
+        }
+    }
 
     let failed: Vec<&str> = lines.iter().filter(|line| line.outcome.is_err()).map(|line| line.phase.as_str()).collect();
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", ")).into()) }
+}
+
+fn first_line(error: &dyn std::error::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// rustfmt over what people write: generated code is formatted by codegen.

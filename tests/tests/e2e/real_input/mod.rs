@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use vesta_conformance::compare::differences;
 use vesta_conformance::queries::includes::{Along, includes};
@@ -14,6 +15,26 @@ use crate::harness::{Client, World, encode, shared, vesta};
 /// Examples that are wrong by the standard, with the reason: one line `package<TAB>file<TAB>reason` each.
 const WRONG: &str = include_str!("wrong-examples.tsv");
 
+/// Resources, and what must be found among them. Worked out once for both databases, which takes its time.
+struct Expected {
+    samples: Vec<Sample>,
+    queries: Vec<Query>,
+    along: Vec<Along>,
+}
+
+impl Expected {
+    fn of(samples: Vec<Sample>) -> Self {
+        Self { queries: queries(&samples), along: includes(&samples), samples }
+    }
+
+    /// Each sample is read back and compared value by value; each search finds what it must.
+    fn assert(&self, client: &Client) {
+        assert_held(client, &self.samples);
+        assert_found(client, &self.queries);
+        assert_along(client, &self.along);
+    }
+}
+
 /// Imports with the server stopped, as one does before the first start; returns what was said of each file.
 fn import(world: &World, folder: &Path) -> (bool, String) {
     world.stop();
@@ -23,7 +44,6 @@ fn import(world: &World, folder: &Path) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// Each sample is read back and compared value by value.
 fn assert_held(client: &Client, samples: &[Sample]) {
     let mut wrong = Vec::new();
     for sample in samples {
@@ -104,38 +124,40 @@ fn assert_along(client: &Client, searches: &[Along]) {
 on_both_databases! {
     fn the_synthea_bundles_are_held_and_found(world) {
         let Some(folder) = shared("samples/synthea") else { return };
-        let samples = samples::bundles(&folder).expect("the samples are readable");
-        assert_eq!(samples.len(), 3594);
+        static EXPECTED: OnceLock<Expected> = OnceLock::new();
+        let read = || Expected::of(samples::bundles(&folder).expect("the samples are readable"));
+        let expected = EXPECTED.get_or_init(read);
+        assert_eq!(expected.samples.len(), 3594);
         let (success, said) = import(world, &folder);
         assert!(success, "{said}");
-        let client = world.client("user/*.cruds");
-        assert_held(&client, &samples);
-        assert_found(&client, &queries(&samples));
-        assert_along(&client, &includes(&samples));
+        expected.assert(&world.client("user/*.cruds"));
         // Once more: nothing is written again.
         let (success, said) = import(world, &folder);
         assert!(success, "{said}");
         let client = world.client("user/*.cruds");
-        for sample in samples.iter().step_by(97) {
+        for sample in expected.samples.iter().step_by(97) {
             let path = format!("{}/{}", sample.resource_type(), sample.id());
             assert_eq!(client.get(&path).header("etag"), Some("W/\"1\""), "{path}");
         }
     }
 
     fn the_examples_of_us_core_6_1_0_are_held_and_found(world) {
-        examples(world, "6.1.0");
+        static EXPECTED: OnceLock<Expected> = OnceLock::new();
+        examples(world, "6.1.0", &EXPECTED);
     }
 
     fn the_examples_of_us_core_7_0_0_are_held_and_found(world) {
-        examples(world, "7.0.0");
+        static EXPECTED: OnceLock<Expected> = OnceLock::new();
+        examples(world, "7.0.0", &EXPECTED);
     }
 
     fn the_examples_of_us_core_8_0_0_are_held_and_found(world) {
-        examples(world, "8.0.0");
+        static EXPECTED: OnceLock<Expected> = OnceLock::new();
+        examples(world, "8.0.0", &EXPECTED);
     }
 }
 
-fn examples(world: &World, version: &str) {
+fn examples(world: &World, version: &str, expected: &OnceLock<Expected>) {
     let Some(package) = shared(&format!("spec/hl7.fhir.us.core-{version}.tgz")) else { return };
     let samples = samples::examples(&package).expect("the package is readable");
     assert!(samples.len() > 150, "{}", samples.len());
@@ -156,9 +178,7 @@ fn examples(world: &World, version: &str) {
         samples.into_iter().partition(|sample| known.contains_key(sample.origin.as_str()));
     assert_eq!(wrong.len(), known.len(), "an example that is listed as wrong is not in the package");
     let client = world.client("user/*.cruds");
-    assert_held(&client, &right);
-    assert_found(&client, &queries(&right));
-    assert_along(&client, &includes(&right));
+    expected.get_or_init(|| Expected::of(right)).assert(&client);
     for sample in &wrong {
         assert!(said.contains(&sample.origin), "{} is refused, and not named in {said}", sample.origin);
         let path = format!("{}/{}", sample.resource_type(), sample.id());
