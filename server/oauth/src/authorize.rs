@@ -1,5 +1,7 @@
 //! The authorization request: what is checked before a person is asked anything. What is wrong with the client or its
-//! redirect URI is shown to the person, since nothing else there can be believed; all else goes back to the client.
+//! redirect URI is shown to the person, since nothing else there can be believed; all else goes back to the client. But
+//! anybody can register a client and make up a request in which something is wrong, so nobody is sent there unawares:
+//! whoever is not logged in sees what is wrong, and where the way back leads (RFC 9700, 4.11.2).
 //! <https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#obtain-authorization-code>
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,8 @@ impl Prompt {
 pub enum Refusal {
     /// For the person: nobody is redirected.
     Show(OAuthError),
+    /// For the person, who may go on to the client, which is told there.
+    Offer { error: OAuthError, back: String },
     /// For the client: the URL to send the browser to.
     Redirect(String),
 }
@@ -74,7 +78,7 @@ impl From<OAuthError> for Refusal {
 const LONGEST: usize = 4_096;
 
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
-    /// Reads and checks a request, by GET or POST.
+    /// Reads and checks a request, by GET or POST. What the client can be told is offered.
     pub async fn read_authorization(&self, parameters: &Parameters) -> Result<(AuthorizationRequest, Client), Refusal> {
         let client = self.enabled_client(parameters.needed("client_id")?).await?;
         let redirect_uri = self.redirect_uri(parameters, &client)?;
@@ -82,7 +86,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         let state = parameters.first("state").filter(|state| state.len() <= LONGEST).map(str::to_owned);
         match self.read_checked(parameters, &client, &redirect_uri, state.clone()).await {
             Ok(request) => Ok((request, client)),
-            Err(error) => Err(Refusal::Redirect(self.error_url(&redirect_uri, state.as_deref(), &error))),
+            Err(error) => {
+                let back = self.error_url(&redirect_uri, state.as_deref(), &error);
+                Err(Refusal::Offer { error, back })
+            }
         }
     }
 

@@ -170,22 +170,22 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
         self.every().await
     }
 
-    /// For an administrator. What a disabled client holds is revoked at once; one that is enabled again within minutes, too,
-    /// gets no good token without a user before those from before would have expired.
+    /// For an administrator. What a client holds that may not be used is revoked at once; one that is enabled again within
+    /// minutes, too, gets no good token without a user before those from before would have expired.
     pub async fn set_client_state(&self, id: &str, state: ClientState) -> Result<bool, OAuthError> {
         let changed = self.change::<Client>(id, |client| {
             client.state = state;
             Ok(())
         });
         let found = changed.await?.is_some();
-        if state == ClientState::Disabled {
+        if state != ClientState::Enabled {
             self.revoke_tokens_of(id).await?;
         }
         Ok(found)
     }
 
     /// All grants, and what belongs to none: the tokens of a backend service.
-    async fn revoke_tokens_of(&self, client: &str) -> Result<(), OAuthError> {
+    pub(crate) async fn revoke_tokens_of(&self, client: &str) -> Result<(), OAuthError> {
         self.storage.revoke(client, self.after(Lifetimes::LONGEST_SERVICE_TOKEN) + 60).await?;
         self.revoke_grants(Some(client), None).await
     }

@@ -94,7 +94,13 @@ pub struct Consent {
 impl<S: Storage, F: KeyFetcher> Engine<S, F> {
     /// Begins, in the browser that has the session; the interaction's id, and the session that knows it from now on.
     pub async fn begin(&self, parameters: &Parameters, session: &Session) -> Result<(String, Session), Refusal> {
-        let (request, _) = self.read_authorization(parameters).await?;
+        // "The authorization server MUST always authenticate the user first and, with the exception of the silent
+        // authentication use case, prompt the user for credentials when needed, before redirecting the user."
+        let may_redirect = session.user.is_some() || parameters.first("prompt") == Some("none");
+        let (request, _) = self.read_authorization(parameters).await.map_err(|refusal| match refusal {
+            Refusal::Offer { back, .. } if may_redirect => Refusal::Redirect(back),
+            refusal => refusal,
+        })?;
         let id = secret::new_id(&self.random);
         let interaction = Interaction {
             request,

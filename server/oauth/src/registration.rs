@@ -145,6 +145,10 @@ impl<S: Storage, F: KeyFetcher> Engine<S, F> {
             Ok(())
         });
         let client = changed.await?.ok_or_else(refuse_management)?;
+        // What was granted under an approval goes with it.
+        if before.state == ClientState::Enabled && client.state != ClientState::Enabled {
+            self.revoke_tokens_of(id).await?;
+        }
         let body = self.information(&client, None, token);
         Ok(Registered { client, body })
     }

@@ -82,7 +82,7 @@ pub async fn compartment(
     if !members.contains(&resource_type.name) {
         return Err(Error::new(
             Kind::NotFound,
-            format!("{} is not in the compartment of a {}: it has {}.", member, owner.name, members.join(", ")),
+            format!("{member} is not in the {} compartment: it has {}.", owner.name, members.join(", ")),
         ));
     }
     recorded(request, Interaction::SearchType, Some(resource_type), None, async {

@@ -307,7 +307,7 @@ impl<'a> Walk<'a> {
             self.report_here(
                 IssueType::Structure,
                 format!(
-                    "`{property}` is for primitives: the id and extensions of a {} stand inside it.",
+                    "`{property}` is for primitives: the id and extensions of this {} stand inside it.",
                     element_type.definition.name
                 ),
             );

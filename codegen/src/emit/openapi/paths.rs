@@ -22,6 +22,8 @@ const OF_RESULTS: [&str; 11] = [
     "_elements",
 ];
 const OF_FORMAT: [&str; 2] = ["_format", "_pretty"];
+/// Of a write to what may be there already.
+const PRECONDITIONS: [&str; 3] = ["If-Match", "If-None-Match", "If-Unmodified-Since"];
 
 /// An operation under construction.
 pub(super) struct Operation(Value);
@@ -118,19 +120,22 @@ pub(super) fn of_type(name: &str, served: &Served) -> Value {
         return json!({ "get": search });
     }
     let body = if name == "Binary" { "Binary" } else { "Resource" };
-    let create = Operation::new(name, &format!("create{name}"), &format!("Create a {name}"), &link)
+    let create = Operation::new(name, &format!("create{name}"), &format!("Create {}", with_article(name)), &link)
         .parameters(&["If-None-Exist", "Prefer"])
         .body(body)
         .answers(&[("200", "Found"), ("201", "Created")]);
     let conditional = |id: &str, summary: &str, page: &str| {
         Operation::new(name, &format!("{id}{name}"), summary, page)
             .about("Takes the parameters that `GET` takes: a search that matches one resource.")
-            .parameters(&["If-Match", "Prefer"])
+            .parameters(&with(&PRECONDITIONS, &["Prefer"]))
     };
-    let update =
-        conditional("conditionalUpdate", &format!("Put what matches, or create a {name}"), "http.html#cond-update")
-            .body("Resource")
-            .answers(&[("200", "Updated"), ("201", "Created")]);
+    let update = conditional(
+        "conditionalUpdate",
+        &format!("Put what matches, or create {}", with_article(name)),
+        "http.html#cond-update",
+    )
+    .body("Resource")
+    .answers(&[("200", "Updated"), ("201", "Created")]);
     let patch =
         conditional("conditionalPatch", &format!("Change a part of the {name} that matches"), "http.html#patch")
             .body("Patch")
@@ -144,6 +149,7 @@ pub(super) fn of_type(name: &str, served: &Served) -> Value {
 pub(super) fn of_any_type() -> Map<String, Value> {
     let history = ["type", "_since", "_at", "_list", "_count", "_total", "_format", "_pretty"];
     let read = ["type", "id", "If-None-Match", "If-Modified-Since", "_summary", "_elements", "_format", "_pretty"];
+    let write = with(&with(&["type", "id"], &PRECONDITIONS), &["Prefer"]);
     let paths = json!({
         "/{type}/_search": {
             "post": Operation::new(ANY_TYPE, "searchForm", "Search a type, parameters in the body", "http.html#search")
@@ -163,16 +169,16 @@ pub(super) fn of_any_type() -> Map<String, Value> {
                 .parameters(&read)
                 .answers(&[("200", "Resource"), ("304", "NotModified")]),
             "put": Operation::new(ANY_TYPE, "update", "Put a new version, or create with this id", "http.html#update")
-                .parameters(&["type", "id", "If-Match", "Prefer"])
+                .parameters(&write)
                 .body("Resource")
                 .answers(&[("200", "Updated"), ("201", "Created")]),
             "patch": Operation::new(ANY_TYPE, "patch", "Change a part of a resource", "http.html#patch")
-                .parameters(&["type", "id", "If-Match", "Prefer"])
+                .parameters(&write)
                 .body("Patch")
                 .answers(&[("200", "Updated")]),
             "delete": Operation::new(ANY_TYPE, "delete", "Delete a resource", "http.html#delete")
                 .about("Its history stays.")
-                .parameters(&["type", "id", "If-Match"])
+                .parameters(&with(&["type", "id"], &PRECONDITIONS))
                 .answers(&[("200", "Deleted"), ("204", "Nothing")]),
         },
         "/{type}/{id}/{member}": {
@@ -196,6 +202,12 @@ pub(super) fn of_any_type() -> Map<String, Value> {
         },
     });
     members(paths)
+}
+
+/// "a Patient", "an Observation".
+fn with_article(name: &str) -> String {
+    let article = if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 fn members(value: Value) -> Map<String, Value> {

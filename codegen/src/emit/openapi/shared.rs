@@ -112,11 +112,15 @@ pub(super) fn parameters(types: &[&str]) -> Map<String, Value> {
         ),
         header(
             "If-None-Match",
-            "The version that is known, `W/\"3\"`: 304 if it is that. [Conditional read](https://hl7.org/fhir/R4/http.html#cread)",
+            "The version that is known, `W/\"3\"`, or `*` for any: if it is that, a read answers 304, a write 412. [Conditional read](https://hl7.org/fhir/R4/http.html#cread), [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110.html#name-if-none-match)",
         ),
         header(
             "If-Modified-Since",
             "304 if it is no newer. [Conditional read](https://hl7.org/fhir/R4/http.html#cread)",
+        ),
+        header(
+            "If-Unmodified-Since",
+            "412 if it is newer. [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110.html#name-if-unmodified-since)",
         ),
         header(
             "If-None-Exist",

@@ -1,7 +1,7 @@
 //! Authorization requests: who is believed, who is redirected where, and what is refused.
 
 use serde_json::json;
-use vesta_oauth::{ClientState, ErrorCode, Role, Session, Step};
+use vesta_oauth::{ClientState, ErrorCode, Refusal, Role, Session, Step};
 
 use crate::world::{App, BASE, ISSUER, REDIRECT, World, holding, query, redirected, request, shown};
 
@@ -10,6 +10,26 @@ const SCOPE: &str = "openid fhirUser launch/patient patient/*.rs offline_access"
 async fn begin(world: &World, request: &crate::world::Request) -> Result<String, vesta_oauth::Refusal> {
     let session = world.engine.session(None).await.unwrap().session;
     world.begin(request, &session).await
+}
+
+/// "The authorization server MUST always authenticate the user first and, with the exception of the silent authentication
+/// use case, prompt the user for credentials when needed, before redirecting the user": RFC 9700, 4.11.2.
+#[tokio::test]
+async fn open_redirect_by_an_erroneous_request_of_a_self_registered_client() {
+    let world = World::new();
+    let app = world.public(SCOPE).await;
+    let wrong = request(&app, SCOPE).set("response_type", "token");
+    let offered = begin(&world, &wrong).await;
+    assert!(
+        matches!(&offered, Err(Refusal::Offer { error, back })
+            if error.code == ErrorCode::UnsupportedResponseType && back.starts_with(REDIRECT)),
+        "{offered:?}"
+    );
+    let user = world.patient().await;
+    let sent = world.begin(&wrong, &world.browser(&user).await).await;
+    assert!(matches!(sent, Err(Refusal::Redirect(_))), "{sent:?}");
+    let silent = begin(&world, &wrong.set("prompt", "none")).await;
+    assert!(matches!(silent, Err(Refusal::Redirect(_))), "{silent:?}");
 }
 
 async fn with_redirect(world: &World, uri: &str) -> App {

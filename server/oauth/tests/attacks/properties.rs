@@ -86,7 +86,7 @@ proptest! {
             let session = world.engine.session(None).await.unwrap().session;
             let request = request(&app, &scope).set("redirect_uri", &uri).set("state", &state).add(&extra, &value);
             match world.begin(&request, &session).await {
-                Err(vesta_oauth::Refusal::Redirect(url)) => {
+                Err(vesta_oauth::Refusal::Redirect(url) | vesta_oauth::Refusal::Offer { back: url, .. }) => {
                     assert_eq!(uri, REDIRECT);
                     assert!(url.starts_with("https://app.example.org/callback?error="), "{url}");
                 }

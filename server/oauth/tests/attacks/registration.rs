@@ -250,6 +250,22 @@ async fn registration_of_an_approved_client_taken_over() {
     }
 }
 
+/// What people granted to the app that was approved is not the other's that it has made itself.
+#[tokio::test]
+async fn tokens_kept_by_a_client_that_became_another() {
+    let world = World::new();
+    let registered = world.client(app(json!({ "scope": "openid launch/patient patient/*.rs" }))).await;
+    let tokens = world.tokens(&registered, &world.patient().await, "openid launch/patient patient/*.rs").await;
+    assert!(world.is_active(&tokens.access_token).await);
+    let mut metadata = app(json!({ "scope": "openid launch/patient patient/*.rs user/*.rs", "client_name": "Another" }));
+    metadata["client_id"] = registered.id().into();
+    let token = registered.registration_token.as_deref();
+    let updated = world.engine.update_registration(registered.id(), token, &metadata).await.unwrap();
+    assert_eq!(updated.client.state, ClientState::Pending);
+    world.engine.set_client_state(registered.id(), ClientState::Enabled).await.unwrap();
+    assert!(!world.is_active(&tokens.access_token).await);
+}
+
 /// An update at the moment at which an administrator disables the client does not enable it again.
 #[tokio::test]
 async fn registration_race_with_an_administrator() {

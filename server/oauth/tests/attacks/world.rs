@@ -392,10 +392,10 @@ pub(crate) fn shown(result: Result<String, Refusal>) -> ErrorCode {
     }
 }
 
-/// The error that is sent to the client, with all that goes with it.
+/// The error that the client is told, by a redirect or by a link, with all that goes with it.
 pub(crate) fn redirected(result: Result<String, Refusal>) -> String {
     match result {
-        Err(Refusal::Redirect(url)) => {
+        Err(Refusal::Redirect(url) | Refusal::Offer { back: url, .. }) => {
             assert!(url.starts_with(REDIRECT), "{url}");
             assert_eq!(query(&url, "iss").as_deref(), Some(ISSUER));
             assert_eq!(query(&url, "code"), None);

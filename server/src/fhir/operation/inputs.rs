@@ -230,8 +230,8 @@ impl Reader<'_> {
                     Some(definition) if definition.kind == TypeKind::Resource => "resource".to_owned(),
                     _ => value_property(wanted),
                 };
-                let found = found.map_or_else(|| "none".to_owned(), |found| format!("a {found}"));
-                let text = format!("`{name}` is a {wanted}, sent as `{property}`; here is {found}.");
+                let found = found.as_deref().unwrap_or("none");
+                let text = format!("`{name}` has the type {wanted}, sent as `{property}`; here is {found}.");
                 self.fail(IssueType::Structure, text, Some(place));
             }
         }

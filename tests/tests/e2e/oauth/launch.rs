@@ -247,13 +247,18 @@ on_both_databases! {
         api(world, &text(&tokens, "access_token")).get("Patient").expect(401);
     }
 
-    /// Errors before the client is known are shown, those behind it go back: nobody is sent to an address that was not registered.
+    /// Errors before the client is known are shown, those behind it go back: nobody is sent to an address that was not
+    /// registered, nor, without having logged in, to any (RFC 9700, 4.11.2); the page says where the way back leads.
     fn what_is_wrong_with_a_request_is_told_to_who_can_mend_it(world) {
+        practice(world);
         let app = app(world, SCOPE);
-        let mut browser = Browser::new(world);
+        let (mut stranger, mut browser) = (Browser::new(world), Browser::new(world));
+        app.log_in(&mut browser, &app.authorize_url(SCOPE, &[]), "ann").page();
         for (name, wrong) in [("redirect_uri", "https://app.example/callback/../evil"), ("redirect_uri", "https://app.example/callback?x=1"), ("client_id", "nobody")] {
-            let page = browser.get(&app.authorize_url(SCOPE, &[(name, wrong)])).page();
-            assert_eq!(page.status, 400, "{name}");
+            for browser in [&mut stranger, &mut browser] {
+                let page = browser.get(&app.authorize_url(SCOPE, &[(name, wrong)])).page();
+                assert_eq!((page.status, page.link_with("Go back")), (400, None), "{name}");
+            }
         }
         for (name, wrong, error) in [
             ("aud", "https://elsewhere.example/fhir", "invalid_request"),
@@ -263,10 +268,20 @@ on_both_databases! {
             ("response_type", "token", "unsupported_response_type"),
             ("scope", "patient/Observation.rx", "invalid_scope"),
             ("scope", "user/Observation.rs", "invalid_scope"),
-            ("prompt", "none", "login_required"),
+            ("prompt", "select", "invalid_request"),
             ("request", "x.y.z", "request_not_supported"),
         ] {
-            let away = browser.get(&app.authorize_url(SCOPE, &[(name, wrong)])).away();
+            let url = app.authorize_url(SCOPE, &[(name, wrong)]);
+            let page = stranger.get(&url).page();
+            assert_eq!(page.status, 400, "{name}={wrong}");
+            let offered = page.link_with("Go back to").expect("a way back");
+            for back in [offered, &browser.get(&url).away()] {
+                assert_eq!(value(&app.back(back), "error"), Some(error), "{name}={wrong}");
+            }
+        }
+        // "with the exception of the silent authentication use case"
+        for (name, wrong, error) in [("state", "a state", "login_required"), ("aud", "https://elsewhere.example/fhir", "invalid_request")] {
+            let away = stranger.get(&app.authorize_url(SCOPE, &[("prompt", "none"), (name, wrong)])).away();
             assert_eq!(value(&app.back(&away), "error"), Some(error), "{name}={wrong}");
         }
     }

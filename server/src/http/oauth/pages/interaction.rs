@@ -38,7 +38,8 @@ async fn begin(call: &Call<'_>, request: &mut Request) -> Shown {
             go_on(&Visit::of(call, opened).await?, &id).await
         }
         Err(Refusal::Redirect(url)) => Ok(Visit::of(call, opened).await?.redirect(&url)),
-        Err(Refusal::Show(refused)) => Ok(Visit::of(call, opened).await?.refused(&refused)),
+        Err(Refusal::Show(refused)) => Ok(Visit::of(call, opened).await?.refused(&refused, None)),
+        Err(Refusal::Offer { error, back }) => Ok(Visit::of(call, opened).await?.refused(&error, Some(&back))),
     }
 }
 

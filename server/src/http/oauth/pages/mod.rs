@@ -73,7 +73,7 @@ pub(super) async fn answer(call: &Call<'_>, page: Page<'_>, request: &mut Reques
         Page::Users => administration::users(&visit).await,
         Page::User { id } => administration::user(&visit, id).await,
     };
-    shown.unwrap_or_else(|refused| visit.refused(&refused))
+    shown.unwrap_or_else(|refused| visit.refused(&refused, None))
 }
 
 /// The browser's session. A new one is a record in the database, so that they are not made without end.
@@ -213,8 +213,9 @@ impl<'a> Visit<'a> {
         response
     }
 
-    fn refused(&self, refused: &OAuthError) -> Response {
-        let mut response = view::error_page(self.frame(), refused);
+    /// `back`: to the app, which is told there.
+    fn refused(&self, refused: &OAuthError, back: Option<&str>) -> Response {
+        let mut response = view::error_page(self.frame(), refused, back);
         self.keep_session(&mut response);
         response
     }

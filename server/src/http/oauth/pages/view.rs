@@ -4,7 +4,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATIO
 use http::{HeaderValue, StatusCode};
 use poem::Response;
 use vesta_oauth::{ErrorCode, OAuthError};
-use vesta_pages::{Frame, ICON, Message, STYLESHEET, Template};
+use vesta_pages::{Frame, ICON, Link, Message, STYLESHEET, Template};
 
 use super::super::Call;
 use crate::site::Site;
@@ -84,7 +84,8 @@ pub(super) fn see_other(url: &str) -> Response {
 }
 
 /// What went wrong, to a person. Nobody is redirected: what the request says of where to go cannot be believed.
-pub(super) fn error_page(frame: Frame, refused: &OAuthError) -> Response {
+/// `back`: the address of the app, which is told there what is wrong. A link, and no redirect: RFC 9700, 4.11.2.
+pub(super) fn error_page(frame: Frame, refused: &OAuthError, back: Option<&str>) -> Response {
     let (title, advice) = match refused.code {
         ErrorCode::InvalidClient => {
             ("This app cannot be used here", "Ask the app's maker, or an administrator here to approve it.")
@@ -99,12 +100,18 @@ pub(super) fn error_page(frame: Frame, refused: &OAuthError) -> Response {
             "Go back to the app and start anew. If it stays so, tell the app's maker what stands below.",
         ),
     };
+    // A scheme of its own leads to an app on this device.
+    let place = |back: &str| {
+        let url = url::Url::parse(back).ok()?;
+        Some(url.host_str().unwrap_or(url.scheme()).to_owned())
+    };
+    let back = back.and_then(|back| Some(Link::new(format!("Go back to {}", place(back)?), back)));
     let page = Message {
         title: title.to_owned(),
         text: sentence(&refused.description),
         advice: Some(advice.to_owned()),
         detail: Some(refused.to_string()),
-        links: Vec::new(),
+        links: back.into_iter().collect(),
         is_error: true,
         frame,
     };
@@ -114,7 +121,7 @@ pub(super) fn error_page(frame: Frame, refused: &OAuthError) -> Response {
 }
 
 pub(super) fn refused(call: &Call<'_>, refused: &OAuthError) -> Response {
-    error_page(frame(call.site, call.request_id), refused)
+    error_page(frame(call.site, call.request_id), refused, None)
 }
 
 fn sentence(text: &str) -> String {
