@@ -39,6 +39,8 @@ pub struct Guides {
     indexes: Vec<Index>,
     /// Which packages each one sees, itself first.
     visible: Vec<Vec<usize>>,
+    /// The packages but R4's, sorted by name and version.
+    sorted: Vec<usize>,
     pub(crate) primitives: Primitives,
 }
 
@@ -79,7 +81,12 @@ impl Guides {
         let visible = |package| specification.visible(package).filter_map(position).collect();
         let visible = specification.packages.iter().map(visible).collect();
         let primitives = Primitives::new(specification.core());
-        Guides { indexes, visible, primitives, specification }
+        let packages = specification.packages.iter().enumerate();
+        let mut guides: Vec<_> =
+            packages.filter(|(_, package)| !std::ptr::eq(*package, specification.core())).collect();
+        guides.sort_by_key(|(_, package)| (&package.name, version_order(&package.version)));
+        let sorted = guides.into_iter().map(|(at, _)| at).collect();
+        Guides { indexes, visible, sorted, primitives, specification }
     }
 
     pub fn specification(&self) -> &Specification {
@@ -87,18 +94,13 @@ impl Guides {
     }
 
     /// The guides, sorted by name and version: of the same name, the newest comes last.
-    pub fn all(&self) -> Vec<Guide<'_>> {
-        let core = self.specification.core();
-        let mut all: Vec<_> =
-            (0..self.specification.packages.len()).map(|package| Guide { guides: self, package }).collect();
-        all.retain(|guide| !std::ptr::eq(guide.package(), core));
-        all.sort_by_key(|guide| (guide.name().to_owned(), version_order(guide.version())));
-        all
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = Guide<'_>> {
+        self.sorted.iter().map(|package| Guide { guides: self, package: *package })
     }
 
     /// The guide of this package name and version.
     pub fn get(&self, name: &str, version: &str) -> Option<Guide<'_>> {
-        self.all().into_iter().find(|guide| guide.name() == name && guide.version() == version)
+        self.all().find(|guide| guide.name() == name && guide.version() == version)
     }
 
     /// R4 itself, seen as what everything else depends on.
@@ -111,10 +113,7 @@ impl Guides {
     /// The profile that a canonical of `meta.profile` means: `url|version` that version, a bare `url` the newest.
     pub fn claimed(&self, canonical: &str) -> Option<Profile<'_>> {
         let (url, version) = canonical.split_once('|').map_or((canonical, None), |(url, v)| (url, Some(v)));
-        let mut guides = self.all();
-        guides.reverse();
-        guides.push(self.core());
-        guides.into_iter().find_map(|guide| {
+        self.all().rev().chain([self.core()]).find_map(|guide| {
             let profile = guide.own_profile(url)?;
             let own = profile.structure.version.as_deref().unwrap_or(guide.version());
             version.is_none_or(|version| version == own).then_some(profile)

@@ -37,6 +37,6 @@ fn everything_that_a_version_wants_to_be_seen_is_there() {
     let resources = Resources::new(&*CLINIC);
     let data = Data::new(&resources);
     let lacking = |guide| data.coverage(wanted(guide), Counting::Claimed).lacking;
-    let lacking: Vec<String> = GUIDES.all().into_iter().flat_map(lacking).map(|wanted| wanted.to_string()).collect();
+    let lacking: Vec<String> = GUIDES.all().flat_map(lacking).map(|wanted| wanted.to_string()).collect();
     assert!(lacking.is_empty(), "{} are lacking: {lacking:#?}", lacking.len());
 }

@@ -7,7 +7,7 @@ use super::{GUIDES, US_CORE, us_core};
 
 #[test]
 fn every_locked_guide_is_there_with_its_profiles() {
-    let guides = GUIDES.all();
+    let guides: Vec<_> = GUIDES.all().collect();
     let locked = GUIDES.specification().lock.packages.len();
     assert_eq!(guides.len(), locked - 1, "all but R4 itself");
     // How many profiles on resources each version publishes.
@@ -20,7 +20,7 @@ fn every_locked_guide_is_there_with_its_profiles() {
 #[test]
 fn a_claim_without_version_means_the_newest() {
     let claimed = |claim: String| GUIDES.claimed(&claim).map(|profile| profile.canonical());
-    let newest = GUIDES.all().last().unwrap().version();
+    let newest = GUIDES.all().next_back().unwrap().version();
     assert_eq!(claimed(format!("{US_CORE}/us-core-patient")), Some(format!("{US_CORE}/us-core-patient|{newest}")));
     assert_eq!(claimed(format!("{US_CORE}/us-core-patient|6.1.0")), Some(format!("{US_CORE}/us-core-patient|6.1.0")));
     assert_eq!(claimed(format!("{US_CORE}/us-core-patient|1.0.0")), None);

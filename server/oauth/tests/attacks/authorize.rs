@@ -7,7 +7,7 @@ use crate::world::{App, BASE, ISSUER, REDIRECT, World, holding, query, redirecte
 
 const SCOPE: &str = "openid fhirUser launch/patient patient/*.rs offline_access";
 
-async fn begin(world: &World, request: &crate::world::Request) -> Result<String, vesta_oauth::Refusal> {
+async fn begin(world: &World, request: &crate::world::Request) -> Result<String, Refusal> {
     let session = world.engine.session(None).await.unwrap().session;
     world.begin(request, &session).await
 }

@@ -257,7 +257,8 @@ async fn tokens_kept_by_a_client_that_became_another() {
     let registered = world.client(app(json!({ "scope": "openid launch/patient patient/*.rs" }))).await;
     let tokens = world.tokens(&registered, &world.patient().await, "openid launch/patient patient/*.rs").await;
     assert!(world.is_active(&tokens.access_token).await);
-    let mut metadata = app(json!({ "scope": "openid launch/patient patient/*.rs user/*.rs", "client_name": "Another" }));
+    let mut metadata =
+        app(json!({ "scope": "openid launch/patient patient/*.rs user/*.rs", "client_name": "Another" }));
     metadata["client_id"] = registered.id().into();
     let token = registered.registration_token.as_deref();
     let updated = world.engine.update_registration(registered.id(), token, &metadata).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::SignedDuration;
@@ -28,6 +29,8 @@ pub(crate) fn runtime() -> &'static Runtime {
 pub(crate) struct World {
     // Dropped in this order: the server lets go of its database first.
     running: Mutex<Option<Running>>,
+    /// Where it listens, once it has: with another address, which references may name, it would index them anew.
+    port: AtomicU16,
     pub(crate) database: Database,
     folder: TempDir,
 }
@@ -74,7 +77,7 @@ impl World {
     /// A world whose server has other settings.
     pub(crate) fn new(database: Database, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let world = World { running: Mutex::new(None), database, folder };
+        let world = World { running: Mutex::new(None), port: AtomicU16::new(0), database, folder };
         world.start(change);
         world
     }
@@ -86,20 +89,28 @@ impl World {
     /// Starts the server on the data that are there.
     pub(crate) fn start(&self, change: impl FnOnce(&mut Config)) {
         let mut config = Config::default();
-        config.listen = ([127, 0, 0, 1], 0).into();
+        config.listen = ([127, 0, 0, 1], self.port.load(Ordering::Relaxed)).into();
         config.data = self.folder.path().to_path_buf();
         config.database = self.database.url().map(|url| url.parse().expect("a database URL"));
         config.http = true;
         let site = |name: &str| (name.parse().expect("a name"), Default::default());
         config.sites = BTreeMap::from([site("default"), site("other")]);
         change(&mut config);
-        let folder = DataFolder::open(&config.data).expect("the data folder opens");
         let scheme = if config.http { "http" } else { "https" };
-        let server = runtime()
-            .block_on(Server::start(Arc::new(config), folder, Clock::system(), Ids::system()))
-            .unwrap_or_else(|error| panic!("the server does not start: {error}"));
+        let start = |config: Config| {
+            let folder = DataFolder::open(&config.data).expect("the data folder opens");
+            runtime().block_on(Server::start(Arc::new(config), folder, Clock::system(), Ids::system()))
+        };
+        let started = start(config.clone()).or_else(|error| {
+            // Another test has the port by now.
+            config.listen.set_port(0);
+            if self.port.swap(0, Ordering::Relaxed) == 0 { Err(error) } else { start(config) }
+        });
+        let server = started.unwrap_or_else(|error| panic!("the server does not start: {error}"));
         // As the server calls itself in its links.
-        let base = format!("{scheme}://localhost:{}", server.address().port());
+        let port = server.address().port();
+        self.port.store(port, Ordering::Relaxed);
+        let base = format!("{scheme}://localhost:{port}");
         let sites = server.sites().clone();
         let (stop, stopped) = oneshot::channel();
         let task = runtime().spawn(server.run(async move {
