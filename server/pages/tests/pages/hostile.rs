@@ -130,6 +130,8 @@ fn pages_with(name: &str) -> Vec<(&'static str, String)> {
                 yes: text,
                 no: link,
                 danger: true,
+                asks_code: false,
+                mistakes: Vec::new(),
             }),
         ),
     ]

@@ -109,12 +109,17 @@ on_both_databases! {
         let refused = second.press(&by_recovery, &["code"], &[("code", &recovery[0])], None).page();
         assert!(refused.url.contains("/second-factor"), "{}", refused.url);
 
-        // Turning it off is asked about, and takes a form of the page.
+        // Turning it off is asked about, and takes a form of the page, and a code: an open session is not enough.
         let question = half.get(&format!("{}?ask=turn-off", account.url)).page();
         assert!(question.words().contains("Turn off the second step?"), "{}", question.words());
         let forged = half.post(&account.url, &[("csrf", "guessed"), ("action", "turn-off-second-factor")]).page();
         assert_eq!(forged.status, 400);
-        let off = half.send(&question, &[]).page();
+        for wrong in ["", "000000", &recovery[0]] {
+            let again = half.press(&question, &["code"], &[("code", wrong)], None).page();
+            assert!(again.words().contains("Turn off the second step?"), "{wrong}: {}", again.words());
+        }
+        assert!(half.get(&account.url).page().words().contains("9 recovery codes are left"));
+        let off = half.press(&question, &["code"], &[("code", &recovery[1])], None).page();
         assert!(off.words().contains("The second step is off."), "{}", off.words());
         signed_in(world, &app, "ann", PASSWORD);
     }

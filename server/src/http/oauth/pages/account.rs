@@ -4,6 +4,7 @@ use vesta_oauth::{LoginError, Role, User};
 use vesta_pages::{Account, Confirm, Form, Link, Mistake, RecoveryCodes, SecondFactorState, SetUpSecondFactor};
 
 use super::super::form;
+use super::super::throttle::Asked;
 use super::{Shown, Visit};
 use crate::site::with_password;
 
@@ -20,12 +21,14 @@ pub(super) async fn account(visit: &Visit<'_>) -> Shown {
         "set-up-second-factor" => set_up(visit, user).await,
         "confirm-second-factor" => confirm(visit, user).await,
         "turn-off-second-factor" => turn_off(visit, user).await,
-        _ if form::value(&visit.query, "ask") == Some("turn-off") => Ok(visit.show(&ask_to_turn_off(visit))),
+        _ if form::value(&visit.query, "ask") == Some("turn-off") => {
+            Ok(visit.show(&ask_to_turn_off(visit, Vec::new())))
+        }
         _ => Ok(visit.show(&page(visit, user, Vec::new()))),
     }
 }
 
-fn ask_to_turn_off(visit: &Visit<'_>) -> Confirm {
+fn ask_to_turn_off(visit: &Visit<'_>, mistakes: Vec<Mistake>) -> Confirm {
     Confirm {
         frame: visit.frame(),
         form: Form::to(visit.url("account")).with("action", "turn-off-second-factor"),
@@ -34,6 +37,8 @@ fn ask_to_turn_off(visit: &Visit<'_>) -> Confirm {
         yes: "Turn it off".to_owned(),
         no: Link::new("Keep it", visit.url("account")),
         danger: true,
+        asks_code: true,
+        mistakes,
     }
 }
 
@@ -74,7 +79,7 @@ async fn password(visit: &Visit<'_>, user: &User) -> Shown {
         return wrong("new-password", error.description.into_owned());
     }
     let engine = visit.call.engine;
-    visit.call.throttle(super::super::throttle::Asked::Login, Some(&user.name))?;
+    visit.call.throttle(Asked::Login, Some(&user.name))?;
     let (name, id, session) = (user.name.clone(), user.id.clone(), visit.opened.session.key.clone());
     let changed = with_password(engine, move |engine| async move {
         engine.check_password(&name, &current).await?;
@@ -122,7 +127,21 @@ async fn confirm(visit: &Visit<'_>, user: &User) -> Shown {
     }
 }
 
+/// By whoever has it: a session that was left open is not enough.
 async fn turn_off(visit: &Visit<'_>, user: &User) -> Shown {
-    visit.call.engine.reset_second_factor(&user.id).await?;
-    Ok(visit.redirect(&format!("{}?notice=second-factor-off", visit.url("account"))))
+    let engine = visit.call.engine;
+    let wrong = |text: String| Ok(visit.show(&ask_to_turn_off(visit, vec![Mistake::new("code", text)])));
+    let code = visit.field("code");
+    if code.is_empty() {
+        return wrong("Enter the code".to_owned());
+    }
+    visit.call.throttle(Asked::Login, Some(&user.name))?;
+    match engine.check_second_factor(&user.id, code).await {
+        Ok(_) => {
+            engine.reset_second_factor(&user.id).await?;
+            Ok(visit.redirect(&format!("{}?notice=second-factor-off", visit.url("account"))))
+        }
+        Err(LoginError::Failed(error)) => Err(error),
+        Err(error) => wrong(error.to_string()),
+    }
 }
