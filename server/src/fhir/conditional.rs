@@ -50,8 +50,7 @@ impl Condition {
         text: &str,
         granted: Boundary,
     ) -> Result<Condition, Error> {
-        let parameters = query::parse(text.strip_prefix('?').unwrap_or(text));
-        Condition::of(request, resource_type, &parameters, granted)
+        Condition::of(request, resource_type, &condition_parameters(text), granted)
     }
 
     /// Always strict: a parameter passed over would widen the condition. Its chains keep to what the token covers, as a
@@ -112,6 +111,11 @@ impl Condition {
     pub(super) fn accepts(&self, service: &Service, resource: &serde_json::Value) -> bool {
         self.search.matches(&service.parameters, resource)
     }
+}
+
+/// What the text of `If-None-Exist` or of a conditional reference asks for.
+pub(super) fn condition_parameters(text: &str) -> Vec<(String, String)> {
+    query::parse(text.strip_prefix('?').unwrap_or(text))
 }
 
 /// <https://hl7.org/fhir/R4/http.html#ccreate>: "Multiple matches: The server returns a 412 Precondition Failed error

@@ -18,6 +18,7 @@ mod paths;
 mod place;
 mod plan;
 mod query;
+mod replace;
 mod results;
 mod sort;
 mod table;
@@ -38,6 +39,7 @@ pub use self::query::{
     Contained, Criterion, DateTest, Include, Issue, IssueKind, NumberTest, Prefix, Search, SearchError, Sort,
     StringMode, Summary, Test, Total, Unit, UriMode, ValueTest,
 };
+pub use self::replace::replace_references;
 pub(crate) use self::results::RESULT_PARAMETERS;
 #[cfg(test)]
 pub(crate) use self::table::definitions;

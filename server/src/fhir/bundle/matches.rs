@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use serde_json::Value;
+
 use super::entry::{Method, place};
+use super::named::{Named, Resolved};
 use super::plan::Change;
 use crate::fhir::conditional::{Condition, IN_URL, Reader, multiple_matches};
 use crate::fhir::outcome::{Error, IssueType, Kind};
-use crate::fhir::service::Service;
+use crate::fhir::service::{Request, Service};
 use crate::fhir::{delete, update};
 use crate::store::{StoreError, Stored};
 
@@ -18,6 +21,15 @@ pub(super) struct Matches {
     /// By the position of a patch: what is patched.
     pub(super) patched: HashMap<usize, Option<Stored>>,
     pub(super) references: HashMap<String, Vec<String>>,
+    /// The conditions that name entries, by the position of their changes.
+    resolved: HashMap<usize, Resolved>,
+}
+
+impl Matches {
+    /// The ids of what the condition of the change at this position matches.
+    pub(super) fn found(&self, position: usize) -> &[String] {
+        self.targets.get(&position).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// The resources that a change comes to: one, but of a conditional delete none or several.
@@ -38,15 +50,20 @@ impl Identity {
 }
 
 pub(super) async fn look_up(
-    service: &Service,
+    request: &Request<'_>,
     changes: &[Change],
+    named: &Named,
     references: &BTreeMap<String, Condition>,
     reader: Reader<'_>,
 ) -> Result<Matches, StoreError> {
+    let service = request.service;
     let mut matches = Matches::default();
-    for (position, change) in changes.iter().enumerate() {
-        let named = |error: Error| StoreError::Refused(Box::new(error.within(&place(change.index))));
-        match (&change.condition, change.method) {
+    for &position in &named.order {
+        let change = &changes[position];
+        let refused = |error: Error| StoreError::Refused(Box::new(error.within(&place(change.index))));
+        let resolved = named.resolved(request, changes, position, &matches).map_err(refused)?;
+        let condition = resolved.as_ref().map(|resolved| &*resolved.condition).or(change.condition.as_ref());
+        match (condition, change.method) {
             (None, Method::Patch) => {
                 let found = reader.read(change.resource_type.number, &change.id).await?;
                 matches.patched.insert(position, found);
@@ -54,14 +71,14 @@ pub(super) async fn look_up(
             (Some(condition), Method::Patch) => {
                 let mut found = condition.find(service, reader, 2).await?;
                 if found.len() > 1 {
-                    return Err(named(multiple_matches(IN_URL)));
+                    return Err(refused(multiple_matches(IN_URL)));
                 }
                 matches.patched.insert(position, found.pop());
             }
             (Some(condition), Method::Delete) => {
                 let found = delete::matching(service, condition, reader, IN_URL).await.map_err(|error| match error {
                     StoreError::Refused(refusal) => match refusal.downcast::<Error>() {
-                        Ok(error) => named(*error),
+                        Ok(error) => refused(*error),
                         Err(other) => StoreError::Refused(other),
                     },
                     other => other,
@@ -74,6 +91,7 @@ pub(super) async fn look_up(
             }
             (None, _) => {}
         }
+        matches.resolved.extend(resolved.map(|resolved| (position, resolved)));
     }
     for (text, condition) in references {
         let found = condition.find(service, reader, 2).await?;
@@ -88,12 +106,12 @@ pub(super) fn identities(service: &Service, changes: &[Change], matches: &Matche
     let mut identities: Vec<Identity> = Vec::with_capacity(changes.len());
     for (position, change) in changes.iter().enumerate() {
         let named = |error: Error| error.within(&place(change.index));
-        let found = matches.targets.get(&position).map_or(&[][..], Vec::as_slice);
+        let found = matches.found(position);
         let own = || Identity { ids: vec![change.id.clone()], is_kept: false, is_match: false };
         let identity = match (change.method, &change.condition) {
             (Method::Delete, Some(_)) => Identity { ids: found.to_vec(), ..own() },
             (Method::Put, Some(_)) => {
-                let resource = change.resource.as_ref().unwrap_or(&serde_json::Value::Null);
+                let resource = change.resource.as_ref().unwrap_or(&Value::Null);
                 let (id, is_match) = update::identity(resource, found, &change.id).map_err(named)?;
                 Identity { ids: vec![id], is_kept: false, is_match }
             }
@@ -101,7 +119,14 @@ pub(super) fn identities(service: &Service, changes: &[Change], matches: &Matche
                 let stored = matches.patched.get(&position).and_then(Option::as_ref);
                 Identity { ids: vec![stored.map_or(&change.id, |stored| &stored.id).clone()], ..own() }
             }
-            (Method::Post, Some(condition)) => created(service, changes, &identities, change, condition, found)?,
+            (Method::Post, Some(condition)) => {
+                let resolved = matches.resolved.get(&position).map(|resolved| &*resolved.condition);
+                // What is in the Bundle may name the entry in either way.
+                let accepts = |resource: &Value| {
+                    [Some(condition), resolved].into_iter().flatten().any(|one| one.accepts(service, resource))
+                };
+                created(changes, &identities, change, accepts, found)?
+            }
             _ => own(),
         };
         // "If any resource identities (including resolved identities from conditional update/delete) overlap in
@@ -121,11 +146,10 @@ pub(super) fn identities(service: &Service, changes: &[Change], matches: &Matche
 
 /// A conditional create: of what matches, what is deleted before it does not count, and what is created before does.
 fn created(
-    service: &Service,
     changes: &[Change],
     before: &[Identity],
     change: &Change,
-    condition: &Condition,
+    accepts: impl Fn(&Value) -> bool,
     found: &[String],
 ) -> Result<Identity, Error> {
     let earlier = || changes.iter().zip(before);
@@ -136,7 +160,7 @@ fn created(
     };
     let mut matching: Vec<&String> = found.iter().filter(|id| !is_deleted(id)).collect();
     for (other, identity) in earlier().filter(|(_, identity)| !identity.is_kept) {
-        if other.resource.as_ref().is_some_and(|resource| condition.accepts(service, resource)) {
+        if other.resource.as_ref().is_some_and(&accepts) {
             matching.extend(identity.ids.first());
         }
     }

@@ -7,6 +7,7 @@ mod history;
 mod links;
 mod load;
 mod matches;
+mod named;
 mod plan;
 mod respond;
 mod transaction;

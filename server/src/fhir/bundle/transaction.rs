@@ -15,6 +15,7 @@ use super::conditional_references::{collect, replace};
 use super::entry::{BundleType, Entry, Method, Target, place};
 use super::links::Targets;
 use super::matches::{Identity, Matches, identities, look_up};
+use super::named::Named;
 use super::plan::{Change, all, plan};
 use super::respond::{self, Outcome};
 use crate::fhir::answer::Answer;
@@ -36,6 +37,8 @@ struct Transaction {
     owned: Owned,
     /// In the order of processing.
     changes: Vec<Change>,
+    /// Which conditions name entries.
+    named: Named,
     /// The conditional references, by their text.
     references: BTreeMap<String, Condition>,
 }
@@ -58,7 +61,8 @@ pub(super) async fn run(request: &Request<'_>, entries: Vec<Result<Entry, Error>
         if reads_only { reads.push((index, entry)) } else { writes.push((index, entry)) }
     }
     let (changes, references) = plan(&request, writes)?;
-    let transaction = Arc::new(Transaction { owned: request.owned(), changes, references });
+    let named = Named::of(&request, &changes)?;
+    let transaction = Arc::new(Transaction { owned: request.owned(), changes, named, references });
     check_reads(&request, &transaction, &reads).await?;
     let written = transaction.write(&request).await?;
 
@@ -133,7 +137,7 @@ impl Transaction {
     }
 
     async fn look_up(&self, reader: Reader<'_>) -> Result<Matches, StoreError> {
-        look_up(&self.owned.service, &self.changes, &self.references, reader).await
+        look_up(&self.owned.request(), &self.changes, &self.named, &self.references, reader).await
     }
 
     /// Prepares and commits; what was written, by change.

@@ -100,6 +100,56 @@ on_both_databases! {
         refused.issues();
     }
 
+    /// "The server SHALL replace all matching links in the bundle" (<https://hl7.org/fhir/R4/http.html#trules>): a
+    /// condition that names another entry is one about what that comes to, so that a Bundle may be sent again.
+    fn a_condition_may_name_another_entry(world) {
+        let client = world.client("user/*.cruds");
+        let [person, observation, encounter] = [1, 2, 3].map(|number| format!("urn:uuid:{}", uuid::Uuid::from_u128(number)));
+        let of = |url: &str| json!({ "reference": url });
+        let conditional = |full_url: &str, resource: &Value, condition: &str| {
+            let mut entry = post(full_url, resource.clone());
+            entry["request"]["ifNoneExist"] = condition.into();
+            entry
+        };
+        let mut known = patient("Named");
+        known["identifier"] = json!([{ "system": "urn:test", "value": "named" }]);
+        let weight = json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" },
+            "subject": of(&person), "encounter": of(&encounter) });
+        let visit = json!({ "resourceType": "Encounter", "status": "finished", "class": { "code": "AMB" }, "subject": of(&person) });
+        // Each names one behind it, and the second is an update.
+        let given = bundle("transaction", &[
+            conditional(&observation, &weight, &format!("encounter={encounter}")),
+            json!({ "fullUrl": encounter, "resource": visit, "request": { "method": "PUT", "url": format!("Encounter?subject={person}") } }),
+            conditional(&person, &known, "identifier=urn:test|named"),
+        ]);
+        let send = || {
+            let answer = client.post("", &given).expect(200).json();
+            let places = (0..3).map(|entry| answer["entry"][entry]["response"]["location"].as_str().unwrap_or_default().to_owned());
+            let ids: Vec<String> = places.map(|place| place.split("/_history").next().unwrap_or_default().to_owned()).collect();
+            (statuses(&answer), ids)
+        };
+        let (first, ids) = send();
+        assert_eq!(first, ["201", "201", "201"]);
+        assert_eq!(send(), (["200", "200", "200"].map(str::to_owned).to_vec(), ids));
+        for (of, count) in [("Patient?identifier=urn:test|named", 1), ("Encounter?subject.identifier=urn:test|named", 1), ("Observation?subject.identifier=urn:test|named", 1)] {
+            assert_eq!(client.ids(of).len(), count, "{of}");
+        }
+        // What is new has nothing yet.
+        let again = bundle("transaction", &[
+            post(&person, patient("New")),
+            conditional(&observation, &json!({ "resourceType": "Observation", "status": "final", "code": { "text": "x" },
+                "subject": of(&person) }), &format!("subject=Patient/nobody,{person}")),
+        ]);
+        assert_eq!(statuses(&client.post("", &again).expect(200).json()), ["201", "201"]);
+        // Neither of two is known before the other.
+        let circle = bundle("transaction", &[
+            conditional(&observation, &weight, &format!("encounter={encounter}")),
+            json!({ "fullUrl": encounter, "resource": visit, "request": { "method": "PUT", "url": format!("Encounter?reason-reference={observation}") } }),
+        ]);
+        let issues = client.post("", &circle).expect(400).issues();
+        assert!(issues.iter().any(|issue| issue.contains("entry[") && issue.contains("in two transactions")), "{issues:?}");
+    }
+
     /// Thousands of entries are one transaction.
     fn a_transaction_may_have_thousands_of_entries(world) {
         let client = world.client("user/*.cruds");
