@@ -62,6 +62,16 @@ impl SetUpSecondFactor {
     }
 }
 
+/// Field: `code`. A session that was left open is not enough.
+#[derive(Debug, Clone, Template)]
+#[template(path = "turn-off-second-factor.html")]
+pub struct TurnOffSecondFactor {
+    pub frame: Frame,
+    pub form: Form,
+    pub mistakes: Vec<Mistake>,
+    pub cancel: String,
+}
+
 /// Shown once.
 #[derive(Debug, Clone, Template)]
 #[template(path = "recovery-codes.html")]

@@ -30,7 +30,7 @@ mod time;
 mod users;
 pub mod words;
 
-pub use account::{Account, RecoveryCodes, SecondFactorState, SetUpSecondFactor};
+pub use account::{Account, RecoveryCodes, SecondFactorState, SetUpSecondFactor, TurnOffSecondFactor};
 pub use apps::{Apps, Granted};
 pub use askama::{Error, Template};
 pub use clients::{Client, ClientGrant, ClientRow, ClientState, Clients, TokenFacts, TokenState, TokenTool};

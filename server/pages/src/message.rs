@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::{Form, Frame, Link, Mistake};
+use crate::{Form, Frame, Link};
 
 /// Something is said: an error, or that somebody is signed out.
 #[derive(Debug, Clone, Template)]
@@ -37,7 +37,4 @@ pub struct Confirm {
     pub no: Link,
     /// Whether it cannot be undone.
     pub danger: bool,
-    /// Whether a code of the second step has to be given with it, as the field `code`.
-    pub asks_code: bool,
-    pub mistakes: Vec<Mistake>,
 }

@@ -50,7 +50,8 @@ impl Condition {
         text: &str,
         granted: Boundary,
     ) -> Result<Condition, Error> {
-        Condition::of(request, resource_type, &condition_parameters(text), granted)
+        let parameters = query::parse(text.strip_prefix('?').unwrap_or(text));
+        Condition::of(request, resource_type, &parameters, granted)
     }
 
     /// Always strict: a parameter passed over would widen the condition. Its chains keep to what the token covers, as a
@@ -83,6 +84,11 @@ impl Condition {
         Ok(Condition { resource_type, search, granted })
     }
 
+    /// Its parameters as they came.
+    pub(super) fn asked(&self) -> &[(String, String)] {
+        &self.search.used
+    }
+
     /// What matches, `most` at most. Inside a write transaction the matches are locked, and looked for again where
     /// one of them was changed before the lock was had.
     pub(super) async fn find(
@@ -111,11 +117,6 @@ impl Condition {
     pub(super) fn accepts(&self, service: &Service, resource: &serde_json::Value) -> bool {
         self.search.matches(&service.parameters, resource)
     }
-}
-
-/// What the text of `If-None-Exist` or of a conditional reference asks for.
-pub(super) fn condition_parameters(text: &str) -> Vec<(String, String)> {
-    query::parse(text.strip_prefix('?').unwrap_or(text))
 }
 
 /// <https://hl7.org/fhir/R4/http.html#ccreate>: "Multiple matches: The server returns a 412 Precondition Failed error

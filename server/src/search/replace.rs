@@ -14,13 +14,13 @@ pub fn replace_references(
 ) -> Vec<(String, String)> {
     let each = parameters.iter().map(|(name, value)| {
         let (code, modifier) = name.split_once(':').unwrap_or((name, ""));
+        // `subject:Patient` has the type already; what another modifier takes is no reference.
+        let names_type = modifier.starts_with(|first: char| first.is_ascii_uppercase());
         let is_reference =
             table.parameter(resource_type, code).is_some_and(|known| known.definition.kind == Kind::Reference);
-        if !is_reference {
+        if !is_reference || !(names_type || modifier.is_empty()) {
             return (name.clone(), value.clone());
         }
-        // `subject:Patient` has the type already.
-        let names_type = modifier.starts_with(|first: char| first.is_ascii_uppercase());
         let parts = split(value, ',').into_iter().map(|part| match replacement(&unescape(part)) {
             Some(reference) if names_type => reference.rsplit('/').next().unwrap_or_default().to_owned(),
             Some(reference) => reference,

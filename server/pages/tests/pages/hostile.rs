@@ -130,8 +130,6 @@ fn pages_with(name: &str) -> Vec<(&'static str, String)> {
                 yes: text,
                 no: link,
                 danger: true,
-                asks_code: false,
-                mistakes: Vec::new(),
             }),
         ),
     ]

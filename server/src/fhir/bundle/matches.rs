@@ -62,7 +62,7 @@ pub(super) async fn look_up(
         let change = &changes[position];
         let refused = |error: Error| StoreError::Refused(Box::new(error.within(&place(change.index))));
         let resolved = named.resolved(request, changes, position, &matches).map_err(refused)?;
-        let condition = resolved.as_ref().map(|resolved| &*resolved.condition).or(change.condition.as_ref());
+        let condition = resolved.as_ref().map(|resolved| &*resolved.0).or(change.condition.as_ref());
         match (condition, change.method) {
             (None, Method::Patch) => {
                 let found = reader.read(change.resource_type.number, &change.id).await?;
@@ -120,7 +120,7 @@ pub(super) fn identities(service: &Service, changes: &[Change], matches: &Matche
                 Identity { ids: vec![stored.map_or(&change.id, |stored| &stored.id).clone()], ..own() }
             }
             (Method::Post, Some(condition)) => {
-                let resolved = matches.resolved.get(&position).map(|resolved| &*resolved.condition);
+                let resolved = matches.resolved.get(&position).map(|resolved| &*resolved.0);
                 // What is in the Bundle may name the entry in either way.
                 let accepts = |resource: &Value| {
                     [Some(condition), resolved].into_iter().flatten().any(|one| one.accepts(service, resource))

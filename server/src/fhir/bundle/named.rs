@@ -26,16 +26,13 @@ pub(super) struct Named {
     pub(super) order: Vec<usize>,
 }
 
-/// A condition with the entries that it names as what they come to.
+/// A condition with the entries that it names as what they come to; the same where it asks for the same.
 #[derive(Clone)]
-pub(super) struct Resolved {
-    parameters: Vec<(String, String)>,
-    pub(super) condition: Arc<Condition>,
-}
+pub(super) struct Resolved(pub(super) Arc<Condition>);
 
 impl PartialEq for Resolved {
     fn eq(&self, other: &Resolved) -> bool {
-        self.parameters == other.parameters
+        self.0.asked() == other.0.asked()
     }
 }
 
@@ -43,7 +40,7 @@ impl Eq for Resolved {}
 
 impl fmt::Debug for Resolved {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Resolved").field(&self.parameters).finish()
+        formatter.debug_tuple("Resolved").field(&self.0.asked()).finish()
     }
 }
 
@@ -57,9 +54,10 @@ impl Named {
             entries.filter_map(|(position, change)| Some((change.full_url.as_deref()?, position))).collect();
         let mut named = Named::default();
         for (position, change) in changes.iter().enumerate() {
+            let Some(condition) = &change.condition else { continue };
             let mut found = HashMap::new();
             let table = &request.service.parameters;
-            replace_references(table, change.resource_type.name, &change.condition_parameters, |value| {
+            replace_references(table, change.resource_type.name, condition.asked(), |value| {
                 found.extend(positions.get(value).map(|of| (value.to_owned(), *of)));
                 None
             });
@@ -82,11 +80,11 @@ impl Named {
         }
         let mut order: Vec<usize> = (0..changes.len()).filter(|position| waits[*position] == 0).collect();
         let mut next = 0;
-        while let Some(position) = order.get(next) {
-            for waiting in wanted.get(position).into_iter().flatten().copied().collect::<Vec<_>>() {
-                waits[waiting] -= 1;
-                if waits[waiting] == 0 {
-                    order.push(waiting);
+        while let Some(position) = order.get(next).copied() {
+            for waiting in wanted.get(&position).into_iter().flatten() {
+                waits[*waiting] -= 1;
+                if waits[*waiting] == 0 {
+                    order.push(*waiting);
                 }
             }
             next += 1;
@@ -110,14 +108,16 @@ impl Named {
         position: usize,
         matches: &Matches,
     ) -> Result<Option<Resolved>, Error> {
-        let Some(named) = self.by_position.get(&position) else { return Ok(None) };
         let change = &changes[position];
+        let (Some(named), Some(condition)) = (self.by_position.get(&position), &change.condition) else {
+            return Ok(None);
+        };
         let (table, resource_type) = (&request.service.parameters, change.resource_type);
-        let parameters = replace_references(table, resource_type.name, &change.condition_parameters, |value| {
+        let parameters = replace_references(table, resource_type.name, condition.asked(), |value| {
             named.get(value).map(|of| reference(&changes[*of], matches.found(*of)))
         });
         let condition = Condition::of(request, resource_type, &parameters, change.granted.clone())?;
-        Ok(Some(Resolved { parameters, condition: Arc::new(condition) }))
+        Ok(Some(Resolved(Arc::new(condition))))
     }
 }
 

@@ -9,7 +9,7 @@ use super::conditional_references::collect;
 use super::entry::{Entry, Method, Target, place};
 use crate::access::{Boundary, Permission};
 use crate::fhir::audit::{self, Interaction};
-use crate::fhir::conditional::{Condition, condition_parameters};
+use crate::fhir::conditional::Condition;
 use crate::fhir::conditions::Preconditions;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::patch::Patch;
@@ -34,8 +34,6 @@ pub(super) struct Change {
     pub(super) granted: Boundary,
     /// `ifNoneExist`, or what stands in the URL of a conditional update, patch or delete.
     pub(super) condition: Option<Condition>,
-    /// The same as it was sent.
-    pub(super) condition_parameters: Vec<(String, String)>,
 }
 
 /// One wrong entry is the error of all, told with all the others that are wrong.
@@ -110,14 +108,14 @@ fn change(request: &Request<'_>, index: usize, entry: Entry) -> Result<Change, E
     if let (Method::Put, Target::Instance(..), Some(resource)) = (entry.method, &entry.target, &resource) {
         update::check_id(resource_type, &id, resource)?;
     }
-    let condition_parameters = match (entry.method, &entry.target, &entry.if_none_exist) {
-        (Method::Post, _, asked) => asked.as_deref().map(condition_parameters),
-        (_, Target::Type(_, parameters), _) => Some(parameters.clone()),
+    let condition = match (entry.method, &entry.target, &entry.if_none_exist) {
+        (Method::Post, _, Some(query)) => Some(Condition::parse(request, resource_type, query, granted.clone())?),
+        (Method::Post, ..) => None,
+        (_, Target::Type(_, parameters), _) => {
+            Some(Condition::of(request, resource_type, parameters, granted.clone())?)
+        }
         _ => None,
     };
-    let condition =
-        condition_parameters.as_ref().map(|asked| Condition::of(request, resource_type, asked, granted.clone()));
-    let condition = condition.transpose()?;
     Ok(Change {
         index,
         method: entry.method,
@@ -129,7 +127,6 @@ fn change(request: &Request<'_>, index: usize, entry: Entry) -> Result<Change, E
         preconditions,
         granted,
         condition,
-        condition_parameters: condition_parameters.unwrap_or_default(),
     })
 }
 

@@ -1,11 +1,14 @@
 //! A person's own account: password, second factor.
 
 use vesta_oauth::{LoginError, Role, User};
-use vesta_pages::{Account, Confirm, Form, Link, Mistake, RecoveryCodes, SecondFactorState, SetUpSecondFactor};
+use vesta_pages::{
+    Account, Form, Link, Mistake, RecoveryCodes, SecondFactorState, SetUpSecondFactor, TurnOffSecondFactor,
+};
 
 use super::super::form;
 use super::super::throttle::Asked;
-use super::{Shown, Visit};
+use super::{PAGES, Shown, Visit};
+use crate::audit::{Event, Who};
 use crate::site::with_password;
 
 pub(super) async fn account(visit: &Visit<'_>) -> Shown {
@@ -13,9 +16,6 @@ pub(super) async fn account(visit: &Visit<'_>) -> Shown {
         Ok(user) => user,
         Err(login) => return Ok(visit.redirect(&login)),
     };
-    if visit.form.is_some() {
-        visit.record_changed(user).await?;
-    }
     match visit.field("action") {
         "password" => password(visit, user).await,
         "set-up-second-factor" => set_up(visit, user).await,
@@ -28,17 +28,12 @@ pub(super) async fn account(visit: &Visit<'_>) -> Shown {
     }
 }
 
-fn ask_to_turn_off(visit: &Visit<'_>, mistakes: Vec<Mistake>) -> Confirm {
-    Confirm {
+fn ask_to_turn_off(visit: &Visit<'_>, mistakes: Vec<Mistake>) -> TurnOffSecondFactor {
+    TurnOffSecondFactor {
         frame: visit.frame(),
         form: Form::to(visit.url("account")).with("action", "turn-off-second-factor"),
-        title: "Turn off the second step?".to_owned(),
-        text: vec!["From then on, whoever knows your password can sign in as you.".to_owned()],
-        yes: "Turn it off".to_owned(),
-        no: Link::new("Keep it", visit.url("account")),
-        danger: true,
-        asks_code: true,
         mistakes,
+        cancel: visit.url("account"),
     }
 }
 
@@ -80,6 +75,8 @@ async fn password(visit: &Visit<'_>, user: &User) -> Shown {
     }
     let engine = visit.call.engine;
     visit.call.throttle(Asked::Login, Some(&user.name))?;
+    // Before it is done: nothing is changed that is not recorded.
+    visit.record_changed(user).await?;
     let (name, id, session) = (user.name.clone(), user.id.clone(), visit.opened.session.key.clone());
     let changed = with_password(engine, move |engine| async move {
         engine.check_password(&name, &current).await?;
@@ -114,6 +111,7 @@ fn set_up_page(visit: &Visit<'_>, secret: String, uri: String, mistakes: Vec<Mis
 /// The secret comes back from the form that it was put in: a code of the device shows that it is the device's.
 async fn confirm(visit: &Visit<'_>, user: &User) -> Shown {
     let (secret, code) = (visit.field("secret"), visit.field("code"));
+    visit.record_changed(user).await?;
     match visit.call.engine.confirm_totp(&user.id, secret, code).await {
         Ok(codes) => {
             let done = Link::new("I have kept them", visit.url("account"));
@@ -138,10 +136,17 @@ async fn turn_off(visit: &Visit<'_>, user: &User) -> Shown {
     visit.call.throttle(Asked::Login, Some(&user.name))?;
     match engine.check_second_factor(&user.id, code).await {
         Ok(_) => {
+            visit.record_changed(user).await?;
             engine.reset_second_factor(&user.id).await?;
             Ok(visit.redirect(&format!("{}?notice=second-factor-off", visit.url("account"))))
         }
         Err(LoginError::Failed(error)) => Err(error),
-        Err(error) => wrong(error.to_string()),
+        Err(error) => {
+            visit
+                .call
+                .record(Event::SecondFactor, Who { actor: &user.id, client: PAGES, ..Who::UNKNOWN }, false)
+                .await?;
+            wrong(error.to_string())
+        }
     }
 }

@@ -56,8 +56,6 @@ pub(super) async fn app(visit: &Visit<'_>, id: &str) -> Shown {
         yes: "Revoke access".to_owned(),
         no: Link::new("Keep it", visit.url("apps")),
         danger: true,
-        asks_code: false,
-        mistakes: Vec::new(),
     };
     Ok(visit.show(&page))
 }

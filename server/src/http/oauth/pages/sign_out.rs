@@ -62,8 +62,6 @@ fn question(visit: &Visit<'_>, form: Form) -> Confirm {
         yes: "Sign out".to_owned(),
         no: Link::new("Stay", visit.url("apps")),
         danger: false,
-        asks_code: false,
-        mistakes: Vec::new(),
     }
 }
 

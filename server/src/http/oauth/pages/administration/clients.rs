@@ -189,8 +189,6 @@ fn ask_to_delete(visit: &Visit<'_>, client: &Client) -> Confirm {
         yes: "Delete it".to_owned(),
         no: Link::new("Keep it", here),
         danger: true,
-        asks_code: false,
-        mistakes: Vec::new(),
     }
 }
 
