@@ -22,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(AuditTimes),
             Box::new(AuditOrigins),
             Box::new(Displays),
+            Box::new(StringsOfResources),
         ]
     }
 }
@@ -192,6 +193,22 @@ impl MigrationName for Displays {
 impl MigrationTrait for Displays {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(index::display_table(manager.get_database_backend())).await
+    }
+}
+
+/// The way from a resource to its texts.
+struct StringsOfResources;
+
+impl MigrationName for StringsOfResources {
+    fn name(&self) -> &str {
+        "m0009_strings_of_resources"
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for StringsOfResources {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_index(index::strings_of_resources(manager.get_database_backend())).await
     }
 }
 

@@ -207,7 +207,7 @@ impl Planner<'_> {
     fn is_present(&self, parameter: &Parameter, ids: &[i32], key: &Expr) -> Expr {
         let ranges = [Kind::Date, Kind::Number, Kind::Quantity];
         let (table, probe) = match parameter.definition.kind {
-            Kind::String => (IndexTable::IndexString, false),
+            Kind::String => (IndexTable::IndexString, true),
             Kind::Reference => (IndexTable::IndexReference, false),
             Kind::Uri => (IndexTable::IndexUri, false),
             Kind::Date => (IndexTable::IndexDate, true),
@@ -219,7 +219,7 @@ impl Planner<'_> {
                 if kinds().any(|kind| ranges.contains(&kind)) {
                     (IndexTable::IndexComposite, false)
                 } else if kinds().any(|kind| kind == Kind::String) {
-                    (IndexTable::IndexString, false)
+                    (IndexTable::IndexString, true)
                 } else if kinds().any(|kind| kind == Kind::Uri) {
                     (IndexTable::IndexUri, false)
                 } else {

@@ -390,6 +390,8 @@ fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion
     Some((reference.target_id.clone()?, 1 << table.compartment_bit(of, criterion.code)?))
 }
 
+const MICROSECONDS_OF_A_DAY: i64 = 24 * 60 * 60 * 1_000_000;
+
 /// Rows of equalities that one resource or few have: identifiers, and references.
 const MOST_SELECTIVE: u32 = 3;
 
@@ -423,6 +425,8 @@ fn rank_of_rows(parameter: &Parameter, tests: &[ValueTest], test: &RowTest) -> u
         (_, IndexTable::IndexReference) => 2 + several,
         (ValueTest::Composite(_), _) => 4 + several,
         (_, IndexTable::IndexUri) => 6,
+        // On one day few are born, and many are called Smith.
+        (ValueTest::Date(date), _) if date.prefix == Prefix::Eq && date.high - date.low < MICROSECONDS_OF_A_DAY => 7,
         (ValueTest::String { .. }, _) => 8,
         (_, IndexTable::IndexToken) => 10 + several,
         (ValueTest::Quantity { number, .. } | ValueTest::Number(number), _) if number.prefix == Prefix::Eq => 12,

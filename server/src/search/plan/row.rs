@@ -146,7 +146,7 @@ impl RowTest {
         })
     }
 
-    /// Whether the table's key leads from a resource to its rows, so that a probe is one seek.
+    /// Whether the table's key, or an index of it, leads from a resource to its rows, so that a probe is one seek.
     pub(super) fn is_probe(&self) -> bool {
         // Many texts may begin so, and many resources have them: they are found once, not for each.
         if self.any.iter().any(|one| matches!(one, RowCondition::Selected(_))) {
@@ -155,13 +155,13 @@ impl RowTest {
         match self.table {
             IndexTable::IndexToken
             | IndexTable::IndexReference
+            | IndexTable::IndexString
             | IndexTable::IndexDate
             | IndexTable::IndexNumber
             | IndexTable::IndexQuantity
             | IndexTable::IndexComposite
             | IndexTable::IndexIdentity => true,
-            IndexTable::IndexString
-            | IndexTable::IndexText
+            IndexTable::IndexText
             | IndexTable::IndexDisplay
             | IndexTable::IndexNarrative
             | IndexTable::IndexContent => false,
@@ -169,9 +169,10 @@ impl RowTest {
         }
     }
 
-    /// Whether the table has a second index, by value, that a probe must not take.
+    /// Whether there is a way by ranges of values as well, that a probe must not take.
     pub(super) fn has_range_index(&self) -> bool {
-        matches!(self.table, IndexTable::IndexDate | IndexTable::IndexNumber | IndexTable::IndexQuantity)
+        use IndexTable::{IndexDate, IndexNumber, IndexQuantity, IndexString};
+        matches!(self.table, IndexDate | IndexNumber | IndexQuantity | IndexString)
     }
 
     pub(super) fn expr(&self, backend: DbBackend, row: &'static str, columns: Columns) -> Expr {
@@ -228,24 +229,29 @@ impl RowCondition {
             }
         };
         let value = || column(Column::Value);
+        // Of a text whose beginning, end or middle is asked for.
+        let text = || match columns {
+            Columns::Plain => value(),
+            Columns::Hidden => Expr::cust_with_expr("+?", value()),
+        };
         match self {
             RowCondition::Hash(hash) => value().eq(*hash),
             RowCondition::Selected(hashes) => value().in_subquery((**hashes).clone()),
-            RowCondition::StartsWith(text) => {
-                let (head, rest) = cut(text);
+            RowCondition::StartsWith(start) => {
+                let (head, rest) = cut(start);
                 if !rest.is_empty() {
                     let pattern = LikeExpr::new(format!("{}%", escape_like(rest))).escape('\\');
                     return value().eq(head).and(column(Column::Rest).like(pattern));
                 }
-                starts_with(value, head)
+                starts_with(text, head)
             }
-            RowCondition::Contains(text) => {
+            RowCondition::Contains(part) => {
                 let rest = Func::coalesce([column(Column::Rest), Expr::cust("''")]);
-                let pattern = LikeExpr::new(format!("%{}%", escape_like(text))).escape('\\');
-                value().binary(BinOper::Custom("||"), rest).like(pattern)
+                let pattern = LikeExpr::new(format!("%{}%", escape_like(part))).escape('\\');
+                text().binary(BinOper::Custom("||"), rest).like(pattern)
             }
-            RowCondition::Equals(text) => {
-                let (head, rest) = cut(text);
+            RowCondition::Equals(whole) => {
+                let (head, rest) = cut(whole);
                 let whole = value().eq(head);
                 let rest_is = match rest {
                     "" => column(Column::Rest).is_null(),
@@ -253,10 +259,10 @@ impl RowCondition {
                 };
                 whole.and(rest_is)
             }
-            RowCondition::EndsWith(text) => {
+            RowCondition::EndsWith(end) => {
                 let rest = Func::coalesce([column(Column::Rest), Expr::cust("''")]);
-                let pattern = LikeExpr::new(format!("%{}", escape_like(text))).escape('\\');
-                value().binary(BinOper::Custom("||"), rest).like(pattern)
+                let pattern = LikeExpr::new(format!("%{}", escape_like(end))).escape('\\');
+                text().binary(BinOper::Custom("||"), rest).like(pattern)
             }
             RowCondition::Exact { folded, exact } => value().eq(cut(folded).0).and(column(Column::Exact).eq(*exact)),
             RowCondition::Uri(uri) => value().eq(cut(uri).0),

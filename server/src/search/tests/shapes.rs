@@ -12,7 +12,7 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 const LOINC: &str = "http://loinc.org";
 
 /// Resource type (or compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 41] = [
+const SHAPES: [(&str, &str); 45] = [
     ("Observation", ""),
     ("Observation", "patient=p3&category=http://x|laboratory&_sort=-date"),
     ("Observation", "patient=p3&code=http://loinc.org|c1&date=ge2001"),
@@ -33,6 +33,10 @@ const SHAPES: [(&str, &str); 41] = [
     ("Patient", "identifier=http://mrn|p3"),
     ("Patient", "name=smithp3x"),
     ("Patient", "name:exact=Smithp3x"),
+    ("Patient", "name=smith&birthdate=1905-02-03"),
+    ("Patient", "identifier=http://mrn|p3&family:contains=mith&given:missing=true"),
+    ("Patient", "_id=p3&family=smith"),
+    ("Observation", "patient=p3&value-string:missing=true"),
     ("Observation", "patient=p3&_include=Observation:subject&_include=Observation:performer"),
     ("Patient", "_id=p3&_revinclude=Observation:patient"),
     ("Observation", "patient.identifier=http://mrn|p3"),

@@ -20,7 +20,9 @@ use sea_orm::sea_query::{DeleteStatement, SelectStatement};
 
 pub use self::derive::{compartment_rows, rows};
 pub(crate) use self::derive::{composite_hash, contained_hash, reference_hashes, reference_text};
-pub use self::tables::{Column, IndexTable, delete_parameter, display_table, identity_table, tables, text_table};
+pub use self::tables::{
+    Column, IndexTable, delete_parameter, display_table, identity_table, strings_of_resources, tables, text_table,
+};
 pub(in crate::store) use self::tables::{insert_displays, insert_texts, texts_present};
 pub(crate) use self::value::{HashKey, LONGEST_KEY_TEXT, Meaning, cut, instant_bytes, number_bytes};
 pub(crate) use self::words::matching as words_match;
