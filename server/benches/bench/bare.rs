@@ -83,8 +83,9 @@ pub(crate) fn inserts(source: &Path, target: &Path, most: usize) -> Outcome<f64>
         "index_composite",
         "index_identity",
     ];
+    let last = keys.last().copied().unwrap_or_default();
     let rows: Vec<(String, RowsByResource)> =
-        tables.iter().map(|table| rows_by_resource(&from, table)).collect::<Outcome<_>>()?;
+        tables.iter().map(|table| rows_by_resource(&from, table, last)).collect::<Outcome<_>>()?;
     let began = Instant::now();
     for batch in keys.chunks(1_000) {
         let transaction = into.transaction()?;
@@ -100,10 +101,11 @@ pub(crate) fn inserts(source: &Path, target: &Path, most: usize) -> Outcome<f64>
 }
 
 /// The insert statement of a table, and its rows by the resource they belong to.
-fn rows_by_resource(from: &Connection, table: &str) -> Outcome<(String, RowsByResource)> {
-    let mut select = from.prepare(&format!("select * from {table}"))?;
-    let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+fn rows_by_resource(from: &Connection, table: &str, last: i64) -> Outcome<(String, RowsByResource)> {
     let owner = if table == "resource" { "key" } else { "resource" };
+    // Of a large database all rows would not find room.
+    let mut select = from.prepare(&format!("select * from {table} where {owner} <= {last}"))?;
+    let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
     let owner = columns.iter().position(|column| column == owner).ok_or("no column that names the resource")?;
     let places: Vec<String> = (1..=columns.len()).map(|place| format!("?{place}")).collect();
     let insert = format!("insert into {table} ({}) values ({})", columns.join(", "), places.join(", "));
