@@ -131,16 +131,17 @@ struct Parameters {
 }
 
 fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Timestamp) -> Result<Parameters, Error> {
-    let invalid = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
+    let invalid = |text: &'static str| Issue::error(IssueType::Value, text);
+    let wrong = |name: &str, text: &'static str| Error::from_issue(Kind::Invalid, invalid(text).of_parameter(name));
     let mut read = Parameters { count: pages.default, ..Parameters::default() };
     for (name, value) in parameters {
         // "Each of these parameters SHALL NOT appear more than once." <https://hl7.org/fhir/R4/http.html#history>
         if read.used.iter().any(|(known, _)| known == name) {
-            return Err(invalid("Each parameter of a history is given once."));
+            return Err(wrong(name, "Each parameter of a history is given once."));
         }
         match name.as_str() {
             "_count" => {
-                let count: usize = value.parse().map_err(|_| invalid("`_count` is a whole number, like 20."))?;
+                let count: usize = value.parse().map_err(|_| wrong(name, "`_count` is a whole number, like 20."))?;
                 read.count = count.clamp(1, pages.maximum);
                 // "If _count has the value 0, this shall be treated the same as _summary=count":
                 // https://hl7.org/fhir/R4/search.html#count
@@ -148,7 +149,9 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Times
             }
             "_since" => {
                 let since = value.parse().map_err(|_| {
-                    invalid("`_since` is an instant with a time zone, like 2026-01-01T00:00:00Z (a + is written %2B).")
+                    let text =
+                        "`_since` is an instant with a time zone, like 2026-01-01T00:00:00Z (a + is written %2B).";
+                    wrong(name, text)
                 })?;
                 read.since = Some(since);
             }
@@ -163,11 +166,14 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Times
                 read.counted = match value.as_str() {
                     "accurate" => true,
                     "none" | "estimate" => false,
-                    _ => return Err(invalid("`_total` is one of none, estimate and accurate.")),
+                    _ => return Err(wrong(name, "`_total` is one of none, estimate and accurate.")),
                 }
             }
             "_list" => read.list = Some(value.clone()),
-            _ => return Err(invalid("A history takes the parameters _count, _since, _at, _list and _total.")),
+            _ => {
+                let text = "A history takes the parameters _count, _since, _at, _list and _total.";
+                return Err(Error::from_issue(Kind::Invalid, invalid(text)));
+            }
         }
         read.used.push((name.clone(), value.clone()));
     }
@@ -178,7 +184,8 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Times
 /// The instants that `_at` names, both ends included: "the time period specified in the date time value (see Search notes
 /// on date searching)", with its prefixes. <https://hl7.org/fhir/R4/http.html#history>
 fn at(value: &str, now: Timestamp) -> Result<(i64, i64), Error> {
-    let wrong = |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text));
+    let wrong =
+        |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text).of_parameter("_at"));
     let test = search::date(value, now).map_err(|_| {
         wrong(
             "`_at` is a date or a time, like 2026, 2026-01-31 or 2026-01-31T10:00:00Z (a + is written %2B), perhaps with \

@@ -106,11 +106,21 @@ pub struct Issue {
     pub diagnostics: Cow<'static, str>,
     /// FHIRPath expressions of the places concerned: `Patient.contact[0].name`.
     pub expression: Vec<String>,
+    /// Parameters of the request that it is about. Names of the standard's or of a SearchParameter's: what else a client writes
+    /// there may be anything.
+    pub parameters: Vec<String>,
 }
 
 impl Issue {
     pub fn new(severity: Severity, code: IssueType, diagnostics: impl Into<Cow<'static, str>>) -> Issue {
-        Issue { severity, code, details: None, diagnostics: diagnostics.into(), expression: Vec::new() }
+        Issue {
+            severity,
+            code,
+            details: None,
+            diagnostics: diagnostics.into(),
+            expression: Vec::new(),
+            parameters: Vec::new(),
+        }
     }
 
     pub fn error(code: IssueType, diagnostics: impl Into<Cow<'static, str>>) -> Issue {
@@ -130,6 +140,11 @@ impl Issue {
         self
     }
 
+    pub fn of_parameter(mut self, name: impl Into<String>) -> Issue {
+        self.parameters.push(name.into());
+        self
+    }
+
     pub fn details(mut self, text: impl Into<Cow<'static, str>>) -> Issue {
         self.details = Some(text.into());
         self
@@ -143,6 +158,11 @@ impl Issue {
         issue["diagnostics"] = json!(self.diagnostics);
         if !self.expression.is_empty() {
             issue["expression"] = json!(self.expression);
+        }
+        if !self.parameters.is_empty() {
+            // "For HTTP errors, will be "http." + the parameter name": FHIRPath has no place in a request.
+            let places = self.parameters.iter().map(|name| format!("http.{name}"));
+            issue["location"] = Value::from_iter(places);
         }
         issue
     }

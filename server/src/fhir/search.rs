@@ -210,7 +210,10 @@ fn issue_of(issue: &crate::search::Issue, make: fn(IssueType, String) -> Issue) 
         IssueKind::Value => IssueType::Value,
         IssueKind::TooCostly => IssueType::TooCostly,
     };
-    make(code, full_stop(&issue.message))
+    let told = make(code, full_stop(&issue.message));
+    // `code:text` and `subject.name` are of the parameters `code` and `subject`.
+    let name = issue.parameter.split([':', '.']).next().unwrap_or_default();
+    if issue.kind == IssueKind::Unknown || name.is_empty() { told } else { told.of_parameter(name) }
 }
 
 impl From<SearchError> for Error {

@@ -32,8 +32,11 @@ impl Subset {
     ) -> Result<Subset, Error> {
         let mut subset = Subset::Whole;
         let mut elements = Vec::new();
+        let of_summary = |text: &'static str| {
+            Error::from_issue(Kind::Invalid, Issue::error(IssueType::Invalid, text).of_parameter("_summary"))
+        };
         if parameters.iter().filter(|(name, _)| name == "_summary").count() > 1 {
-            return Err(Error::new(Kind::Invalid, "`_summary` is there more than once: give it once."));
+            return Err(of_summary("`_summary` is there more than once: give it once."));
         }
         for (name, value) in parameters {
             match name.as_str() {
@@ -44,12 +47,7 @@ impl Subset {
                         "data" => Subset::Data,
                         "count" => Subset::Count,
                         "false" => Subset::Whole,
-                        _ => {
-                            return Err(Error::new(
-                                Kind::Invalid,
-                                "`_summary` is one of true, text, data, count and false.",
-                            ));
-                        }
+                        _ => return Err(of_summary("`_summary` is one of true, text, data, count and false.")),
                     }
                 }
                 "_elements" => elements.extend(value.split(',').map(|name| name.trim().to_owned())),
@@ -60,7 +58,7 @@ impl Subset {
             return Ok(subset);
         }
         if subset != Subset::Whole {
-            return Err(Error::new(Kind::Invalid, "`_summary` and `_elements` exclude each other: give one of them."));
+            return Err(of_summary("`_summary` and `_elements` exclude each other: give one of them."));
         }
         if let Some(definition) = definition {
             let unknown: Vec<_> =
@@ -73,7 +71,8 @@ impl Subset {
                         definition.name,
                         unknown.join(", ")
                     ),
-                );
+                )
+                .of_parameter("_elements");
                 return Err(Error::from_issue(Kind::Invalid, issue));
             }
         }

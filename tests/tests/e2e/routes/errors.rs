@@ -28,6 +28,22 @@ on_both_databases! {
         }
     }
 
+    /// "For HTTP errors, will be "http." + the parameter name": <https://hl7.org/fhir/R4/operationoutcome-definitions.html#OperationOutcome.issue.location>
+    fn a_wrong_parameter_is_named_by_its_place(world) {
+        let client = world.client("user/*.cruds");
+        for (path, expected) in [
+            ("Patient?birthdate=yesterday", Some("http.birthdate")),
+            ("Observation?subject:Patient.birthdate=yesterday", Some("http.subject")),
+            ("Patient?_summary=some", Some("http._summary")),
+            ("Patient/_history?_since=2024", Some("http._since")),
+            // What is no name of the standard's may be anything, and is not said again.
+            ("Patient?Jane%20Smith=1", None),
+        ] {
+            let answer = client.send("GET", path, &[("prefer", "handling=strict")], None).expect(400).json();
+            assert_eq!(answer["issue"][0]["location"][0].as_str(), expected, "{path}: {answer}");
+        }
+    }
+
     fn malformed_json_is_named_by_line_and_column(world) {
         let client = world.client("user/*.cruds");
         let issues = client.send("POST", "Patient", &[], Some(b"{\n  \"resourceType\" \"Patient\"\n}")).expect(400).issues();
