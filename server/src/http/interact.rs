@@ -23,8 +23,9 @@ pub(super) fn operation(interaction: &Interaction<'_>, site: &Site) -> Option<Op
 
 pub(super) fn place<'a>(interaction: &'a Interaction<'_>) -> operation::Place<'a> {
     match interaction {
-        Interaction::Operation { resource_type: Some(name), id: Some(id), .. } => operation::Place::Instance(name, id),
-        Interaction::Operation { resource_type: Some(name), .. } => operation::Place::Type(name),
+        Interaction::Operation { resource_type, id, version, .. } => {
+            operation::Place::of(resource_type.as_deref(), id.as_deref(), version.as_deref())
+        }
         _ => operation::Place::System,
     }
 }

@@ -67,10 +67,11 @@ pub(super) enum Interaction<'a> {
         id: Cow<'a, str>,
         version: Cow<'a, str>,
     },
-    /// `$name` on the system, a type or an instance. Which are offered is for `fhir` to say.
+    /// `$name` on the system, a type, an instance or a version of it. Which are offered is for `fhir` to say.
     Operation {
         resource_type: Option<Cow<'a, str>>,
         id: Option<Cow<'a, str>>,
+        version: Option<Cow<'a, str>>,
         /// Without `$`.
         name: Cow<'a, str>,
         is_post: bool,
@@ -96,26 +97,30 @@ const INSTANCE: &str = "GET, HEAD, PUT, PATCH, DELETE";
 pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Interaction<'a>, NoRoute> {
     let mut segments = path.trim_matches('/').split('/').map(|segment| percent_decode_str(segment).decode_utf8_lossy());
     let mut next = || segments.next();
-    let (first, second, third, fourth, more) = (next(), next(), next(), next(), next());
+    let (first, second, third, fourth, fifth, more) = (next(), next(), next(), next(), next(), next());
     if more.is_some() {
         return Err(NoRoute::NotFound);
     }
     // HEAD is GET without a body: RFC 9110, 9.3.2.
     let is_get = *method == Method::GET || *method == Method::HEAD;
     let is_post = *method == Method::POST;
-    let operation = |resource_type, id, name: Cow<'a, str>| {
+    let operation = |resource_type, id, version, name: Cow<'a, str>| {
         if !is_get && !is_post {
             return Err(NoRoute::Method { allow: GET_POST });
         }
         let name = Cow::Owned(name.strip_prefix('$').unwrap_or_default().to_owned());
-        Ok(Interaction::Operation { resource_type, id, name, is_post })
+        Ok(Interaction::Operation { resource_type, id, version, name, is_post })
     };
     let is_operation = |segment: &Option<Cow<'_, str>>| segment.as_ref().is_some_and(|text| text.starts_with('$'));
-    match (first, second, third, fourth) {
-        (Some(name), None, None, None) if name.starts_with('$') => operation(None, None, name),
-        (first, Some(name), None, None) if name.starts_with('$') => operation(first, None, name),
-        (first, second, Some(name), None) if name.starts_with('$') => operation(first, second, name),
-        (first, second, third, fourth) => {
+    match (first, second, third, fourth, fifth) {
+        (Some(name), None, None, None, None) if name.starts_with('$') => operation(None, None, None, name),
+        (first, Some(name), None, None, None) if name.starts_with('$') => operation(first, None, None, name),
+        (first, second, Some(name), None, None) if name.starts_with('$') => operation(first, second, None, name),
+        (first, second, Some(third), version, Some(name)) if third == "_history" && name.starts_with('$') => {
+            operation(first, second, version, name)
+        }
+        (.., Some(_)) => Err(NoRoute::NotFound),
+        (first, second, third, fourth, None) => {
             if [&first, &second, &third, &fourth].into_iter().any(is_operation) {
                 return Err(NoRoute::NotFound);
             }
@@ -209,6 +214,7 @@ impl Interaction<'_> {
             Interaction::InstanceHistory { .. } => "/{type}/{id}/_history",
             Interaction::Compartment { .. } => "/{type}/{id}/{member}",
             Interaction::Vread { .. } => "/{type}/{id}/_history/{version}",
+            Interaction::Operation { version: Some(_), .. } => "/{type}/{id}/_history/{version}/${operation}",
             Interaction::Operation { id: Some(_), .. } => "/{type}/{id}/${operation}",
             Interaction::Operation { resource_type: Some(_), .. } => "/{type}/${operation}",
             Interaction::Operation { .. } => "/${operation}",
@@ -246,6 +252,10 @@ mod tests {
             "Patient/1/*",
             "Patient/1/observation",
             "Patient/1/_history/2/3",
+            "Patient/1/_history/2/$meta",
+            "Patient/1/_history/$meta/2",
+            "Patient/1/Observation/2/$meta",
+            "Patient/1/_history/2/$meta/3",
             "Patient/$everything",
             "Patient/1/$everything",
             "$export",

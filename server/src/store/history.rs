@@ -71,6 +71,16 @@ impl<C: IntoColumnRef + Copy> Side<C> {
     }
 }
 
+/// A superseded version, in the columns of [`select_stored`].
+pub(super) fn select_version(names: &Names, key: i64, version: i64) -> SelectStatement {
+    Query::select()
+        .columns(SUPERSEDED_COLUMNS)
+        .from(names.table(ResourceHistory::Table))
+        .and_where(Expr::col(ResourceHistory::Key).eq(key))
+        .and_where(Expr::col(ResourceHistory::Version).eq(version))
+        .take()
+}
+
 /// A superseded version was current until the next one of the same resource came.
 fn current_after(names: &Names, statement: &mut SelectStatement, from: i64) {
     let key = || Expr::col((ResourceHistory::Table, ResourceHistory::Key));

@@ -12,7 +12,7 @@ use super::audit::{self, AuditEntry, Audited, Chain, Heads, LoggedHead};
 use super::columns::{Columns, found, stored};
 use super::dictionary::secret;
 use super::error::StoreError;
-use super::history::SUPERSEDED_COLUMNS;
+use super::history::select_version;
 use super::open::{self, Opened};
 use super::options::{Limits, Options};
 use super::own;
@@ -20,7 +20,7 @@ use super::parameters::Dictionary;
 use super::read::Reader;
 use super::record::{Found, Stored, Visible, Written};
 use super::reindex::{self, ReindexProgress};
-use super::schema::{Names, Resource, ResourceHistory, select_stored};
+use super::schema::{Names, Resource, select_stored};
 use super::unit::Unit;
 use super::write::{Job, Order, PostgresOrder, Queue, Transaction, Waiting, WriteContext, last_commit, one, spawn};
 
@@ -300,11 +300,5 @@ fn prepared(names: &Names, postgres: bool) -> (Arc<str>, Arc<str>) {
         .from_as(names.table(Resource::Table), Alias::new("resource"))
         .and_where(Expr::col((Resource::Table, Resource::Type)).eq(0i16))
         .and_where(Expr::col((Resource::Table, Resource::Id)).eq(""));
-    let version = Query::select()
-        .columns(SUPERSEDED_COLUMNS)
-        .from(names.table(ResourceHistory::Table))
-        .and_where(Expr::col(ResourceHistory::Key).eq(0i64))
-        .and_where(Expr::col(ResourceHistory::Version).eq(0i64))
-        .take();
-    (text(&point), text(&version))
+    (text(&point), text(&select_version(names, 0, 0)))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use super::audit::AuditEntry;
 use super::body::Body;
@@ -67,9 +68,11 @@ pub enum Action {
         skip_unchanged: bool,
     },
     Delete,
-    /// The current version is this from now on, under its number and time: for labels, which make no new version
+    /// A version is this from now on, under its number and time: for labels, which make no new version
     /// (<https://hl7.org/fhir/R4/resource-operation-meta-add.html>). [`StoreError::NotFound`] where there is none.
     Relabel {
+        version: i64,
+        last_updated: Timestamp,
         content: Arc<Content>,
     },
     /// Writes nothing and answers with the current version, or [`StoreError::NotFound`]: the match of a conditional
@@ -119,8 +122,11 @@ impl Operation {
         Operation { resource_type, id: id.into(), action: Action::Delete, check: None }
     }
 
-    pub fn relabel(resource_type: u16, id: impl Into<String>, content: Content) -> Self {
-        Operation { resource_type, id: id.into(), action: Action::Relabel { content: Arc::new(content) }, check: None }
+    /// `stored`: the version, as it was read in the same transaction.
+    pub fn relabel(stored: &Stored, content: Content) -> Self {
+        let Stored { version, last_updated, .. } = *stored;
+        let action = Action::Relabel { version, last_updated, content: Arc::new(content) };
+        Operation { resource_type: stored.resource_type, id: stored.id.clone(), action, check: None }
     }
 
     pub fn keep(resource_type: u16, id: impl Into<String>) -> Self {

@@ -78,6 +78,28 @@ const LEDGER: &[Row] = &[
     send("POST", "/{type}/{id}/$meta", "Observation/{observation}/$meta", no_parameters, Denied),
     send("POST", "/{type}/{id}/$meta-add", "Observation/{observation}/$meta-add", labels, Denied),
     send("POST", "/{type}/{id}/$meta-delete", "Observation/{observation}/$meta-delete", labels, Denied),
+    get("/{type}/{id}/_history/{version}/$meta", "Observation/{observation}/_history/1/$meta", Denied),
+    send(
+        "POST",
+        "/{type}/{id}/_history/{version}/$meta",
+        "Observation/{observation}/_history/1/$meta",
+        no_parameters,
+        Denied,
+    ),
+    send(
+        "POST",
+        "/{type}/{id}/_history/{version}/$meta-add",
+        "Observation/{observation}/_history/1/$meta-add",
+        labels,
+        Denied,
+    ),
+    send(
+        "POST",
+        "/{type}/{id}/_history/{version}/$meta-delete",
+        "Observation/{observation}/_history/1/$meta-delete",
+        labels,
+        Denied,
+    ),
     send("POST", "/$validate", "$validate", replacement, Nothing),
     send("POST", "/{type}/$validate", "Observation/$validate", replacement, Nothing),
     get("/{type}/{id}/$validate", "Observation/{observation}/$validate", Denied),
@@ -436,6 +458,8 @@ fn operation_paths(client: &Client) -> Vec<(String, String)> {
             let shown = if is_everywhere { "{type}" } else { of };
             paths.push((format!("{of}/${name}"), format!("/{shown}/${name}")));
             paths.push((format!("{of}/1/${name}"), format!("/{shown}/{{id}}/${name}")));
+            let of_version = format!("/{shown}/{{id}}/_history/{{version}}/${name}");
+            paths.push((format!("{of}/1/_history/1/${name}"), of_version));
         }
     }
     paths
@@ -503,7 +527,8 @@ fn every_route_is_in_the_ledger() {
             let place = match place.split('/').count() {
                 1 => "/".to_owned(),
                 2 => format!("/{of}/"),
-                _ => format!("/{of}/{{id}}/"),
+                3 => format!("/{of}/{{id}}/"),
+                _ => format!("/{of}/{{id}}/_history/{{version}}/"),
             };
             format!("{place}${name}")
         }

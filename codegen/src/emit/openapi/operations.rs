@@ -10,9 +10,17 @@ use crate::emit::EmitError;
 
 /// What the server offers (a test of the server holds this to its own list), and how it differs from the definition.
 const OFFERED: [Offered; 15] = [
-    Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
-    Offered { affects_state: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-add") },
-    Offered { affects_state: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete") },
+    Offered { on_version: true, ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta") },
+    Offered {
+        affects_state: true,
+        on_version: true,
+        ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-add")
+    },
+    Offered {
+        affects_state: true,
+        on_version: true,
+        ..Offered::of("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete")
+    },
     Offered {
         on_system: true,
         needs_body: true,
@@ -37,13 +45,15 @@ struct Offered {
     affects_state: bool,
     /// Also on the system.
     on_system: bool,
+    /// Also on a version of an instance.
+    on_version: bool,
     /// By GET on an instance only.
     needs_body: bool,
 }
 
 impl Offered {
     const fn of(url: &'static str) -> Offered {
-        Offered { url, affects_state: false, on_system: false, needs_body: false }
+        Offered { url, affects_state: false, on_system: false, on_version: false, needs_body: false }
     }
 
     /// Of several versions of a guide the newest.
@@ -104,6 +114,17 @@ impl Described {
                 let at = format!("{path}/{{id}}/${}", definition.code);
                 self.insert(offered, definition, &simple, (tag, "Instance"), at, &[of_type, &["id"]].concat());
             }
+            if offered.on_version {
+                let at = format!("{path}/{{id}}/_history/{{version}}/${}", definition.code);
+                self.insert(
+                    offered,
+                    definition,
+                    &simple,
+                    (tag, "Version"),
+                    at,
+                    &[of_type, &["id", "version"]].concat(),
+                );
+            }
         }
         if definition.system || offered.on_system {
             let at = format!("/${}", definition.code);
@@ -130,7 +151,7 @@ impl Described {
         };
         let answers = [("200", "OperationResult")];
         let mut methods = Map::new();
-        if !offered.affects_state && (level == "Instance" || !offered.needs_body) {
+        if !offered.affects_state && (matches!(level, "Instance" | "Version") || !offered.needs_body) {
             let parameters = shared.clone().chain(own).chain(of_format.clone());
             methods.insert("get".to_owned(), operation("Get").references(parameters).answers(&answers));
         }

@@ -129,18 +129,11 @@ fn not_offered() -> Error {
 
 /// The operation that an entry invokes, if it does.
 pub(super) fn operation(request: &Request<'_>, entry: &Entry) -> Result<Option<operation::Found>, Error> {
-    let Target::Operation { resource_type, id, name, .. } = &entry.target else { return Ok(None) };
-    let found = operation::find(request.service, name, place_of(resource_type, id));
+    let Target::Operation { resource_type, id, version, name, .. } = &entry.target else { return Ok(None) };
+    let place = Place::of(resource_type.as_deref(), id.as_deref(), version.as_deref());
+    let found = operation::find(request.service, name, place);
     let missing = || Error::new(Kind::NotFound, "This operation is not offered there; /metadata lists what is.");
     found.ok_or_else(missing).map(Some)
-}
-
-fn place_of<'a>(resource_type: &'a Option<String>, id: &'a Option<String>) -> Place<'a> {
-    match (resource_type, id) {
-        (Some(name), Some(id)) => Place::Instance(name, id),
-        (Some(name), None) => Place::Type(name),
-        _ => Place::System,
-    }
 }
 
 /// The interactions that only read, and operations.
@@ -172,12 +165,13 @@ pub(super) async fn read(request: &Request<'_>, entry: &Entry) -> Result<Answer,
             read::vread(request, name, id, version, &conditions, parameters).await
         }
         Target::System(parameters) | Target::Search(None, parameters) => search::system(request, parameters).await,
-        Target::Operation { resource_type, id, parameters, .. } => {
+        Target::Operation { resource_type, id, version, parameters, .. } => {
+            let place = Place::of(resource_type.as_deref(), id.as_deref(), version.as_deref());
             let Some(found) = operation(request, entry)? else { return Err(not_offered()) };
             let body = entry.resource.as_ref().map(|resource| resource.to_string().into_bytes()).unwrap_or_default();
             let body = (entry.method == Method::Post).then_some(&body[..]);
             // An operation may invoke others: boxed, since the compiler cannot size what contains itself.
-            Box::pin(operation::run(request, found, place_of(resource_type, id), parameters, body)).await
+            Box::pin(operation::run(request, found, place, parameters, body)).await
         }
     }?;
     if entry.method == Method::Head {

@@ -79,6 +79,7 @@ pub(super) enum Target {
     Operation {
         resource_type: Option<String>,
         id: Option<String>,
+        version: Option<String>,
         /// Without `$`.
         name: String,
         parameters: Vec<(String, String)>,
@@ -341,6 +342,14 @@ pub(super) fn target(schema: &Schema, base_url: &str, url: &str) -> Result<Targe
         [place @ .., operation] if operation.starts_with('$') && place.len() <= 2 => Ok(Target::Operation {
             resource_type: place.first().map(|name| known(name)).transpose()?,
             id: place.get(1).map(|id| (*id).to_owned()),
+            version: None,
+            name: operation[1..].to_owned(),
+            parameters,
+        }),
+        [name, id, "_history", version, operation] if operation.starts_with('$') => Ok(Target::Operation {
+            resource_type: Some(known(name)?),
+            id: Some((*id).to_owned()),
+            version: Some((*version).to_owned()),
             name: operation[1..].to_owned(),
             parameters,
         }),

@@ -25,11 +25,20 @@ fn request_urls_are_relative_to_the_base() {
     let everything = |id: Option<&str>, parameters| Target::Operation {
         resource_type: Some(text("Patient")),
         id: id.map(text),
+        version: None,
         name: text("everything"),
         parameters,
     };
     assert_eq!(ok("Patient/$everything"), everything(None, vec![]));
     assert_eq!(ok("Patient/1/$everything?_count=1"), everything(Some("1"), vec![(text("_count"), text("1"))]));
+    let meta = Target::Operation {
+        resource_type: Some(text("Patient")),
+        id: Some(text("1")),
+        version: Some(text("2")),
+        name: text("meta"),
+        parameters: vec![],
+    };
+    assert_eq!(ok("Patient/1/_history/2/$meta"), meta);
     assert_eq!(ok("Patient/_search?name=a"), Target::Search(Some(text("Patient")), vec![(text("name"), text("a"))]));
     assert_eq!(ok("metadata"), Target::Metadata(vec![]));
     assert_eq!(ok("_history?_count=1"), Target::SystemHistory(vec![(text("_count"), text("1"))]));

@@ -14,6 +14,7 @@ use crate::access::{Boundary, Permission};
 use crate::fhir::answer::Answer;
 use crate::fhir::audit::{self, Interaction};
 use crate::fhir::boundary::{self, Beside};
+use crate::fhir::conditions::version;
 use crate::fhir::outcome::{Error, Kind};
 use crate::fhir::service::{Owned, Request, Type, check_resource, content, gone, not_found};
 use crate::store::{AuditOutcome, Operation, Resolve, StoreError, Stored, Unit, View};
@@ -25,7 +26,7 @@ const SETS: [&str; 3] = ["profile", "security", "tag"];
 pub(super) async fn read(request: Request<'_>, invocation: Invocation<'_>) -> Result<Answer, Error> {
     match (invocation.resource_type, invocation.id) {
         (Some(resource_type), Some(id)) => {
-            let stored = current(&request, resource_type, id, Permission::Read).await?;
+            let stored = stored(&request, resource_type, (id, invocation.version), Permission::Read).await?;
             let resource = parse(&stored)?;
             Ok(returned("valueMeta", resource.get("meta").unwrap_or(&Value::Null)))
         }
@@ -68,10 +69,11 @@ pub(super) async fn change(
     };
     let granted = request.grant(resource_type, Permission::Update)?;
     // Refused before the write where it can be: what the token does not reach is not told apart from what is not there.
-    let stored = current(&request, resource_type, id, Permission::Update).await?;
+    let stored = stored(&request, resource_type, (id, invocation.version), Permission::Update).await?;
     let after = changed(&parse(&stored)?, &meta, change);
     boundary::check_new(&request, resource_type, &granted, &after, &Beside::new()).await?;
-    let work = Change { owned: request.owned(), resource_type, id: id.to_owned(), meta, change, granted };
+    let version = invocation.version.map(|_| stored.version);
+    let work = Change { owned: request.owned(), resource_type, id: id.to_owned(), version, meta, change, granted };
     let entry = audit::entry(&request, Interaction::Update, Some(resource_type), Some(id), AuditOutcome::Success);
     let written = request.service.store.write(Unit::resolving(Arc::new(work)).audited(entry)).await?;
     let body = written.into_iter().next().map(|written| written.body).unwrap_or_default();
@@ -84,6 +86,8 @@ struct Change {
     owned: Owned,
     resource_type: Type,
     id: String,
+    /// None: the current one.
+    version: Option<i64>,
     meta: Map<String, Value>,
     change: ChangeSet,
     granted: Boundary,
@@ -93,7 +97,14 @@ impl Resolve for Change {
     fn resolve<'a>(&'a self, view: &'a View<'a>) -> BoxFuture<'a, Result<Vec<Operation>, StoreError>> {
         Box::pin(async move {
             let refused = |error: Error| StoreError::Refused(Box::new(error));
-            let stored = view.read(self.resource_type.number, &self.id).await?.ok_or(StoreError::NotFound)?;
+            let number = self.resource_type.number;
+            let current = view.read(number, &self.id).await?.ok_or(StoreError::NotFound)?;
+            let stored = match self.version {
+                Some(version) if version != current.version => {
+                    view.read_version(current.key, version).await?.ok_or(StoreError::NotFound)?
+                }
+                _ => current,
+            };
             if stored.deleted {
                 return Err(StoreError::Gone { version: stored.version });
             }
@@ -103,9 +114,9 @@ impl Resolve for Change {
             let inside = boundary::check_new(&request, self.resource_type, &self.granted, &resource, &beside);
             inside.await.map_err(refused)?;
             let content = content(request.service, &resource, &self.id);
-            let mut operation = Operation::relabel(self.resource_type.number, self.id.as_str(), content);
-            operation.check = boundary::check_before(&request, self.resource_type, &self.granted);
-            Ok(vec![operation])
+            let check = boundary::check_before(&request, self.resource_type, &self.granted);
+            check.map_or(Ok(()), |check| check(Some(&stored))).map_err(StoreError::Refused)?;
+            Ok(vec![Operation::relabel(&stored, content)])
         })
     }
 }
@@ -131,14 +142,21 @@ fn changed(resource: &Value, given: &Map<String, Value>, change: ChangeSet) -> V
     resource
 }
 
-async fn current(
+/// The current version, or the one that is named: "this operation (and other meta operations) can be performed on a historical
+/// version of a resource".
+async fn stored(
     request: &Request<'_>,
     resource_type: Type,
-    id: &str,
+    (id, version_id): (&str, Option<&str>),
     permission: Permission,
 ) -> Result<Stored, Error> {
     let granted = request.grant(resource_type, permission)?;
-    let stored = request.service.store.read(resource_type.number, id).await?.ok_or_else(not_found)?;
+    let (store, number) = (&request.service.store, resource_type.number);
+    let stored = match version_id {
+        None => store.read(number, id).await?,
+        Some(version_id) => store.read_version(number, id, version(version_id).ok_or_else(not_found)?).await?,
+    };
+    let stored = stored.ok_or_else(not_found)?;
     boundary::check_read(request, resource_type, &granted, &stored).await?;
     if stored.deleted { Err(gone(stored.version)) } else { Ok(stored) }
 }

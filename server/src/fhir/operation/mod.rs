@@ -34,20 +34,39 @@ pub enum Place<'a> {
     System,
     Type(&'a str),
     Instance(&'a str, &'a str),
+    /// One version of a resource, by its number.
+    Version(&'a str, &'a str, &'a str),
 }
 
 impl<'a> Place<'a> {
     fn resource_type(self) -> Option<&'a str> {
         match self {
             Place::System => None,
-            Place::Type(name) | Place::Instance(name, _) => Some(name),
+            Place::Type(name) | Place::Instance(name, _) | Place::Version(name, ..) => Some(name),
         }
     }
 
     fn id(self) -> Option<&'a str> {
         match self {
-            Place::Instance(_, id) => Some(id),
+            Place::Instance(_, id) | Place::Version(_, id, _) => Some(id),
             _ => None,
+        }
+    }
+
+    fn version(self) -> Option<&'a str> {
+        match self {
+            Place::Version(.., version) => Some(version),
+            _ => None,
+        }
+    }
+
+    /// Of what stands in a path: `[type]/[id]/_history/[version]`, as far as it goes.
+    pub fn of(resource_type: Option<&'a str>, id: Option<&'a str>, version: Option<&'a str>) -> Place<'a> {
+        match (resource_type, id, version) {
+            (Some(name), Some(id), Some(version)) => Place::Version(name, id, version),
+            (Some(name), Some(id), None) => Place::Instance(name, id),
+            (Some(name), None, _) => Place::Type(name),
+            (None, ..) => Place::System,
         }
     }
 }
@@ -58,6 +77,8 @@ pub(super) struct Invocation<'a> {
     pub(super) resource_type: Option<Type>,
     /// None but on an instance.
     pub(super) id: Option<&'a str>,
+    /// None but on one version of it.
+    pub(super) version: Option<&'a str>,
     pub(super) inputs: Inputs,
     /// Invoked by GET, which may not change anything.
     pub(super) is_get: bool,
@@ -75,6 +96,8 @@ pub(super) struct Offered {
     stores_on_request: bool,
     /// Also on the system, where the definition has it on types alone: the resource names its own type there.
     on_system: bool,
+    /// Also on a version of an instance.
+    on_version: bool,
     /// Works on what is sent, where it is not invoked on an instance: no GET there.
     needs_body: bool,
     /// Takes search parameters beside those of its definition.
@@ -92,6 +115,7 @@ const fn offered(url: &'static str, run: Run) -> Offered {
         affects_state: false,
         stores_on_request: false,
         on_system: false,
+        on_version: false,
         needs_body: false,
         takes_search: false,
         is_paged: false,
@@ -100,17 +124,22 @@ const fn offered(url: &'static str, run: Run) -> Offered {
 
 /// What is offered. An operation of a guide is there where the site has the guide enabled.
 pub(super) const OFFERED: &[Offered] = &[
-    offered("http://hl7.org/fhir/OperationDefinition/Resource-meta", |request, invocation| {
-        Box::pin(meta::read(request, invocation))
-    }),
+    Offered {
+        on_version: true,
+        ..offered("http://hl7.org/fhir/OperationDefinition/Resource-meta", |request, invocation| {
+            Box::pin(meta::read(request, invocation))
+        })
+    },
     Offered {
         affects_state: true,
+        on_version: true,
         ..offered("http://hl7.org/fhir/OperationDefinition/Resource-meta-add", |request, invocation| {
             Box::pin(meta::change(request, invocation, meta::add))
         })
     },
     Offered {
         affects_state: true,
+        on_version: true,
         ..offered("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete", |request, invocation| {
             Box::pin(meta::change(request, invocation, meta::delete))
         })
@@ -188,6 +217,7 @@ impl Offered {
             Place::System => definition.on_system || self.on_system,
             Place::Type(name) => definition.on_type && definition.is_on(name),
             Place::Instance(name, _) => definition.on_instance && definition.is_on(name),
+            Place::Version(name, ..) => self.on_version && definition.on_instance && definition.is_on(name),
         }
     }
 }
@@ -207,7 +237,7 @@ impl Found {
 
     /// Whether it may be invoked by GET there.
     pub fn takes_get(&self, place: Place<'_>) -> bool {
-        self.offered.takes_get(matches!(place, Place::Instance(..)))
+        self.offered.takes_get(place.id().is_some())
     }
 }
 
@@ -249,7 +279,11 @@ pub async fn run(
             return Err(Error::new(Kind::MethodNotAllowed, text));
         }
         let inputs = Inputs::read(request.service.schema, definition, offered, parameters, body)?;
-        (offered.run)(*request, Invocation { resource_type, id, inputs, is_get: body.is_none() }).await
+        (offered.run)(
+            *request,
+            Invocation { resource_type, id, version: place.version(), inputs, is_get: body.is_none() },
+        )
+        .await
     })
     .await
 }
@@ -285,6 +319,9 @@ pub(super) fn places() -> Vec<String> {
             }
             if definition.on_instance {
                 at(format!("/{base}/{{id}}/"));
+            }
+            if offered.on_version {
+                at(format!("/{base}/{{id}}/_history/{{version}}/"));
             }
         }
         if definition.on_system || offered.on_system {

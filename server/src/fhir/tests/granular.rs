@@ -395,15 +395,20 @@ async fn labels_are_changed_within_what_the_scope_grants() {
     tagged["meta"] = json!({ "tag": [{ "system": "http://example.org/tags", "code": "mine" }] });
     fixture.put(tagged).await;
     let access = fixture.of_patient("patient/Observation.ru?_tag=http://example.org/tags|mine");
-    let place = Place::Instance("Observation", "lab");
-    let found = operation::find(&fixture.service, "meta-delete", place).expect("offered");
-    let change = async |code: &str| {
+    let change = async |place: Place<'_>, code: &str| {
+        let found = operation::find(&fixture.service, "meta-delete", place).expect("offered");
         let tag = json!({ "tag": [{ "system": "http://example.org/tags", "code": code }] });
         let body = json!({ "resourceType": "Parameters", "parameter": [{ "name": "meta", "valueMeta": tag }] });
         kind(operation::run(&fixture.asked(&access), found, place, &[], Some(&bytes(&body))).await)
     };
-    assert_eq!(change("other").await, None);
-    assert_eq!(change("mine").await, Some(Kind::Forbidden));
+    let place = Place::Instance("Observation", "lab");
+    assert_eq!(change(place, "other").await, None);
+    assert_eq!(change(place, "mine").await, Some(Kind::Forbidden));
+    // A version is granted by what it says itself: the first was not tagged.
+    let version = |version| Place::Version("Observation", "lab", version);
+    assert_eq!(change(version("1"), "other").await, Some(Kind::NotFound));
+    assert_eq!(change(version("2"), "mine").await, Some(Kind::Forbidden));
+    assert_eq!(change(version("2"), "other").await, None);
 }
 
 /// A Binary without a security context lies where the records do that name it: with documents of which the token covers

@@ -89,6 +89,56 @@ async fn labels_are_added_and_taken_away_without_a_new_version() {
     assert_eq!(fixture.service.store.check(|_| ()).await.unwrap().faults, Vec::<String>::new());
 }
 
+/// "Also, as a special case, this operation (and other meta operations) can be performed on a historical version of a
+/// resource": <https://hl7.org/fhir/R4/resource-operation-meta.html>
+#[tokio::test]
+async fn labels_of_a_superseded_version_are_shown_and_changed_and_those_of_the_current_one_stay() {
+    let fixture = Fixture::new("user/*.cruds").await;
+    let labels = |codes: &[&str]| {
+        Value::from_iter(codes.iter().map(|code| json!({ "system": "http://example.org/tags", "code": code })))
+    };
+    let tagged = |code: &str| {
+        let mut resource = observation("o", "p", "2024-01-01");
+        resource["meta"] = json!({ "tag": labels(&[code]) });
+        resource
+    };
+    fixture.put(tagged("first")).await;
+    fixture.put(tagged("second")).await;
+    let meta = |codes: &[&str]| parameters(json!([{ "name": "meta", "valueMeta": { "tag": labels(codes) } }]));
+    let version = |version| Place::Version("Observation", "o", version);
+    let tags = |answer: &Value| answer["parameter"][0]["valueMeta"]["tag"].clone();
+    let shown = async |place| tags(&fixture.operation(place, "meta", &[], None).await.unwrap());
+    assert_eq!(shown(version("1")).await, labels(&["first"]));
+    let number = fixture.service.parameters.entry("Observation").unwrap().number;
+    let stored = async || fixture.service.store.read_version(number, "o", 1).await.unwrap().unwrap();
+    let before = stored().await;
+
+    let added = fixture.operation(version("1"), "meta-add", &[], meta(&["late"])).await.unwrap();
+    assert_eq!(tags(&added), labels(&["first", "late"]));
+    fixture.operation(version("1"), "meta-delete", &[], meta(&["first"])).await.unwrap();
+    assert_eq!(shown(version("1")).await, labels(&["late"]));
+    assert_eq!(shown(Place::Instance("Observation", "o")).await, labels(&["second"]));
+    let after = stored().await;
+    assert_eq!((after.version, after.last_updated), (1, before.last_updated));
+
+    // The current version may be named too, and is found by its new labels.
+    fixture.operation(version("2"), "meta-add", &[], meta(&["now"])).await.unwrap();
+    assert_eq!(shown(Place::Instance("Observation", "o")).await, labels(&["second", "now"]));
+    let found = async |code: &str| {
+        let query = pairs(&[("_tag", code)]);
+        entries(&body_of(search::search(&fixture.request(), "Observation", &query).await.unwrap()))
+    };
+    assert_eq!((found("now").await, found("late").await), (vec!["match Observation/o".to_owned()], vec![]));
+
+    for missing in ["3", "0", "x"] {
+        for (name, body) in [("meta", None), ("meta-add", meta(&["a"]))] {
+            let refused = fixture.operation(version(missing), name, &[], body).await.unwrap_err();
+            assert_eq!(refused.kind, Kind::NotFound, "{name} on version {missing}");
+        }
+    }
+    assert_eq!(fixture.service.store.check(|_| ()).await.unwrap().faults, Vec::<String>::new());
+}
+
 /// <https://hl7.org/fhir/R4/resource-operation-validate.html>: 200 whether or not the resource is valid.
 #[tokio::test]
 async fn validate_tells_what_is_wrong_and_writes_nothing() {

@@ -41,6 +41,16 @@ struct Slot {
     now: Option<Current>,
     /// Superseded and not written yet, with the number of what replaced each.
     superseded: Vec<(Current, i64)>,
+    /// Superseded before, and not written yet under their new labels.
+    relabelled: Vec<Relabelled>,
+}
+
+/// The new text of a superseded version.
+#[derive(Clone)]
+pub(super) struct Relabelled {
+    pub(super) key: i64,
+    pub(super) version: i64,
+    pub(super) body: String,
 }
 
 /// What is known to be in the database: the numbers of patients, and the hashes of texts. Emptied when it grows beyond a
@@ -140,8 +150,7 @@ impl<'a> Batch<'a> {
             ids.sort_unstable();
             for found in current(self.transaction, &self.context.names, resource_type, &ids).await? {
                 let place = (resource_type, found.stored.id.clone());
-                self.slots
-                    .insert(place, Slot { before: Some(found.clone()), now: Some(found), superseded: Vec::new() });
+                self.slots.insert(place, Slot { before: Some(found.clone()), now: Some(found), ..Slot::default() });
             }
         }
         Ok(())
@@ -198,6 +207,12 @@ impl<'a> Batch<'a> {
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
         if self.changed.is_empty() {
             return Ok(());
+        }
+        for place in &self.changed {
+            let Some(slot) = self.slots.get_mut(place) else { continue };
+            for relabelled in slot.relabelled.drain(..) {
+                self.transaction.execute(&rows::relabel(&self.context.names, relabelled)).await?;
+            }
         }
         // In the order of the sequence: rows of one commit lie together.
         let mut changed: Vec<(Place, Slot)> = self
@@ -379,16 +394,21 @@ fn apply(operation: &Operation, slot: &mut Slot, stamps: &mut Stamps<'_>) -> Res
                 Ok(written(&stored, effect))
             }
         },
-        Action::Relabel { content } => match (live.is_some(), &mut slot.now) {
-            (true, Some(current)) => {
-                let stored = &mut current.stored;
-                stored.body = content.body.splice(stored.version, stored.last_updated).into();
-                current.content = Some(content.clone());
-                Ok(written(&current.stored, Effect::Updated))
+        Action::Relabel { version, last_updated, content } => {
+            let Some(current) = &mut slot.now else { return Err(StoreError::NotFound) };
+            let (stored, body) = (&mut current.stored, content.body.splice(*version, *last_updated));
+            if *version != stored.version {
+                slot.relabelled.push(Relabelled { key: stored.key, version: *version, body: body.clone() });
+                let (version, last_updated, body) = (*version, *last_updated, body.into());
+                return Ok(written(&Stored { version, last_updated, body, ..stored.clone() }, Effect::Updated));
             }
-            (_, Some(current)) => Err(StoreError::Gone { version: current.stored.version }),
-            (_, None) => Err(StoreError::NotFound),
-        },
+            if stored.deleted {
+                return Err(StoreError::Gone { version: stored.version });
+            }
+            stored.body = body.into();
+            current.content = Some(content.clone());
+            Ok(written(&current.stored, Effect::Updated))
+        }
         Action::Delete => match before {
             None => Ok(Written {
                 resource_type: operation.resource_type,

@@ -60,7 +60,7 @@ impl Job {
 
 pub(super) fn size(operation: &Operation) -> usize {
     match &operation.action {
-        Action::Create { content } | Action::Update { content, .. } | Action::Relabel { content } => {
+        Action::Create { content } | Action::Update { content, .. } | Action::Relabel { content, .. } => {
             content.body.size()
         }
         Action::Delete | Action::Keep => 0,

@@ -1,12 +1,12 @@
 //! The statements of a transaction: few, of many rows each.
 
-use sea_orm::sea_query::{DeleteStatement, Expr, ExprTrait, OnConflict, Query, SelectStatement};
+use sea_orm::sea_query::{DeleteStatement, Expr, ExprTrait, OnConflict, Query, SelectStatement, UpdateStatement};
 
 use super::super::compartment::CompartmentRow;
 use super::super::error::StoreError;
 use super::super::record::Stored;
 use super::super::schema::{Compartment, Names, Patient, Resource, ResourceHistory};
-use super::batch::Current;
+use super::batch::{Current, Relabelled};
 use super::insert::{Cell, Insert};
 
 fn text(stored: &Stored) -> Result<&str, StoreError> {
@@ -85,6 +85,16 @@ pub(super) fn history<'a>(names: &Names, rows: &[(&'a Current, i64)]) -> Result<
     ];
     let rows = rows.collect::<Result<_, StoreError>>()?;
     Ok(Insert::new(names.table(ResourceHistory::Table), columns, None, rows))
+}
+
+/// What a superseded version is from now on, under its number and time.
+pub(super) fn relabel(names: &Names, Relabelled { key, version, body }: Relabelled) -> UpdateStatement {
+    Query::update()
+        .table(names.table(ResourceHistory::Table))
+        .value(ResourceHistory::Body, body)
+        .and_where(Expr::col(ResourceHistory::Key).eq(key))
+        .and_where(Expr::col(ResourceHistory::Version).eq(version))
+        .take()
 }
 
 /// A compartment row with the number of its patient, of a resource of a type.

@@ -4,6 +4,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockType, Order, Query, SelectS
 
 use super::super::columns::{Columns, found, stored};
 use super::super::error::StoreError;
+use super::super::history::select_version;
 use super::super::record::{Found, Method, Stored};
 use super::super::schema::{Names, Resource, chunks, select_stored};
 use super::batch::Current;
@@ -24,6 +25,12 @@ impl View<'_> {
     pub async fn read(&self, resource_type: u16, id: &str) -> Result<Option<Stored>, StoreError> {
         let found = current(self.transaction, self.names, resource_type, &[id]).await?;
         Ok(found.into_iter().next().map(|current| current.stored))
+    }
+
+    /// A superseded version, by the key of its resource.
+    pub async fn read_version(&self, key: i64, version: i64) -> Result<Option<Stored>, StoreError> {
+        let statement = select_version(self.names, key, version);
+        Ok(self.transaction.query(&statement, |row| stored(row)).await?.into_iter().next())
     }
 
     /// A page statement: the columns of [`super::super::schema::select_stored`], then `sort_columns` sort values.

@@ -92,6 +92,38 @@ on_both_databases! {
         client.get(&format!("Patient/{id}/$meta-add")).expect(405);
     }
 
+    /// "this operation (and other meta operations) can be performed on a historical version of a resource":
+    /// <https://hl7.org/fhir/R4/resource-operation-meta.html>
+    fn labels_of_a_superseded_version_change_without_a_new_one(world) {
+        let client = world.client("user/*.cruds");
+        let id = client.create(&patient("First"));
+        let mut second = patient("Second");
+        second["id"] = json!(id);
+        client.put(&format!("Patient/{id}"), &second).expect(200);
+        let tag = json!({ "tag": [{ "system": "http://example.org/tags", "code": "late" }] });
+        let body = json!({ "resourceType": "Parameters", "parameter": [{ "name": "meta", "valueMeta": tag }] });
+        let first = format!("Patient/{id}/_history/1");
+        let before = client.get(&first).expect(200).json();
+        client.post(&format!("{first}/$meta-add"), &body).expect(200);
+        let shown = client.get(&format!("{first}/$meta")).expect(200).json();
+        assert_eq!(shown["parameter"][0]["valueMeta"]["tag"], tag["tag"]);
+        let mut labelled = before.clone();
+        labelled["meta"]["tag"] = tag["tag"].clone();
+        assert_eq!(client.get(&first).expect(200).json(), labelled);
+        // The current version is as it was.
+        let current = client.get(&format!("Patient/{id}")).expect(200);
+        assert_eq!((current.header("etag"), current.json()["meta"].get("tag")), (Some("W/\"2\""), None));
+        assert!(client.ids("Patient?_tag=late").is_empty());
+        let batch = json!({ "resourceType": "Bundle", "type": "batch", "entry": [
+            { "request": { "method": "POST", "url": format!("{first}/$meta-delete") }, "resource": body } ] });
+        let answer = client.post("", &batch).expect(200).json();
+        assert_eq!(answer["entry"][0]["response"]["status"], "200 OK", "{answer}");
+        assert_eq!(client.get(&first).expect(200).json(), before);
+        client.get(&format!("{first}/$meta-add")).expect(405);
+        client.get(&format!("Patient/{id}/_history/3/$meta")).expect(404).issues();
+        client.get(&format!("{first}/$everything")).expect(404).issues();
+    }
+
     fn lastn_docref_and_validate_answer(world) {
         let client = world.client("user/*.cruds");
         let id = chart(&client);
