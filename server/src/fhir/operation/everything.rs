@@ -3,7 +3,8 @@
 //! <https://hl7.org/fhir/R4/operation-encounter-everything.html>
 //!
 //! A patient's record is the Patient compartment of R4 and what the patient boundary has beside it, for a patient's own
-//! token the boundary alone; an encounter's is the Encounter compartment. With each page come the directory entries
+//! token the boundary alone; an encounter's is the Encounter compartment, and encounters that say by an extension that
+//! they belong to it. With each page come the directory entries
 //! that it refers to (practitioners, organizations, medications …), the attachments and the Provenance. `start` and
 //! `end` are of the clinically relevant date; what has none is always there. Without `_count` a page is as large as the
 //! site allows.
@@ -11,7 +12,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use vesta_runtime::date::DateTime;
+use vesta_runtime::search::Reference;
 
 use super::Invocation;
 use super::gather::{attached, provenance, read_all, references, write};
@@ -193,6 +196,7 @@ pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_
     let mut all: BTreeMap<i64, Stored> = BTreeMap::new();
     let mut left_out = 0;
     if asked.walks("Encounter") {
+        all.extend(associated(&request, &encounter).await?.into_iter().map(|stored| (stored.key, stored)));
         all.insert(encounter.key, encounter);
     }
     for (name, codes) in vesta_fhir::compartments::get("Encounter").unwrap_or_default() {
@@ -204,16 +208,8 @@ pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_
             continue;
         };
         for code in *codes {
-            let query = [((*code).to_owned(), format!("Encounter/{id}"))];
-            let now = service.clock.now();
-            let (search, _) = Search::parse(&service.parameters, Some(name), &query, Handling::Strict, now)?;
-            let plan = service.planner().page(&search, Access { boundary: &boundary }, MOST_GATHERED, None);
-            let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
-            if page.next.is_some() {
-                let text = format!("More than {MOST_GATHERED} resources of type {name} belong to it: search for them.");
-                return Err(Error::from_issue(Kind::Unprocessable, Issue::error(IssueType::TooCostly, text)));
-            }
-            all.extend(page.found.into_iter().map(|found| (found.stored.key, found.stored)));
+            let found = referring(&request, &boundary, (*name, *code), format!("Encounter/{id}")).await?;
+            all.extend(found.into_iter().map(|stored| (stored.key, stored)));
         }
     }
     let mut found: Vec<Stored> = all.into_values().collect();
@@ -224,6 +220,60 @@ pub(super) async fn of_encounter(request: Request<'_>, invocation: Invocation<'_
     found.truncate(asked.count + 1);
     let issues = if left_out == 0 { Vec::new() } else { vec![not_covered(left_out)] };
     set(&request, &asked, found, issues).await
+}
+
+/// The resources of a type that refer to one by a parameter.
+async fn referring(
+    request: &Request<'_>,
+    boundary: &Boundary,
+    (name, code): (&'static str, &str),
+    to: String,
+) -> Result<Vec<Stored>, Error> {
+    let service = request.service;
+    let (query, now) = ([(code.to_owned(), to)], service.clock.now());
+    let (search, _) = Search::parse(&service.parameters, Some(name), &query, Handling::Strict, now)?;
+    let plan = service.planner().page(&search, Access { boundary }, MOST_GATHERED, None);
+    let page = plan.page(service.store.page(&plan.statement, plan.sort_columns).await?);
+    if page.next.is_some() {
+        let text = format!("More than {MOST_GATHERED} resources of type {name} belong to it: search for them.");
+        return Err(Error::from_issue(Kind::Unprocessable, Issue::error(IssueType::TooCostly, text)));
+    }
+    Ok(page.found.into_iter().map(|found| found.stored).collect())
+}
+
+/// "This encounter occurs within the scope of the referenced encounter": in R4 it stands on Encounters alone.
+const ASSOCIATED: &str = "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter";
+
+/// "resources … referenced by the standard extension for associating an encounter": no parameter leads to them, so the
+/// encounters of the same patient are looked at.
+async fn associated(request: &Request<'_>, encounter: &Stored) -> Result<Vec<Stored>, Error> {
+    let parameters = &request.service.parameters;
+    let local = |reference: &Value, of: &str| {
+        let reference = Reference::parse(reference["reference"].as_str()?)?;
+        parameters.local_id(&reference, of).map(str::to_owned)
+    };
+    let parse = |stored: &Stored| {
+        vesta_runtime::json::parse(&stored.body)
+            .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))
+    };
+    let (Some(patient), Ok(boundary)) = (local(&parse(encounter)?["subject"], "Patient"), request.reach("Encounter"))
+    else {
+        return Ok(Vec::new());
+    };
+    let mut found = referring(request, &boundary, ("Encounter", "patient"), format!("Patient/{patient}")).await?;
+    found.retain(|stored| memchr::memmem::find(&stored.body, ASSOCIATED.as_bytes()).is_some());
+    let mut associated = Vec::new();
+    for stored in found {
+        let resource = parse(&stored)?;
+        let extensions = resource["extension"].as_array().into_iter().flatten();
+        let mut named = extensions.filter(|extension| extension["url"] == ASSOCIATED);
+        let is_it =
+            |extension: &Value| local(&extension["valueReference"], "Encounter").is_some_and(|id| id == encounter.id);
+        if named.any(is_it) {
+            associated.push(stored);
+        }
+    }
+    Ok(associated)
 }
 
 fn not_covered(count: usize) -> Issue {

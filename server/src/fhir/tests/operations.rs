@@ -360,6 +360,25 @@ async fn everything_of_an_encounter_is_its_compartment() {
     assert_eq!(sorted(&bundle), ["include Patient/p"]);
 }
 
+/// "The server SHOULD return all resources … referenced by the standard extension for associating an encounter":
+/// <https://hl7.org/fhir/R4/operation-encounter-everything.html>
+#[tokio::test]
+async fn everything_of_an_encounter_has_the_encounters_that_are_associated_with_it() {
+    let fixture = chart().await;
+    let encounter = |id: &str, patient: &str, within: &str| {
+        json!({ "resourceType": "Encounter", "id": id, "status": "finished", "subject": { "reference": format!("Patient/{patient}") },
+            "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
+            "extension": [{ "url": "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter",
+                "valueReference": { "reference": format!("Encounter/{within}") } }] })
+    };
+    for (id, patient, within) in [("within", "p", "e"), ("elsewhere", "p", "other"), ("of-another", "q", "e")] {
+        fixture.put(encounter(id, patient, within)).await;
+    }
+    let of_type = [("_type", "Encounter")];
+    let bundle = fixture.operation(Place::Instance("Encounter", "e"), "everything", &of_type, None).await.unwrap();
+    assert_eq!(sorted(&bundle), ["match Encounter/e", "match Encounter/within"]);
+}
+
 /// <https://hl7.org/fhir/R4/observation-operation-lastn.html>
 #[tokio::test]
 async fn lastn_gives_the_latest_of_each_code() {
