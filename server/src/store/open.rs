@@ -180,7 +180,7 @@ pub(super) struct Checkpoints {
     pub(super) due: Arc<AtomicBool>,
 }
 
-/// What is written between two looks is what a pass leaves at least, so they are often.
+/// What is written from one look to the next is left for the writer: the shorter the time, the less it is.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 /// The log is copied back when so much of it is not, in bytes.
 const CHECKPOINT_AT: u64 = 16 << 20;
