@@ -130,9 +130,12 @@ struct Parameters {
     used: Vec<(String, String)>,
 }
 
+/// The parameter has a value that it does not take.
+fn wrong(name: &str, text: &'static str) -> Error {
+    Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text).of_parameter(name))
+}
+
 fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Timestamp) -> Result<Parameters, Error> {
-    let invalid = |text: &'static str| Issue::error(IssueType::Value, text);
-    let wrong = |name: &str, text: &'static str| Error::from_issue(Kind::Invalid, invalid(text).of_parameter(name));
     let mut read = Parameters { count: pages.default, ..Parameters::default() };
     for (name, value) in parameters {
         // "Each of these parameters SHALL NOT appear more than once." <https://hl7.org/fhir/R4/http.html#history>
@@ -172,7 +175,7 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Times
             "_list" => read.list = Some(value.clone()),
             _ => {
                 let text = "A history takes the parameters _count, _since, _at, _list and _total.";
-                return Err(Error::from_issue(Kind::Invalid, invalid(text)));
+                return Err(Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text)));
             }
         }
         read.used.push((name.clone(), value.clone()));
@@ -184,8 +187,7 @@ fn read_parameters(pages: PageSizes, parameters: &[(String, String)], now: Times
 /// The instants that `_at` names, both ends included: "the time period specified in the date time value (see Search notes
 /// on date searching)", with its prefixes. <https://hl7.org/fhir/R4/http.html#history>
 fn at(value: &str, now: Timestamp) -> Result<(i64, i64), Error> {
-    let wrong =
-        |text: &'static str| Error::from_issue(Kind::Invalid, Issue::error(IssueType::Value, text).of_parameter("_at"));
+    let wrong = |text| wrong("_at", text);
     let test = search::date(value, now).map_err(|_| {
         wrong(
             "`_at` is a date or a time, like 2026, 2026-01-31 or 2026-01-31T10:00:00Z (a + is written %2B), perhaps with \

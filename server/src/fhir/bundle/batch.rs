@@ -129,11 +129,20 @@ fn not_offered() -> Error {
 
 /// The operation that an entry invokes, if it does.
 pub(super) fn operation(request: &Request<'_>, entry: &Entry) -> Result<Option<operation::Found>, Error> {
-    let Target::Operation { resource_type, id, version, name, .. } = &entry.target else { return Ok(None) };
-    let place = Place::of(resource_type.as_deref(), id.as_deref(), version.as_deref());
-    let found = operation::find(request.service, name, place);
+    let Target::Operation { name, .. } = &entry.target else { return Ok(None) };
+    let found = operation::find(request.service, name, place_of(&entry.target));
     let missing = || Error::new(Kind::NotFound, "This operation is not offered there; /metadata lists what is.");
     found.ok_or_else(missing).map(Some)
+}
+
+/// Where an operation is invoked.
+fn place_of(target: &Target) -> Place<'_> {
+    match target {
+        Target::Operation { resource_type, id, version, .. } => {
+            Place::of(resource_type.as_deref(), id.as_deref(), version.as_deref())
+        }
+        _ => Place::System,
+    }
 }
 
 /// The interactions that only read, and operations.
@@ -165,13 +174,12 @@ pub(super) async fn read(request: &Request<'_>, entry: &Entry) -> Result<Answer,
             read::vread(request, name, id, version, &conditions, parameters).await
         }
         Target::System(parameters) | Target::Search(None, parameters) => search::system(request, parameters).await,
-        Target::Operation { resource_type, id, version, parameters, .. } => {
-            let place = Place::of(resource_type.as_deref(), id.as_deref(), version.as_deref());
+        Target::Operation { parameters, .. } => {
             let Some(found) = operation(request, entry)? else { return Err(not_offered()) };
             let body = entry.resource.as_ref().map(|resource| resource.to_string().into_bytes()).unwrap_or_default();
             let body = (entry.method == Method::Post).then_some(&body[..]);
             // An operation may invoke others: boxed, since the compiler cannot size what contains itself.
-            Box::pin(operation::run(request, found, place, parameters, body)).await
+            Box::pin(operation::run(request, found, place_of(&entry.target), parameters, body)).await
         }
     }?;
     if entry.method == Method::Head {

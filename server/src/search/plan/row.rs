@@ -220,20 +220,17 @@ impl RowCondition {
     }
 
     fn expr(&self, row: &'static str, columns: Columns) -> Expr {
-        let column = |column: Column| {
-            let plain = Expr::col((row, column));
-            if columns == Columns::Hidden && matches!(column, Column::Low | Column::High) {
-                Expr::cust_with_expr("+?", plain)
-            } else {
-                plain
-            }
+        let in_range = |column: Column| match columns {
+            Columns::Plain => Expr::col((row, column)),
+            Columns::Hidden => Expr::cust_with_expr("+?", Expr::col((row, column))),
+        };
+        let column = |column: Column| match column {
+            Column::Low | Column::High => in_range(column),
+            _ => Expr::col((row, column)),
         };
         let value = || column(Column::Value);
         // Of a text whose beginning, end or middle is asked for.
-        let text = || match columns {
-            Columns::Plain => value(),
-            Columns::Hidden => Expr::cust_with_expr("+?", value()),
-        };
+        let text = || in_range(Column::Value);
         match self {
             RowCondition::Hash(hash) => value().eq(*hash),
             RowCondition::Selected(hashes) => value().in_subquery((**hashes).clone()),
