@@ -1,7 +1,7 @@
 //! The schema's history, by sea-orm-migration. A migration that has been released is never edited.
 
 use sea_orm::sea_query::{
-    ColumnDef, Expr, ExprTrait, Index, IndexCreateStatement, IntoIden, Table, TableCreateStatement,
+    ColumnDef, Expr, ExprTrait, Index, IndexCreateStatement, IntoIden, Table, TableAlterStatement, TableCreateStatement,
 };
 use sea_orm::{ConditionalStatement, ConnectionTrait, DbBackend, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
@@ -11,205 +11,138 @@ use super::schema::{Audit, AuditHead, Compartment, Patient, Resource, ResourceHi
 
 pub(super) struct Migrator;
 
+/// In the order in which they were released.
+const MIGRATIONS: [Migration; 9] = [
+    Migration { name: "m0001_tables", changes: first },
+    Migration { name: "m0002_identities", changes: identities },
+    Migration { name: "m0003_audit_heads", changes: audit_heads },
+    Migration { name: "m0004_full_text", changes: full_text },
+    Migration { name: "m0005_texts", changes: texts },
+    Migration { name: "m0006_audit_times", changes: audit_times },
+    Migration { name: "m0007_audit_origins", changes: audit_origins },
+    Migration { name: "m0008_displays", changes: displays },
+    Migration { name: "m0009_strings_of_resources", changes: strings_of_resources },
+];
+
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(Tables),
-            Box::new(Identities),
-            Box::new(AuditHeads),
-            Box::new(FullText),
-            Box::new(Texts),
-            Box::new(AuditTimes),
-            Box::new(AuditOrigins),
-            Box::new(Displays),
-            Box::new(StringsOfResources),
-        ]
+        MIGRATIONS.map(|migration| Box::new(migration) as Box<dyn MigrationTrait>).into()
+    }
+}
+
+/// A step of the history.
+struct Migration {
+    /// What the database remembers it by.
+    name: &'static str,
+    changes: fn(DbBackend) -> Vec<Change>,
+}
+
+enum Change {
+    Table(Box<TableCreateStatement>),
+    Column(TableAlterStatement),
+    Index(IndexCreateStatement),
+    /// What sea-query has no words for.
+    Sql(String),
+}
+
+impl Change {
+    fn table(table: TableCreateStatement) -> Change {
+        Change::Table(Box::new(table))
+    }
+}
+
+impl MigrationName for Migration {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[sea_orm_migration::prelude::async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for change in (self.changes)(manager.get_database_backend()) {
+            match change {
+                Change::Table(table) => manager.create_table(*table).await?,
+                Change::Column(column) => manager.alter_table(column).await?,
+                Change::Index(index) => manager.create_index(index).await?,
+                Change::Sql(sql) => manager.get_connection().execute_unprepared(&sql).await.map(|_| ())?,
+            }
+        }
+        Ok(())
     }
 }
 
 /// The first schema.
-struct Tables;
-
-impl MigrationName for Tables {
-    fn name(&self) -> &str {
-        "m0001_tables"
-    }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for Tables {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
-        let (index_tables, index_indexes) = index::tables(backend);
-        for table in tables(backend).into_iter().chain(index_tables) {
-            manager.create_table(table).await?;
-        }
-        for index in indexes(backend).into_iter().chain(index_indexes) {
-            manager.create_index(index).await?;
-        }
-        if backend == DbBackend::Postgres {
-            let sequence = "CREATE SEQUENCE commit_sequence; CREATE SEQUENCE audit_writer AS integer";
-            manager.get_connection().execute_unprepared(sequence).await?;
-        }
-        Ok(())
-    }
+fn first(backend: DbBackend) -> Vec<Change> {
+    let (index_tables, index_indexes) = index::tables(backend);
+    let tables = tables(backend).into_iter().chain(index_tables).map(Change::table);
+    let indexes = indexes(backend).into_iter().chain(index_indexes).map(Change::Index);
+    let sequences: &[&str] = match backend {
+        DbBackend::Postgres => &["CREATE SEQUENCE commit_sequence", "CREATE SEQUENCE audit_writer AS integer"],
+        _ => &[],
+    };
+    tables.chain(indexes).chain(sequences.iter().map(|sql| Change::Sql((*sql).to_owned()))).collect()
 }
 
 /// The rows by which chains go from one resource to another.
-struct Identities;
-
-impl MigrationName for Identities {
-    fn name(&self) -> &str {
-        "m0002_identities"
-    }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for Identities {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(index::identity_table(manager.get_database_backend())).await
-    }
+fn identities(backend: DbBackend) -> Vec<Change> {
+    vec![Change::table(index::identity_table(backend))]
 }
 
 /// The heads of the audit log.
-struct AuditHeads;
-
-impl MigrationName for AuditHeads {
-    fn name(&self) -> &str {
-        "m0003_audit_heads"
+fn audit_heads(backend: DbBackend) -> Vec<Change> {
+    let mut table = Table::create()
+        .table(AuditHead::Table)
+        .col(ColumnDef::new(AuditHead::Writer).integer().not_null())
+        .col(integer(AuditHead::Number))
+        .col(integer(AuditHead::Time))
+        .col(ColumnDef::new(AuditHead::Ends).binary().not_null())
+        .col(ColumnDef::new(AuditHead::Chain).binary().not_null())
+        .primary_key(Index::create().col(AuditHead::Writer).col(AuditHead::Number))
+        .take();
+    if backend == DbBackend::Sqlite {
+        table.extra("WITHOUT ROWID");
     }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for AuditHeads {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let mut table = Table::create()
-            .table(AuditHead::Table)
-            .col(ColumnDef::new(AuditHead::Writer).integer().not_null())
-            .col(integer(AuditHead::Number))
-            .col(integer(AuditHead::Time))
-            .col(ColumnDef::new(AuditHead::Ends).binary().not_null())
-            .col(ColumnDef::new(AuditHead::Chain).binary().not_null())
-            .primary_key(Index::create().col(AuditHead::Writer).col(AuditHead::Number))
-            .take();
-        if manager.get_database_backend() == DbBackend::Sqlite {
-            table.extra("WITHOUT ROWID");
-        }
-        manager.create_table(table).await
-    }
+    vec![Change::table(table)]
 }
 
 /// The words of resources.
-struct FullText;
-
-impl MigrationName for FullText {
-    fn name(&self) -> &str {
-        "m0004_full_text"
-    }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for FullText {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for table in index::word_tables(manager.get_database_backend()) {
-            manager.get_connection().execute_unprepared(&table).await?;
-        }
-        Ok(())
-    }
+fn full_text(backend: DbBackend) -> Vec<Change> {
+    index::word_tables(backend).into_iter().map(Change::Sql).collect()
 }
 
 /// The texts that pages are sorted by.
-struct Texts;
-
-impl MigrationName for Texts {
-    fn name(&self) -> &str {
-        "m0005_texts"
-    }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for Texts {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(index::text_table(manager.get_database_backend())).await
-    }
+fn texts(backend: DbBackend) -> Vec<Change> {
+    vec![Change::table(index::text_table(backend))]
 }
 
 /// The ways into the audit log: by time, and by the patient concerned.
-struct AuditTimes;
-
-impl MigrationName for AuditTimes {
-    fn name(&self) -> &str {
-        "m0006_audit_times"
+fn audit_times(_: DbBackend) -> Vec<Change> {
+    let by = |name: &str| Index::create().name(name).table(Audit::Table).take();
+    let (mut by_time, mut by_patient) = (by("audit_time"), by("audit_patient"));
+    by_patient.col(Audit::Patient).and_where(Expr::col(Audit::Patient).is_not_null());
+    for column in [Audit::Time, Audit::Writer, Audit::Sequence] {
+        by_time.col(column);
+        by_patient.col(column);
     }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for AuditTimes {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let by = |name: &str| Index::create().name(name).table(Audit::Table).take();
-        let place = [Audit::Time, Audit::Writer, Audit::Sequence];
-        let (mut by_time, mut by_patient) = (by("audit_time"), by("audit_patient"));
-        by_patient.col(Audit::Patient).and_where(Expr::col(Audit::Patient).is_not_null());
-        for column in place {
-            by_time.col(column);
-            by_patient.col(column);
-        }
-        manager.create_index(by_time).await?;
-        manager.create_index(by_patient).await
-    }
+    vec![Change::Index(by_time), Change::Index(by_patient)]
 }
 
 /// Where from, what for and by which token.
-struct AuditOrigins;
-
-impl MigrationName for AuditOrigins {
-    fn name(&self) -> &str {
-        "m0007_audit_origins"
-    }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for AuditOrigins {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SQLite adds one at a time.
-        for column in [Audit::Address, Audit::Query, Audit::Token] {
-            let column = ColumnDef::new(column).text().take();
-            manager.alter_table(Table::alter().table(Audit::Table).add_column(column).take()).await?;
-        }
-        Ok(())
-    }
+fn audit_origins(_: DbBackend) -> Vec<Change> {
+    // SQLite adds one at a time.
+    let column = |column| Table::alter().table(Audit::Table).add_column(ColumnDef::new(column).text()).take();
+    [Audit::Address, Audit::Query, Audit::Token].map(|name| Change::Column(column(name))).into()
 }
 
 /// The texts beside codes.
-struct Displays;
-
-impl MigrationName for Displays {
-    fn name(&self) -> &str {
-        "m0008_displays"
-    }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for Displays {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_table(index::display_table(manager.get_database_backend())).await
-    }
+fn displays(backend: DbBackend) -> Vec<Change> {
+    vec![Change::table(index::display_table(backend))]
 }
 
 /// The way from a resource to its texts.
-struct StringsOfResources;
-
-impl MigrationName for StringsOfResources {
-    fn name(&self) -> &str {
-        "m0009_strings_of_resources"
-    }
-}
-
-#[sea_orm_migration::prelude::async_trait::async_trait]
-impl MigrationTrait for StringsOfResources {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.create_index(index::strings_of_resources(manager.get_database_backend())).await
-    }
+fn strings_of_resources(backend: DbBackend) -> Vec<Change> {
+    vec![Change::Index(index::strings_of_resources(backend))]
 }
 
 fn integer(column: impl IntoIden) -> ColumnDef {
