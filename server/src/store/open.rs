@@ -182,8 +182,10 @@ pub(super) struct Checkpoints {
 
 /// What is written from one look to the next is left for the writer: the shorter the time, the less it is.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
-/// The log is copied back when so much of it is not, in bytes.
+/// The log is copied back when so much of it is not, in bytes: the first while records are written, the second while only the
+/// reads' audit entries are, since with each time all readers map the file anew.
 const CHECKPOINT_AT: u64 = 16 << 20;
+const CHECKPOINT_OF_READS_AT: u64 = 64 << 20;
 /// What the writer may be asked to copy: with 8 MiB the slowest creates of a hundred waited for it two and a half times as long as
 /// with this. However much it is, it is asked when the log is longer than the second.
 const LITTLE: u64 = 2 << 20;
@@ -207,7 +209,8 @@ impl Checkpoints {
         };
         let pass = move || -> rusqlite::Result<()> {
             let (mut log, mut left) = checkpoint("NOOP")?;
-            if left < CHECKPOINT_AT {
+            let most = if states.take_committed() { CHECKPOINT_AT } else { CHECKPOINT_OF_READS_AT };
+            if left < most {
                 return Ok(());
             }
             // Each pass leaves what was written meanwhile, which is less.

@@ -5,19 +5,22 @@
 //!
 //! The write-ahead log cannot start over while an old state is looked at: who copies it back asks for [`States::let_go`].
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// No state is kept longer than this.
-const KEPT: Duration = Duration::from_secs(4);
+/// No state is kept longer than this. One that is taken while the log has grown long is slower to read from: each page is looked
+/// for in all of it.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// The connections that read a database, and how often it was changed.
 #[derive(Default)]
 pub(in super::super) struct States {
     changes: AtomicU64,
+    /// Whether something was committed since it was last asked.
+    committed: AtomicBool,
     connections: Mutex<Vec<Weak<Held>>>,
 }
 
@@ -37,11 +40,17 @@ impl States {
     /// told of the commit.
     pub(in super::super) fn change(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);
+        self.committed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there was a change since the last time.
+    pub(in super::super) fn take_committed(&self) -> bool {
+        self.committed.swap(false, Ordering::Relaxed)
     }
 
     /// No connection looks at an earlier state any more, but for queries under way.
     pub(in super::super) fn let_go(&self) {
-        self.change();
+        self.changes.fetch_add(1, Ordering::AcqRel);
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|connection| {
             let Some(held) = connection.upgrade() else { return false };
@@ -133,20 +142,23 @@ mod tests {
         states.change();
         assert_eq!(sees(1), 1);
         write();
-        assert_eq!((sees(4), sees(5)), (1, 2));
+        assert_eq!((sees(60), sees(61)), (1, 2));
+        assert!(states.take_committed());
 
         write();
         assert!(is_held_up(&writer));
         states.let_go();
         assert!(!is_held_up(&writer));
-        assert_eq!(sees(5), 3);
+        assert_eq!(sees(61), 3);
+        assert!(!states.take_committed());
 
         // Whatever is wrong with a state, the next query has another.
         assert!(
-            held.with(&states, (5 * second, second), |connection| connection.execute_batch("SELECT * FROM u")).is_err()
+            held.with(&states, (61 * second, second), |connection| connection.execute_batch("SELECT * FROM u"))
+                .is_err()
         );
         write();
-        assert_eq!(sees(5), 4);
+        assert_eq!(sees(61), 4);
         drop(held);
         states.let_go();
         assert!(states.connections.lock().unwrap().is_empty());
