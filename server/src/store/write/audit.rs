@@ -42,5 +42,5 @@ pub(super) async fn insert(
             Cell::OptionalText(entry.token.as_deref()),
         ]
     });
-    transaction.insert(&Insert::new(names.table(Audit::Table), COLUMNS, None, rows.collect())).await
+    transaction.insert(&Insert::new(names.table(Audit::Table), COLUMNS, None, rows.collect()).appended()).await
 }

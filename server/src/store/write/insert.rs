@@ -72,8 +72,13 @@ pub(in super::super) struct Insert<'a, const N: usize> {
     template: InsertStatement,
     /// How rows of the same key are replaced, but on SQLite: its full-text tables know no `ON CONFLICT`.
     replacing: Option<OnConflict>,
+    /// How many rows go with one statement on SQLite.
+    run: usize,
     pub(super) rows: Vec<[Cell<'a>; N]>,
 }
+
+/// Rows that are appended: a statement finds the end of the table and of its indexes for the first only.
+const APPENDED: usize = 8;
 
 /// Rows of one statement on PostgreSQL; of one with a parameter for each value.
 const MOST_ROWS: usize = 2_048;
@@ -91,7 +96,7 @@ impl<'a, const N: usize> Insert<'a, N> {
         if let Some(on_conflict) = on_conflict {
             template.on_conflict(on_conflict);
         }
-        Insert { template, replacing: None, rows }
+        Insert { template, replacing: None, run: 1, rows }
     }
 
     /// Rows that replace those of the same key.
@@ -106,22 +111,28 @@ impl<'a, const N: usize> Insert<'a, N> {
         Insert { replacing: Some(replaced), ..Insert::new(table, columns, None, rows) }
     }
 
+    /// Rows that come behind all that are there, in the order of the table's key.
+    pub(in super::super) fn appended(self) -> Self {
+        Insert { run: APPENDED, ..self }
+    }
+
     /// In the order of the table's key: neighbours in it are on one page.
     pub(in super::super) fn sorted(mut self) -> Self {
         self.rows.sort_unstable();
         self
     }
 
-    /// The text for one row, for SQLite.
-    pub(super) fn one(&self) -> Option<String> {
-        let row = self.rows.first()?;
-        let mut statement = self.template.clone();
-        match &self.replacing {
-            Some(_) => statement.replace(),
-            None => &mut statement,
-        };
-        statement.values_panic(row.map(Expr::val));
-        Some(statement.build(SqliteQueryBuilder).0)
+    /// The statements for SQLite, each with the rows that it is run for, so many at a time.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (String, &[[Cell<'a>; N]], usize)> {
+        let (runs, rest) = self.rows.split_at(self.rows.len() / self.run * self.run);
+        let statements = [(runs, self.run), (rest, 1)].into_iter().filter(|(rows, _)| !rows.is_empty());
+        statements.map(|(rows, run)| {
+            let mut statement = self.values(&rows[..run]);
+            if self.replacing.is_some() {
+                statement.replace();
+            }
+            (statement.build(SqliteQueryBuilder).0, rows, run)
+        })
     }
 
     /// The statements for all rows, for PostgreSQL: a column is one parameter.

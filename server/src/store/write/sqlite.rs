@@ -109,12 +109,16 @@ impl SqliteWriter {
         })
     }
 
-    /// Runs the statement for each row.
-    pub(super) fn insert<const N: usize>(&self, sql: &str, rows: &[[Cell<'_>; N]]) -> Result<(), StoreError> {
+    /// Runs the statement for each of these, which are as many rows as it takes.
+    pub(super) fn insert<'r, const N: usize>(
+        &self,
+        sql: &str,
+        runs: impl Iterator<Item = &'r [[Cell<'r>; N]]>,
+    ) -> Result<(), StoreError> {
         self.with(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
-            for row in rows {
-                for (position, cell) in row.iter().enumerate() {
+            for rows in runs {
+                for (position, cell) in rows.as_flattened().iter().enumerate() {
                     statement.raw_bind_parameter(position + 1, cell)?;
                 }
                 statement.raw_execute()?;

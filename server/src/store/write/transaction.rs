@@ -80,11 +80,10 @@ impl Transaction {
     /// Inserts rows into a table.
     pub(in super::super) async fn insert<const N: usize>(&self, insert: &Insert<'_, N>) -> Result<(), StoreError> {
         match self {
-            // A short statement that stays prepared, run for each row, is the quickest.
-            Transaction::Sqlite(SqliteTransaction { writer, .. }) => match insert.one() {
-                Some(statement) => writer.insert(&statement, &insert.rows),
-                None => Ok(()),
-            },
+            // A short statement that stays prepared, run for each row or a few, is the quickest.
+            Transaction::Sqlite(SqliteTransaction { writer, .. }) => {
+                insert.runs().try_for_each(|(statement, rows, run)| writer.insert(&statement, rows.chunks(run)))
+            }
             // Each statement is a round trip: all rows go with one.
             Transaction::Postgres(transaction) => {
                 for statement in insert.many()? {
