@@ -40,11 +40,18 @@ pub(super) fn allow(request: &Request<'_>, types: &[&'static str]) -> Result<(),
     }
 }
 
+/// What is said of a search that the server puts in order.
+pub(super) const ORDERED_HERE: &str =
+    "All that the statement finds is read, a part at a time, and put in the order asked for by the server.";
+/// What is said of one that an index has in order.
+pub(super) const IN_ORDER: &str = "The statement `page-in-order` is asked first, of some hundred and then some thousand \
+                                   resources; `page` is where it has not filled the page by then.";
+
 /// Each statement under what it is for.
 pub(super) async fn answer(
     request: &Request<'_>,
     statements: &[(&'static str, SelectStatement)],
-    is_ordered_here: bool,
+    note: Option<&str>,
 ) -> Result<Answer, Error> {
     let mut parameters = Vec::new();
     for (purpose, statement) in statements {
@@ -57,11 +64,7 @@ pub(super) async fn answer(
         parts.extend(explained.steps.iter().map(|step| json!({ "name": "step", "valueString": shown(step) })));
         parameters.push(json!({ "name": "statement", "part": parts }));
     }
-    if is_ordered_here {
-        let text =
-            "All that the statement finds is read, a part at a time, and put in the order asked for by the server.";
-        parameters.push(json!({ "name": "note", "valueString": text }));
-    }
+    parameters.extend(note.map(|text| json!({ "name": "note", "valueString": text })));
     let body: Value = json!({ "resourceType": "Parameters", "parameter": parameters });
     Ok(Answer::ok(Body::Bytes(body.to_string().into())))
 }

@@ -272,9 +272,17 @@ impl SearchSet<'_> {
             let planner = service.planner();
             let unordered = planner.without_order(&self.search, self.access());
             let walked = unordered.as_ref().unwrap_or(&self.search);
+            let in_order = planner.in_order(walked, self.access());
+            let in_order = in_order.map(|walk| ("page-in-order", walk.until(None, count as usize, None).statement));
+            let note = match (&unordered, &in_order) {
+                (Some(_), _) => Some(explain::ORDERED_HERE),
+                (None, Some(_)) => Some(explain::IN_ORDER),
+                (None, None) => None,
+            };
             let page = planner.page(walked, self.access(), count as usize, None).statement;
             let total = planner.count(&self.search, self.access());
-            return explain::answer(self.request, &[("page", page), ("total", total)], unordered.is_some()).await;
+            let statements: Vec<_> = in_order.into_iter().chain([("page", page), ("total", total)]).collect();
+            return explain::answer(self.request, &statements, note).await;
         }
         let total = if only_total || self.search.total != Total::None { self.total().await? } else { None };
         if only_total {
@@ -471,7 +479,9 @@ impl SearchSet<'_> {
         let deciding = used.filter(|(name, _)| !SHAPE.contains(&name.split(':').next().unwrap_or(name)));
         // What `reach` looks up before the search changes what is walked, and so the keys of the order.
         let walked = self.search.criteria.iter().filter(|one| matches!(one.test, Test::Referred { .. })).count();
-        format!("{}?{}#{walked}", self.search.types.join(","), query::write(deciding))
+        // A cursor from before these were in the order of time holds a number of the sequence.
+        let by_time = if self.search.sort.is_empty() && self.search.asks_when_changed() { "t" } else { "" };
+        format!("{}?{}#{walked}{by_time}", self.search.types.join(","), query::write(deciding))
     }
 
     fn seal(&self, position: &Position) -> String {

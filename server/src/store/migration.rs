@@ -12,7 +12,7 @@ use super::schema::{Audit, AuditHead, Compartment, Patient, Resource, ResourceHi
 pub(super) struct Migrator;
 
 /// In the order in which they were released.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration { name: "m0001_tables", changes: first },
     Migration { name: "m0002_identities", changes: identities },
     Migration { name: "m0003_audit_heads", changes: audit_heads },
@@ -22,6 +22,7 @@ const MIGRATIONS: [Migration; 9] = [
     Migration { name: "m0007_audit_origins", changes: audit_origins },
     Migration { name: "m0008_displays", changes: displays },
     Migration { name: "m0009_strings_of_resources", changes: strings_of_resources },
+    Migration { name: "m0010_last_updated", changes: last_updated },
 ];
 
 impl MigratorTrait for Migrator {
@@ -143,6 +144,17 @@ fn displays(backend: DbBackend) -> Vec<Change> {
 /// The way from a resource to its texts.
 fn strings_of_resources(backend: DbBackend) -> Vec<Change> {
     vec![Change::Index(index::strings_of_resources(backend))]
+}
+
+/// The way to what was changed when.
+fn last_updated(backend: DbBackend) -> Vec<Change> {
+    let mut index = Index::create();
+    index.name("resource_last_updated").table(Resource::Table).col(Resource::Type).col(Resource::LastUpdated);
+    if backend == DbBackend::Postgres {
+        // SQLite's indexes have the key at their end already.
+        index.col(Resource::Key);
+    }
+    vec![Change::Index(index.take())]
 }
 
 fn integer(column: impl IntoIden) -> ColumnDef {

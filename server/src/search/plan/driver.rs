@@ -10,6 +10,8 @@ use super::holders::Holders;
 use super::join::{all_of, any_of, never};
 use super::order::{Key, MOST_KEYS, names};
 use super::row::{Columns, RowTest};
+use super::sort::own_column;
+use super::sorted::Ordered;
 use super::{Access, Planner, Within};
 use crate::access::Boundary;
 use crate::search::query::{Contained, Criterion, Prefix, Search, Sort, Test, ValueTest};
@@ -31,6 +33,8 @@ pub(super) enum Driver<'a> {
     Chain { criterion: usize, parameter: i32, targets: Vec<(&'static str, Criterion)> },
     /// The resources of the types, last changed first.
     Resources,
+    /// The index rows of the parameter that is sorted by, in their order.
+    InOrder(Ordered<'a>),
     /// Those of the types that others contain.
     Contained,
     /// Those of them that stand in what a patient's boundary may show.
@@ -67,10 +71,8 @@ impl<'a> Driver<'a> {
                 return Driver::Walk { patient, of: entry.name, masks, patient_criterion };
             }
         }
-        let candidates = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
-            Some((rank(planner, of, criterion)?, at, criterion, table.parameter(of, criterion.code)?))
-        });
-        match candidates.min_by_key(|(rank, at, ..)| (*rank, *at)) {
+        match most_selective(planner, of, search) {
+            Some((rank, ..)) if rank > CHANGED_LATELY && search.is_of_lately_changed() => Driver::Resources,
             Some((_, at, Criterion { test: Test::Chain(targets), .. }, parameter)) => {
                 Driver::Chain { criterion: at, parameter: parameter.id, targets: targets.clone() }
             }
@@ -138,7 +140,7 @@ impl<'a> Driver<'a> {
     pub(super) fn key(&self) -> Expr {
         match self {
             Driver::Walk { .. } | Driver::Chart { .. } => Expr::col(("walk", Compartment::Resource)),
-            Driver::Rows { .. } | Driver::Chain { .. } => Expr::col(("lead", Column::Resource)),
+            Driver::Rows { .. } | Driver::Chain { .. } | Driver::InOrder(_) => Expr::col(("lead", Column::Resource)),
             Driver::Words { .. } => Expr::col(("lead", Column::Rowid)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
             Driver::Contained | Driver::Held(_) => Expr::col(("walk", Column::Resource)),
@@ -207,6 +209,10 @@ impl<'a> Driver<'a> {
                         several => number.is_in(several.iter().copied()),
                     })
                     .and_where(Expr::col(("walk", Resource::Deleted)).eq(false));
+            }
+            Driver::InOrder(ordered) => {
+                ordered.rows(planner, &mut statement);
+                statement.and_where_option(ordered.is_first(planner));
             }
             Driver::Held(holders) => planner.select_held(&mut statement, &search.types, holders),
             Driver::Contained => {
@@ -309,11 +315,15 @@ impl<'a> Driver<'a> {
         if search.sort.is_empty() {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
+                Driver::Resources if search.asks_when_changed() => {
+                    vec![own(Expr::col(("walk", Resource::LastUpdated)))]
+                }
                 Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
                 Driver::Chain { .. }
                 | Driver::Chart { .. }
                 | Driver::Words { .. }
                 | Driver::Contained
+                | Driver::InOrder(_)
                 | Driver::Held(_) => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
                 Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range() => {
@@ -332,6 +342,9 @@ impl<'a> Driver<'a> {
             };
         }
         // In the order of the walk's own index.
+        if let Driver::InOrder(ordered) = self {
+            return vec![Key { descending: ordered.descending, ..own(ordered.value()) }];
+        }
         if let (Driver::Walk { of, .. }, [Sort { along, code, descending: true, .. }]) = (self, search.sort.as_slice())
             && along.is_empty()
             && self.clinical_date(planner, of).is_some_and(|date| date.definition.code == *code)
@@ -346,11 +359,11 @@ impl<'a> Driver<'a> {
             .iter()
             .take(MOST_KEYS)
             .enumerate()
-            .map(|(at, sort)| Key {
-                expr: self.sort_value(planner, search, access, statement, at, sort),
-                descending: sort.descending,
-                is_nullable: true,
-                is_computed: true,
+            .map(|(at, sort)| {
+                let expr = self.sort_value(planner, search, access, statement, at, sort);
+                // A column of what is walked.
+                let is_own = matches!(self, Driver::Resources) && own_column(sort).is_some();
+                Key { expr, descending: sort.descending, is_nullable: !is_own, is_computed: !is_own }
             })
             .collect()
     }
@@ -390,10 +403,24 @@ fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion
     Some((reference.target_id.clone()?, 1 << table.compartment_bit(of, criterion.code)?))
 }
 
+/// The criterion of which the fewest rows are to be expected, with its rank and place.
+pub(super) fn most_selective<'a, 's>(
+    planner: &Planner<'a>,
+    of: &str,
+    search: &'s Search,
+) -> Option<(u32, usize, &'s Criterion, &'a Parameter)> {
+    let candidates = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
+        Some((rank(planner, of, criterion)?, at, criterion, planner.table.parameter(of, criterion.code)?))
+    });
+    candidates.min_by_key(|(rank, at, ..)| (*rank, *at))
+}
+
 const MICROSECONDS_OF_A_DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// Rows of equalities that one resource or few have: identifiers, and references.
-const MOST_SELECTIVE: u32 = 3;
+pub(super) const MOST_SELECTIVE: u32 = 3;
+/// Fewer have one name than were changed of late, and fewer were changed of late than have one code.
+const CHANGED_LATELY: u32 = 9;
 
 /// The lower, the fewer rows are to be expected. None for what cannot drive.
 fn rank(planner: &Planner<'_>, of: &str, criterion: &Criterion) -> Option<u32> {

@@ -24,6 +24,7 @@ mod record;
 mod referrers;
 mod row;
 mod sort;
+mod sorted;
 mod walk;
 mod words;
 
@@ -121,16 +122,8 @@ impl<'a> Planner<'a> {
         // One more than asked for tells whether there is a next page.
         let most = count as u64 + 1;
         let forward = position.as_ref().is_none_or(|position| position.forward);
-        let plan = |statement, keys: &[Key], is_placed: bool, search: &Search| Plan {
-            statement,
-            sort_columns: keys.len() + usize::from(is_placed),
-            is_placed,
-            count,
-            position: position.clone(),
-            table: self.table,
-            types: search.types.clone(),
-            contained: search.contained,
-            hashed: confirm::hashed(search),
+        let plan = |statement, keys: &[Key], is_placed: bool, search: &Search| {
+            self.plan(statement, keys, is_placed, (search, count, position.clone()))
         };
         if search.contained != Contained::False {
             let (page, keys) = self.with_contained(search, access, position.as_ref(), most);
@@ -144,6 +137,26 @@ impl<'a> Planner<'a> {
             None => self.walk(&driver, search, access, (position.as_ref(), |key| key), most),
         };
         plan(self.with_bodies(page, &keys, forward), &keys, false, search)
+    }
+
+    fn plan(
+        &self,
+        statement: SelectStatement,
+        keys: &[Key],
+        is_placed: bool,
+        (search, count, position): (&Search, usize, Option<Position>),
+    ) -> Plan<'a> {
+        Plan {
+            statement,
+            sort_columns: keys.len() + usize::from(is_placed),
+            is_placed,
+            count,
+            position,
+            table: self.table,
+            types: search.types.clone(),
+            contained: search.contained,
+            hashed: confirm::hashed(search),
+        }
     }
 
     /// The first `most` from the position on, in order: ties go by what is made of the key.

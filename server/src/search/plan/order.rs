@@ -81,6 +81,13 @@ pub(super) fn apply(statement: &mut SelectStatement, keys: &[Key], key: &Expr, p
     order_by(statement, keys, key, position.is_none_or(|position| position.forward));
 }
 
+/// Restricts to what lies before the end, or is it, in the direction that the end was found in. No key may be missing.
+pub(super) fn until(statement: &mut SelectStatement, keys: &[Key], key: &Expr, end: &Position) {
+    let columns = Expr::tuple(keys.iter().map(|one| one.expr.clone()).chain([key.clone()]));
+    let values = Expr::tuple(end.values.iter().filter_map(literal).chain([Expr::val(end.key)]));
+    statement.and_where(if tie(keys) == end.forward { columns.gte(values) } else { columns.lte(values) });
+}
+
 pub(super) fn order_by(statement: &mut SelectStatement, keys: &[Key], key: &Expr, forward: bool) {
     let order = |descending: bool| if descending == forward { Order::Desc } else { Order::Asc };
     for one in keys {

@@ -1,6 +1,7 @@
 //! What a page is sorted by, where the walk has no such order itself: the values of a parameter, of the resource or of one
 //! that it refers to. <https://hl7.org/fhir/R4/search.html#sort>
 
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Order, Query, SelectStatement};
 use vesta_runtime::search::SearchParameterType as Kind;
 
@@ -31,12 +32,7 @@ impl Driver<'_> {
         if !sort.along.is_empty() {
             return join(planner.sorted_along(&search.types, sort, Within::of(search, access)));
         }
-        let column = match sort.code {
-            "_id" => Some(Resource::Id),
-            "_lastUpdated" => Some(Resource::LastUpdated),
-            _ => None,
-        };
-        if let Some(column) = column {
+        if let Some(column) = own_column(sort) {
             return match self {
                 Driver::Resources => Expr::col(("walk", column)),
                 _ => planner.held(column, search, &self.key()),
@@ -54,10 +50,15 @@ impl Driver<'_> {
         if let Some(table) = ranges {
             let column = if sort.descending { Column::High } else { Column::Low };
             let mut value = Query::select();
+            let by = match planner.backend {
+                // Behind a sign that changes nothing: else SQLite walks the values of all resources in their order.
+                DbBackend::Sqlite => Expr::cust_with_expr("+?", Expr::col(("value", column))),
+                _ => Expr::col(("value", column)),
+            };
             // Not `min`: PostgreSQL has none of bytes before release 18.
             value
                 .expr(Expr::col(("value", column)))
-                .order_by(("value", column), if sort.descending { Order::Desc } else { Order::Asc })
+                .order_by_expr(by, if sort.descending { Order::Desc } else { Order::Asc })
                 .limit(1)
                 .from(planner.names.table_as(table, "value"))
                 .and_where(parameter_is("value", &ids))
@@ -141,6 +142,16 @@ impl Planner<'_> {
             values = along;
         }
         values
+    }
+}
+
+/// The resource's own column that is sorted by, if one is.
+pub(super) fn own_column(sort: &Sort) -> Option<Resource> {
+    match sort.code {
+        _ if !sort.along.is_empty() => None,
+        "_id" => Some(Resource::Id),
+        "_lastUpdated" => Some(Resource::LastUpdated),
+        _ => None,
     }
 }
 

@@ -54,6 +54,11 @@ impl Planner<'_> {
                 return Ok(page);
             }
         }
+        if let Some(in_order) = self.in_order(search, access)
+            && let Some(page) = in_order.page(count, position.as_ref(), store).await?
+        {
+            return Ok(page);
+        }
         let plan = self.page(search, access, count, position);
         Ok(plan.page(store.page(&plan.statement, plan.sort_columns).await?))
     }

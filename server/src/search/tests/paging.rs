@@ -207,3 +207,143 @@ async fn orders_agree_on_postgres() {
         orders_agree(fixture).await;
     }
 }
+
+/// A walk in the order of an index gives the pages that the database gives where it puts all in order, and no cursor tells
+/// which of the two it is of.
+async fn walks_in_order_agree(fixture: Fixture) {
+    let patients = (0..40).map(|at| {
+        let family = ["Smith", "smith", "Doe", "\u{c4}rger", "", "Doe"][at % 6];
+        let mut names = vec![json!({"family": format!("{family}{}", at % 4), "given": ["Ann", "Zoe"]})];
+        if at % 3 == 0 {
+            names.push(json!({"family": format!("Maiden{}", at % 5)}));
+        }
+        let mut one = json!({"resourceType": "Patient", "id": format!("p{at}"), "name": names, "birthDate": format!("19{:02}", at % 30)});
+        for (every, element) in [(7, "name"), (5, "birthDate")] {
+            if at % every == 0 {
+                one.as_object_mut().expect("an object").remove(element);
+            }
+        }
+        one
+    });
+    let observations = (0..40).map(|at| {
+        let mut one = observation(at, at * 7 % 5);
+        one["status"] = ["final", "amended"][at / 3 % 2].into();
+        match at % 5 {
+            0 | 1 => one["valueString"] = format!("Word {} {}", at % 3, "\u{c4}b".repeat(at * 10)).into(),
+            2 | 3 => {
+                let (value, code) = (at % 7, if at % 2 == 0 { "mg" } else { "g" });
+                one["valueQuantity"] = json!({"value": value, "code": code, "system": "http://unitsofmeasure.org"});
+            }
+            _ => {}
+        }
+        if at % 9 == 0 {
+            one.as_object_mut().expect("an object").remove("effectiveDateTime");
+        }
+        one
+    });
+    let resources: Vec<Value> = patients.chain(observations).collect();
+    for some in resources.chunks(7) {
+        fixture.put(some).await;
+    }
+    let boundary = Boundary::Unrestricted;
+    let access = Access { boundary: &boundary };
+    for (of, query, is_walked) in [
+        ("Patient", "_sort=family", true),
+        ("Patient", "_sort=-family", true),
+        ("Patient", "_sort=name", true),
+        ("Patient", "birthdate=ge1910&_sort=-name", true),
+        ("Patient", "_sort=-birthdate", true),
+        ("Patient", "name:exact=Doe1&_sort=-birthdate", true),
+        ("Observation", "_sort=-date", true),
+        ("Observation", "status=final&_sort=-date", true),
+        ("Observation", "status:not=final&_sort=-date", true),
+        ("Observation", "status=final&_sort=_lastUpdated", true),
+        ("Observation", "status=final&_sort=-_lastUpdated", true),
+        ("Observation", "code=c,d&_sort=-_id", true),
+        ("Observation", "code=c&_sort=value-string", true),
+        ("Observation", "code=c&_sort=-value-string", true),
+        ("Observation", "_sort=-value-quantity", true),
+        // In the order of what is walked already.
+        ("Observation", "_sort=-_lastUpdated", false),
+        ("Observation", "_sort=_id", false),
+        ("Observation", "status=final&_lastUpdated=gt2020&_sort=-date", false),
+        // No index has these.
+        ("Observation", "status=final&_sort=date", false),
+        ("Observation", "_sort=code", false),
+        ("Observation", "_sort=-date,_id", false),
+        // Few are found by what they refer to, and what a chain leads to is found at once.
+        ("Observation", "performer=Practitioner/1&_sort=-date", false),
+        ("Observation", "subject:Patient.name=x&_sort=-date", false),
+    ] {
+        let search = parse(&fixture.table, Some(of), query).expect("a query");
+        let in_order = fixture.planner().in_order(&search, access);
+        assert_eq!(in_order.is_some(), is_walked, "{query}");
+        let page = async |count: usize, position: Option<Position>| {
+            let plan = fixture.planner().page(&search, access, count, position);
+            plan.page(fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page"))
+        };
+        let all = page(1_000, None).await.found;
+        assert!(all.len() > 2 || !is_walked, "{query}: {}", all.len());
+        assert_eq!(fixture.page(&search, &boundary, 1_000, None).await.found, all, "{query}");
+        for (at, from) in all.iter().enumerate() {
+            for forward in [true, false] {
+                let position = Position::at(from, forward);
+                let (wanted, found) =
+                    (page(5, Some(position.clone())).await, fixture.page(&search, &boundary, 5, Some(position)).await);
+                assert_eq!(found.found, wanted.found, "{query} from {at}, forward: {forward}");
+                assert_eq!((found.next, found.previous), (wanted.next, wanted.previous), "{query} from {at}");
+            }
+        }
+        let Some(in_order) = in_order else { continue };
+        // The walk itself: what it has found up to an end is no more than stands before it.
+        for end in [1, all.len() / 2] {
+            let place = Position::at(&all[end], true);
+            if place.values.contains(&crate::store::SortValue::Missing) {
+                continue;
+            }
+            let plan = in_order.until(Some(&place), 1_000, None);
+            let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page");
+            assert_eq!(found, all[..=end], "{query} up to {end}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn walks_in_order_agree_on_sqlite() {
+    walks_in_order_agree(Fixture::generated().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn walks_in_order_agree_on_postgres() {
+    if let Some(fixture) = Fixture::generated_on_postgres("walks_in_order").await {
+        walks_in_order_agree(fixture).await;
+    }
+}
+
+/// Where few of those that are met are found, or those late, a page is whole all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_late_in_the_order_is_found() {
+    let fixture = Fixture::sqlite().await;
+    let mut resources: Vec<Value> = (0..2_600).map(|at| observation(at, at)).collect();
+    for (at, resource) in resources.iter_mut().enumerate() {
+        // By the date below the first are the last.
+        resource["effectiveDateTime"] = format!("{}-01-01", 1_000 + at).into();
+        resource["status"] = match at {
+            0..10 => "amended",
+            1_000..1_030 => "corrected",
+            2_400..2_440 => "preliminary",
+            _ => "final",
+        }
+        .into();
+    }
+    for some in resources.chunks(500) {
+        fixture.put(some).await;
+    }
+    for (status, expected) in [("amended", 0..10), ("corrected", 1_000..1_030), ("preliminary", 2_400..2_440)] {
+        let query = format!("status={status}&_sort=-date");
+        let search = parse(&fixture.table, Some("Observation"), &query).expect("a query");
+        let found = fixture.find(&search, &Boundary::Unrestricted, 4).await;
+        let expected: Vec<String> = expected.rev().map(|at| format!("o{at}")).collect();
+        assert_eq!(found, expected, "{query}");
+    }
+}

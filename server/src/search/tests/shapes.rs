@@ -12,8 +12,18 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 const LOINC: &str = "http://loinc.org";
 
 /// Resource type (or compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 45] = [
+const SHAPES: [(&str, &str); 55] = [
     ("Observation", ""),
+    ("Observation", "_sort=-date"),
+    ("Observation", "_sort=-_lastUpdated"),
+    ("Observation", "_sort=_id"),
+    ("Observation", "category=http://x|laboratory&_sort=-date"),
+    ("Observation", "status=final&code=c1&_sort=-_lastUpdated"),
+    ("Observation", "date=ge2001&_sort=-value-quantity"),
+    ("Observation", "status=final&_lastUpdated=gt2020-01-01"),
+    ("Observation", "_lastUpdated=ge2020-01-01&_lastUpdated=lt2100&_sort=_lastUpdated"),
+    ("Patient", "_sort=family"),
+    ("Patient", "birthdate=ge1901&_sort=-name"),
     ("Observation", "patient=p3&category=http://x|laboratory&_sort=-date"),
     ("Observation", "patient=p3&code=http://loinc.org|c1&date=ge2001"),
     ("Observation", "patient=p3&value-quantity=gt20|http://unitsofmeasure.org|mg/dL"),
@@ -61,7 +71,9 @@ const SHAPES: [(&str, &str); 45] = [
 ];
 
 /// The same for a patient's token alone, or for one patient's record: over those of all patients they ask for all.
-const OWN: [(&str, &str); 9] = [
+const OWN: [(&str, &str); 11] = [
+    ("Observation", "_sort=value-quantity"),
+    ("Observation", "_sort=-value-quantity,date"),
     ("Observation", "_sort=code"),
     ("Observation", "_sort=-code,date"),
     ("Observation", "_sort=performer"),
@@ -135,8 +147,12 @@ async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundar
     let unordered = planner.without_order(&search, access);
     let most = if unordered.is_some() { 250 } else { 5 };
     let search = unordered.unwrap_or(search);
-    let plan = planner.page(&search, access, most, None);
+    let plan = match planner.in_order(&search, access) {
+        Some(in_order) => in_order.until(None, most, None),
+        None => planner.page(&search, access, most, None),
+    };
     let found = fixture.store.page(&plan.statement, plan.sort_columns).await.expect("a page");
+    assert!(!found.is_empty(), "{of}?{query} finds nothing");
     let mut statements = vec![plan.statement.clone()];
     if !search.includes.is_empty() {
         let page = plan.page(found);
