@@ -69,6 +69,12 @@ pub(crate) fn reads(patients: usize) -> Vec<Scenario> {
         scenario("composite: code and value", Limit::BareStatement, &mut |random, _| {
             format!("Observation?code-value-quantity=http://loinc.org%7C2339-0$gt{}&_count=20", 50 + random.below(90))
         }),
+        scenario("in order: the newest observations of a code", Limit::None, &mut |random, patient| {
+            format!("Observation?code=http://loinc.org%7C{}&_sort=-date&_count=20", code(random, patient))
+        }),
+        scenario("in order: patients by name", Limit::None, &mut |random, _| {
+            format!("Patient?birthdate=ge{}-01-01&_sort=family&_count=20", 1930 + random.below(40))
+        }),
         scenario("page with _include of the patient", Limit::BareStatement, &mut |_, patient| {
             let patient = data::patient_id(patient);
             format!("Observation?patient={patient}&category=vital-signs&_include=Observation:subject&_count=20")

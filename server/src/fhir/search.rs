@@ -264,6 +264,7 @@ impl SearchSet<'_> {
             explain::allow(self.request, &self.search.types)?;
         }
         reach::shorten(service, &mut self.search, &self.granted).await?;
+        self.search.lead = service.planner().lead(&self.search, self.access(), &service.store).await?;
         let page = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let PageSizes { default, maximum } = service.pages;
         let count = self.search.count.unwrap_or(page(default)).min(page(maximum));

@@ -34,6 +34,8 @@ pub struct Search {
     pub containers: Option<(Vec<&'static str>, Boundary)>,
     /// What may be seen of the types that chains lead to; of those that are not here, what may be of the types searched.
     pub beyond: BTreeMap<&'static str, Boundary>,
+    /// The place of the criterion that leads to the fewest, where that was found out: see `plan::lead`.
+    pub lead: Option<usize>,
     /// The parameters that were used, as they came (without the cursor): the `self` link.
     pub used: Vec<(String, String)>,
 }
@@ -426,6 +428,7 @@ impl Search {
             contained_alone: false,
             containers: None,
             beyond: BTreeMap::new(),
+            lead: None,
             used: Vec::new(),
         }
     }

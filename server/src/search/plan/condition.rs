@@ -6,6 +6,7 @@ use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::join::{all_of, always, any_of, never, one_of};
 use super::row::{Columns, End, Part, Range, RowCondition, RowTest, date, starts_with};
+use super::sort::is_plain;
 use super::{Planner, Within};
 use crate::search::matching::media_below;
 use crate::search::paths::Systems;
@@ -229,7 +230,7 @@ impl Planner<'_> {
             Kind::Special if is_near(parameter.definition) => (IndexTable::IndexDate, true),
             Kind::Token | Kind::Special => (IndexTable::IndexToken, false),
         };
-        self.has_row(table, ids, None, key, probe)
+        self.has_row(table, ids, is_plain("row", table), key, probe)
     }
 
     /// The rows, any of which a resource has that passes the test.

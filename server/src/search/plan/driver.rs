@@ -71,6 +71,10 @@ impl<'a> Driver<'a> {
                 return Driver::Walk { patient, of: entry.name, masks, patient_criterion };
             }
         }
+        let lead = search.lead.and_then(|at| Self::of_rows(planner, of, at, search.criteria.get(at)?));
+        if let Some(lead) = lead {
+            return lead;
+        }
         match most_selective(planner, of, search) {
             Some((rank, ..)) if rank > CHANGED_LATELY && search.is_of_lately_changed() => Driver::Resources,
             Some((_, at, Criterion { test: Test::Chain(targets), .. }, parameter)) => {
@@ -79,13 +83,8 @@ impl<'a> Driver<'a> {
             Some((_, at, Criterion { test: Test::Words(words), .. }, parameter)) => {
                 Driver::Words { criterion: at, parameter: parameter.id, words: words.clone() }
             }
-            Some((_, at, Criterion { test: Test::Any(tests), .. }, parameter)) => {
-                match any_row(planner, parameter, tests) {
-                    Some(test) => Driver::Rows { criterion: at, parameter, test },
-                    None => Driver::Resources,
-                }
-            }
-            _ => Driver::Resources,
+            Some((_, at, criterion, _)) => Self::of_rows(planner, of, at, criterion).unwrap_or(Driver::Resources),
+            None => Driver::Resources,
         }
     }
 
@@ -326,7 +325,7 @@ impl<'a> Driver<'a> {
                 | Driver::InOrder(_)
                 | Driver::Held(_) => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
-                Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range() => {
+                Driver::Rows { test, .. } if self.is_by_value() => {
                     if !test.is_one_row() {
                         statement.distinct();
                     }
@@ -342,9 +341,6 @@ impl<'a> Driver<'a> {
             };
         }
         // In the order of the walk's own index.
-        if let Driver::InOrder(ordered) = self {
-            return vec![Key { descending: ordered.descending, ..own(ordered.value()) }];
-        }
         if let (Driver::Walk { of, .. }, [Sort { along, code, descending: true, .. }]) = (self, search.sort.as_slice())
             && along.is_empty()
             && self.clinical_date(planner, of).is_some_and(|date| date.definition.code == *code)
@@ -360,6 +356,9 @@ impl<'a> Driver<'a> {
             .take(MOST_KEYS)
             .enumerate()
             .map(|(at, sort)| {
+                if let (Driver::InOrder(ordered), 0) = (self, at) {
+                    return Key { descending: sort.descending, ..own(ordered.value()) };
+                }
                 let expr = self.sort_value(planner, search, access, statement, at, sort);
                 // A column of what is walked.
                 let is_own = matches!(self, Driver::Resources) && own_column(sort).is_some();

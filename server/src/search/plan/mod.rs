@@ -18,6 +18,7 @@ mod driver;
 mod holders;
 mod include;
 mod join;
+mod lead;
 mod order;
 mod ordered;
 mod record;

@@ -81,11 +81,18 @@ pub(super) fn apply(statement: &mut SelectStatement, keys: &[Key], key: &Expr, p
     order_by(statement, keys, key, position.is_none_or(|position| position.forward));
 }
 
-/// Restricts to what lies before the end, or is it, in the direction that the end was found in. No key may be missing.
+/// Restricts to what lies before the end, or is it, in the direction that the end was found in: an end by the first key alone
+/// where there are several.
 pub(super) fn until(statement: &mut SelectStatement, keys: &[Key], key: &Expr, end: &Position) {
-    let columns = Expr::tuple(keys.iter().map(|one| one.expr.clone()).chain([key.clone()]));
-    let values = Expr::tuple(end.values.iter().filter_map(literal).chain([Expr::val(end.key)]));
-    statement.and_where(if tie(keys) == end.forward { columns.gte(values) } else { columns.lte(values) });
+    let first = keys.iter().zip(end.values.iter().filter_map(literal)).take(1);
+    let (mut columns, mut values): (Vec<Expr>, Vec<Expr>) = first.map(|(one, value)| (one.expr.clone(), value)).unzip();
+    if keys.len() < 2 {
+        columns.push(key.clone());
+        values.push(Expr::val(end.key));
+    }
+    let (columns, values) = (Expr::tuple(columns), Expr::tuple(values));
+    let descending = keys.first().is_none_or(|first| first.descending);
+    statement.and_where(if descending == end.forward { columns.gte(values) } else { columns.lte(values) });
 }
 
 pub(super) fn order_by(statement: &mut SelectStatement, keys: &[Key], key: &Expr, forward: bool) {
@@ -125,6 +132,12 @@ fn beyond(keys: &[Key], key: &Expr, position: &Position) -> Expr {
         let values = literals.into_iter().chain([Expr::val(position.key)]);
         return after(Expr::tuple(columns), tie(keys), Expr::tuple(values));
     }
+    // What the order says is said once more of the first key alone, by which an index is sought.
+    let first = keys.first().zip(position.values.first().and_then(literal)).filter(|(one, _)| !one.is_nullable);
+    let first = first.map(|(one, value)| match one.descending == position.forward {
+        true => one.expr.clone().lte(value),
+        false => one.expr.clone().gte(value),
+    });
     let mut rest = after(key.clone(), tie(keys), Expr::val(position.key));
     for (one, value) in keys.iter().zip(&position.values).rev() {
         let expr = || one.expr.clone();
@@ -141,5 +154,8 @@ fn beyond(keys: &[Key], key: &Expr, position: &Position) -> Expr {
             }
         };
     }
-    rest
+    match first {
+        Some(first) => first.and(rest),
+        None => rest,
+    }
 }

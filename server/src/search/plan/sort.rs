@@ -1,7 +1,6 @@
 //! What a page is sorted by, where the walk has no such order itself: the values of a parameter, of the resource or of one
 //! that it refers to. <https://hl7.org/fhir/R4/search.html#sort>
 
-use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoIden, JoinType, Order, Query, SelectStatement};
 use vesta_runtime::search::SearchParameterType as Kind;
 
@@ -41,40 +40,48 @@ impl Driver<'_> {
         let within = Within::of(search, access);
         let known = search.types.iter().filter_map(|of| planner.table.parameter(of, sort.code));
         let ids: Vec<i32> = known.map(|known| within.id(known.id)).collect();
-        let ranges = match sort.kind {
-            Kind::Date => Some(IndexTable::IndexDate),
-            Kind::Number => Some(IndexTable::IndexNumber),
-            Kind::Quantity => Some(IndexTable::IndexQuantity),
+        let (low, high) = (Column::Low, Column::High);
+        let of_resource = match sort.kind {
+            Kind::Date => Some((IndexTable::IndexDate, low, high)),
+            Kind::Number => Some((IndexTable::IndexNumber, low, high)),
+            Kind::Quantity => Some((IndexTable::IndexQuantity, low, high)),
+            Kind::String => Some((IndexTable::IndexString, Column::Value, Column::Value)),
             _ => None,
         };
-        if let Some(table) = ranges {
-            let column = if sort.descending { Column::High } else { Column::Low };
-            let mut value = Query::select();
-            let by = match planner.backend {
-                // Behind a sign that changes nothing: else SQLite walks the values of all resources in their order.
-                DbBackend::Sqlite => Expr::cust_with_expr("+?", Expr::col(("value", column))),
-                _ => Expr::col(("value", column)),
-            };
+        if let Some((table, lowest, highest)) = of_resource {
+            let (column, order) = if sort.descending { (highest, Order::Desc) } else { (lowest, Order::Asc) };
+            let rows = planner.rows_of(table, &ids, self.key(), &[column]);
             // Not `min`: PostgreSQL has none of bytes before release 18.
-            value
-                .expr(Expr::col(("value", column)))
-                .order_by_expr(by, if sort.descending { Order::Desc } else { Order::Asc })
+            let value = Query::select()
+                .expr(Expr::col(("own", column)))
+                .from_subquery(rows, "own")
+                .order_by(("own", column), order)
                 .limit(1)
-                .from(planner.names.table_as(table, "value"))
-                .and_where(parameter_is("value", &ids))
-                .and_where(Expr::col(("value", Column::Resource)).eq(self.key()));
-            if table == IndexTable::IndexQuantity {
-                // By the number as it stands: units that cannot be compared would otherwise have no order.
-                value.and_where(Expr::col(("value", Column::Unit)).eq(0i64));
-            }
+                .take();
             return Expr::SubQuery(None, Box::new(value.into()));
         }
-        // Rows of text are not clustered by resource: all of them are grouped once.
+        // No index leads from a resource to its codes, references and URIs: all of them are grouped once.
         join(planner.sorted(&ids, sort))
     }
 }
 
 impl Planner<'_> {
+    /// All rows that a resource has of the parameters; of quantities the number as it stands, since units that cannot be compared
+    /// would otherwise have no order. The bound says that they are found first: else a database may seek them by their values,
+    /// among the rows of all resources.
+    pub(super) fn rows_of(&self, table: IndexTable, ids: &[i32], key: Expr, columns: &[Column]) -> SelectStatement {
+        let mut rows = Query::select();
+        for column in columns {
+            rows.expr(Expr::col(("row", *column)));
+        }
+        rows.from(self.names.table_as(table, "row"))
+            .and_where(parameter_is("row", ids))
+            .and_where_option(is_plain("row", table))
+            .and_where(Expr::col(("row", Column::Resource)).eq(key))
+            .limit(i64::MAX as u64);
+        rows
+    }
+
     /// The value of each resource that has one: columns `resource` and `sorted`.
     fn sorted(&self, ids: &[i32], sort: &Sort) -> SelectStatement {
         let by_text = match sort.kind {
@@ -153,6 +160,11 @@ pub(super) fn own_column(sort: &Sort) -> Option<Resource> {
         "_lastUpdated" => Some(Resource::LastUpdated),
         _ => None,
     }
+}
+
+/// Of quantities there is a row of the number as it stands, and others for what it can be compared with.
+pub(super) fn is_plain(row: &'static str, table: IndexTable) -> Option<Expr> {
+    (table == IndexTable::IndexQuantity).then(|| Expr::col((row, Column::Unit)).eq(0i64))
 }
 
 fn extreme(sort: &Sort, values: Expr) -> Expr {

@@ -10,10 +10,10 @@ use vesta_runtime::search::SearchParameterType as Kind;
 use super::boundary::{Constrained, constrained};
 use super::condition::{groups, parameter_is};
 use super::driver::{Driver, MOST_SELECTIVE, most_selective};
-use super::sort::own_column;
+use super::sort::{is_plain, own_column};
 use super::{Access, Page, Plan, Planner, Position, order};
 use crate::access::Boundary;
-use crate::search::query::{Contained, Criterion, Search, Test};
+use crate::search::query::{Contained, Criterion, Search, Sort, Test};
 use crate::search::table::{Parameter, Rule};
 use crate::store::index::{Column, IndexTable};
 use crate::store::{SortValue, Store, StoreError};
@@ -26,7 +26,7 @@ pub(super) struct Ordered<'a> {
     parameter: &'a Parameter,
     table: IndexTable,
     column: Column,
-    pub(super) descending: bool,
+    descending: bool,
 }
 
 impl<'a> Ordered<'a> {
@@ -53,12 +53,7 @@ impl<'a> Ordered<'a> {
         statement
             .from(planner.names.table_as(self.table, "lead"))
             .and_where(parameter_is("lead", &[self.parameter.id]))
-            .and_where_option(self.is_plain("lead"));
-    }
-
-    /// Of quantities the number as it stands is sorted by.
-    fn is_plain(&self, row: &'static str) -> Option<Expr> {
-        (self.table == IndexTable::IndexQuantity).then(|| Expr::col((row, Column::Unit)).eq(0i64))
+            .and_where_option(is_plain("lead", self.table));
     }
 
     /// "Lowest of several ascending, highest descending": whether no row of the same resource comes before.
@@ -72,19 +67,10 @@ impl<'a> Ordered<'a> {
             IndexTable::IndexUri => &[],
             _ => &[Column::Low],
         };
-        let columns = || [self.column].into_iter().chain(ties.iter().copied());
-        let of = |row: &'static str| Expr::tuple(columns().map(|column| Expr::col((row, column))).collect::<Vec<_>>());
-        let mut own = Query::select();
-        for column in columns() {
-            own.expr(Expr::col(("row", column)));
-        }
-        // All of the resource's rows, which the bound says to find first: else they might be sought by their values, among those
-        // of all resources.
-        own.from(planner.names.table_as(self.table, "row"))
-            .and_where(parameter_is("row", &[self.parameter.id]))
-            .and_where_option(self.is_plain("row"))
-            .and_where(Expr::col(("row", Column::Resource)).equals(("lead", Column::Resource)))
-            .limit(i64::MAX as u64);
+        let columns: Vec<Column> = [self.column].into_iter().chain(ties.iter().copied()).collect();
+        let of = |row: &'static str| Expr::tuple(columns.iter().map(|column| Expr::col((row, *column))));
+        let lead = Expr::col(("lead", Column::Resource));
+        let own = planner.rows_of(self.table, &[self.parameter.id], lead, &columns);
         let (other, this) = (of("own"), of("lead"));
         let mut before = Query::select();
         before.expr(Func::count(Expr::col(Asterisk))).from_subquery(own, "own").and_where(if self.descending {
@@ -92,7 +78,8 @@ impl<'a> Ordered<'a> {
         } else {
             other.lt(this)
         });
-        Some(Expr::SubQuery(None, Box::new(before.into())).eq(0))
+        // Not `= 0`: of that PostgreSQL believes that hardly any row meets it, and puts all in order itself.
+        Some(Expr::SubQuery(None, Box::new(before.into())).lt(1))
     }
 }
 
@@ -108,16 +95,18 @@ pub(crate) struct InOrder<'a, 's> {
 impl<'a> Planner<'a> {
     /// None where no index has the order, or few are to be found otherwise.
     pub(crate) fn in_order<'s>(&self, search: &'s Search, access: Access<'s>) -> Option<InOrder<'a, 's>> {
-        let ([of], [sort]) = (search.types.as_slice(), search.sort.as_slice()) else { return None };
-        if search.contained != Contained::False || !sort.along.is_empty() {
+        let ([of], [sort, others @ ..]) = (search.types.as_slice(), search.sort.as_slice()) else { return None };
+        if search.contained != Contained::False || !sort.along.is_empty() || !others.iter().all(is_of_resource) {
             return None;
         }
         let granted = constrained(search, access.boundary);
         let (asked, within) = granted.as_ref().map_or((search, access), Constrained::both);
         let usual = Driver::choose(self, asked, within);
-        let is_walked_so = own_column(sort).is_some() && matches!(usual, Driver::Resources);
+        let is_by_columns = search.sort.iter().all(|sort| own_column(sort).is_some());
+        let is_walked_so = is_by_columns && matches!(usual, Driver::Resources);
         let is_short = match &usual {
             Driver::Resources => asked.is_of_lately_changed() || asked.criteria.iter().any(is_id),
+            Driver::Rows { .. } if asked.lead.is_some() => true,
             Driver::Rows { .. } => most_selective(self, of, asked).is_none_or(|(rank, ..)| rank <= MOST_SELECTIVE),
             _ => true,
         };
@@ -147,6 +136,12 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Whether it costs little to tell what a resource is sorted by.
+fn is_of_resource(sort: &Sort) -> bool {
+    let is_by_rows = matches!(sort.kind, Kind::String | Kind::Date | Kind::Number | Kind::Quantity);
+    own_column(sort).is_some() || (sort.along.is_empty() && is_by_rows)
+}
+
 fn is_id(criterion: &Criterion) -> bool {
     matches!(criterion.test, Test::Id(_)) && !criterion.negated
 }
@@ -170,13 +165,23 @@ impl<'a> InOrder<'a, '_> {
         self.planner.plan(statement, &keys, false, (search, count, position.cloned()))
     }
 
-    /// What stands so many places behind the position.
+    /// What stands so many places behind the position; by the first key alone, behind all before it.
     fn behind(&self, places: usize, position: Option<&Position>) -> Plan<'a> {
         let (search, _) = self.asked();
-        let all = Search { sort: search.sort.clone(), ..Search::of(search.types.clone(), Vec::new()) };
+        let first = search.sort[..1].to_vec();
+        let all = Search { sort: first, ..Search::of(search.types.clone(), Vec::new()) };
         let anybody = Access { boundary: &Boundary::Unrestricted };
         let (mut rows, keys) = self.driver.select(&self.planner, &all, anybody);
-        order::apply(&mut rows, &keys, &self.driver.key(), position);
+        let first_of_equals = |position: &Position| {
+            let last = keys.iter().any(|one| one.descending == position.forward);
+            let key = if last { i64::MAX } else { i64::MIN };
+            Position { values: position.values[..1].to_vec(), key, ..*position }
+        };
+        let from = match search.sort.len() {
+            1 => position.cloned(),
+            _ => position.map(first_of_equals),
+        };
+        order::apply(&mut rows, &keys, &self.driver.key(), from.as_ref());
         rows.offset(places as u64).limit(1);
         let forward = position.is_none_or(|position| position.forward);
         let statement = self.planner.with_bodies(rows, &keys, forward);
@@ -190,8 +195,7 @@ impl<'a> InOrder<'a, '_> {
         position: Option<&Position>,
         store: &Store,
     ) -> Result<Option<Page>, StoreError> {
-        let is_missing = |value: &SortValue| matches!(value, SortValue::Missing);
-        if position.is_some_and(|position| position.values.iter().any(is_missing)) {
+        if position.is_some_and(|position| matches!(position.values.first(), None | Some(SortValue::Missing))) {
             return Ok(None);
         }
         for places in MET {

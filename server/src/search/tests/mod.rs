@@ -8,6 +8,7 @@ mod differential;
 mod documented;
 mod filters;
 mod granted;
+mod lead;
 mod oracle;
 mod own;
 mod paging;
@@ -149,6 +150,8 @@ impl Fixture {
         position: Option<Position>,
     ) -> Page {
         let access = Access { boundary };
+        let lead = self.planner().lead(search, access, &self.store).await.expect("counted");
+        let search = &Search { lead, ..search.clone() };
         self.planner()
             .find(search, access, count, position, &self.store)
             .await

@@ -12,7 +12,7 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 const LOINC: &str = "http://loinc.org";
 
 /// Resource type (or compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 55] = [
+const SHAPES: [(&str, &str); 58] = [
     ("Observation", ""),
     ("Observation", "_sort=-date"),
     ("Observation", "_sort=-_lastUpdated"),
@@ -23,6 +23,9 @@ const SHAPES: [(&str, &str); 55] = [
     ("Observation", "status=final&_lastUpdated=gt2020-01-01"),
     ("Observation", "_lastUpdated=ge2020-01-01&_lastUpdated=lt2100&_sort=_lastUpdated"),
     ("Patient", "_sort=family"),
+    ("Patient", "_sort=family,given"),
+    ("Observation", "_sort=-date,_id"),
+    ("Observation", "patient=p3&value-quantity:missing=false"),
     ("Patient", "birthdate=ge1901&_sort=-name"),
     ("Observation", "patient=p3&category=http://x|laboratory&_sort=-date"),
     ("Observation", "patient=p3&code=http://loinc.org|c1&date=ge2001"),

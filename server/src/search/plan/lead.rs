@@ -1,0 +1,85 @@
+//! Which criterion leads to the fewest. Of codes nobody knows beforehand which are rare: nearly all observations are `final`,
+//! and few are of one code. So the rows of each criterion that a page could walk are counted, up to a bound, which costs as
+//! much as it to read a page or two, and the fewest are walked.
+
+use sea_orm::sea_query::{Asterisk, Expr, Func, Query};
+
+use super::boundary::{Constrained, constrained};
+use super::condition::{any_row, parameter_is};
+use super::driver::{Driver, MOST_SELECTIVE, most_selective};
+use super::row::{Columns, RowTest};
+use super::{Access, Planner};
+use crate::search::query::{Criterion, Search, Test};
+use crate::search::table::Parameter;
+use crate::store::index::Column;
+use crate::store::{Store, StoreError};
+
+/// More rows are many.
+const MOST_COUNTED: i64 = 1_000;
+
+impl<'a> Planner<'a> {
+    /// The place of the criterion that leads to the fewest, among those of the search and behind them of the grant; none where
+    /// all lead to many, or it is known without counting. The order of what is found is the same, whichever leads: pages
+    /// that follow each other may be led by different ones.
+    pub async fn lead(&self, search: &Search, access: Access<'_>, store: &Store) -> Result<Option<usize>, StoreError> {
+        let [of] = search.types.as_slice() else { return Ok(None) };
+        let granted = constrained(search, access.boundary);
+        let (asked, within) = granted.as_ref().map_or((search, access), Constrained::both);
+        let leading = self.leading(of, asked, within);
+        // Where an order is asked for, few are better put in order than looked for in it.
+        if leading.len() < 2 && asked.sort.is_empty() {
+            return Ok(None);
+        }
+        let mut fewest = (MOST_COUNTED, None);
+        for (at, parameter, test) in leading {
+            let rows = Query::select()
+                .expr(Expr::col(("lead", Column::Resource)))
+                .from(self.names.table_as(test.table, "lead"))
+                .and_where(parameter_is("lead", &[parameter.id]))
+                .and_where(test.expr(self.backend, "lead", Columns::Plain))
+                .limit(fewest.0 as u64)
+                .take();
+            let count = Query::select().expr(Func::count(Expr::col(Asterisk))).from_subquery(rows, "counted").take();
+            let count = store.count(&count).await?;
+            if count < fewest.0 {
+                fewest = (count, Some(at));
+            }
+        }
+        Ok(fewest.1)
+    }
+
+    /// The criteria that may lead, with their places.
+    fn leading(&self, of: &str, search: &Search, access: Access<'_>) -> Vec<(usize, &'a Parameter, RowTest)> {
+        let is_known = || most_selective(self, of, search).is_none_or(|(rank, ..)| rank <= MOST_SELECTIVE);
+        let usual = Driver::choose(self, search, access);
+        if !matches!(&usual, Driver::Rows { .. }) || is_known() {
+            return Vec::new();
+        }
+        // The rows of a range come in an order of their own.
+        let is_open = search.sort.is_empty();
+        if is_open && usual.is_by_value() {
+            return Vec::new();
+        }
+        let rows = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
+            let driver = Driver::of_rows(self, of, at, criterion).filter(|driver| !is_open || !driver.is_by_value());
+            let Some(Driver::Rows { parameter, test, .. }) = driver else { return None };
+            Some((at, parameter, test))
+        });
+        rows.collect()
+    }
+}
+
+impl<'a> Driver<'a> {
+    /// The walk of a criterion's rows, where it has rows of one table.
+    pub(super) fn of_rows(planner: &Planner<'a>, of: &str, at: usize, criterion: &Criterion) -> Option<Driver<'a>> {
+        let Test::Any(tests) = &criterion.test else { return None };
+        let parameter = planner.table.parameter(of, criterion.code).filter(|_| !criterion.negated)?;
+        let test = any_row(planner, parameter, tests)?;
+        Some(Driver::Rows { criterion: at, parameter, test })
+    }
+
+    /// Whether its rows come in the order of their values where no order is asked for.
+    pub(super) fn is_by_value(&self) -> bool {
+        matches!(self, Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range())
+    }
+}
