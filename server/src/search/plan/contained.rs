@@ -59,11 +59,7 @@ impl<'a> Planner<'a> {
             ordered.sort.push(sequence);
         }
         let (parts, keys) = self.parts(&ordered, access, Some(position), most);
-        let named: Vec<Key> = keys
-            .iter()
-            .zip(order::names(keys.len()))
-            .map(|(key, name)| Key { expr: Expr::col(("hit", name)), ..key.clone() })
-            .collect();
+        let named = order::named(&keys, "hit");
         let key = Expr::col(("hit", "key"));
         let mut page = Query::select();
         page.expr_as(key.clone(), "key").from_subquery(parts, "hit");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 
 use super::condition::{any_row, parameter_is};
@@ -24,7 +25,7 @@ pub(super) enum Driver<'a> {
     /// A patient's compartment rows of one type, newest first. The masks decide the criterion, and the boundary.
     Walk { patient: String, of: &'static str, masks: Vec<i64>, patient_criterion: Option<usize> },
     /// All that a patient's compartment has of several types, by the masks of the types' numbers.
-    Chart { patient: String, masks: BTreeMap<i64, Vec<i32>>, criterion: usize },
+    Chart { patient: String, masks: BTreeMap<i64, Vec<i32>>, criterion: Option<usize> },
     /// The index rows of one criterion, over one type.
     Rows { criterion: usize, parameter: &'a Parameter, test: RowTest },
     /// What has words.
@@ -40,6 +41,9 @@ pub(super) enum Driver<'a> {
     /// Those of them that stand in what a patient's boundary may show.
     Held(Holders),
 }
+
+/// More types are walked together.
+pub(super) const MOST_TYPES: usize = 16;
 
 impl<'a> Driver<'a> {
     pub(super) fn choose(planner: &Planner<'a>, search: &Search, access: Access<'_>) -> Driver<'a> {
@@ -106,15 +110,6 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The same walk for each of several equalities, where the client left the order open: the rows of each come in the
-    /// order of the resources, which they do not together.
-    pub(super) fn branches(&self, search: &Search) -> Option<Vec<Driver<'a>>> {
-        let Driver::Rows { criterion, parameter, test } = self else { return None };
-        let each = test.in_order_each().filter(|_| search.sort.is_empty())?;
-        let one = |test| Driver::Rows { criterion: *criterion, parameter, test };
-        Some(each.into_iter().map(one).collect())
-    }
-
     /// A search of several types that asks for one patient's compartment.
     fn chart(planner: &Planner<'_>, search: &Search) -> Option<Driver<'a>> {
         search.criteria.iter().enumerate().find_map(|(at, criterion)| {
@@ -131,7 +126,7 @@ impl<'a> Driver<'a> {
                 }
                 masks.entry(mask).or_default().push(planner.number(of));
             }
-            Some(Driver::Chart { patient: of_patient?, masks, criterion: at })
+            Some(Driver::Chart { patient: of_patient?, masks, criterion: Some(at) })
         })
     }
 
@@ -178,7 +173,7 @@ impl<'a> Driver<'a> {
                     .and_where(test.expr(planner.backend, "lead", Columns::Plain));
             }
             Driver::Chart { patient, masks, criterion } => {
-                done = Some(*criterion);
+                done = *criterion;
                 let any = masks.iter().map(|(mask, numbers)| {
                     Expr::col(("walk", Compartment::Type))
                         .is_in(numbers.iter().copied())
@@ -200,7 +195,13 @@ impl<'a> Driver<'a> {
             }
             Driver::Resources => {
                 let numbers: Vec<i32> = search.types.iter().map(|of| planner.number(of)).collect();
-                let number = Expr::col(("walk", Resource::Type));
+                let number = match planner.backend {
+                    // Else SQLite finds all of these types and puts them in order, which the sequence has.
+                    DbBackend::Sqlite if numbers.len() > MOST_TYPES && is_by_sequence(search) => {
+                        Expr::cust_with_expr("+?", Expr::col(("walk", Resource::Type)))
+                    }
+                    _ => Expr::col(("walk", Resource::Type)),
+                };
                 statement
                     .from(planner.names.table_as(Resource::Table, "walk"))
                     .and_where(match numbers.as_slice() {
@@ -400,6 +401,16 @@ fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion
         return None;
     }
     Some((reference.target_id.clone()?, 1 << table.compartment_bit(of, criterion.code)?))
+}
+
+/// Whether it is sorted by columns of the resources themselves, if at all.
+pub(super) fn is_by_columns(search: &Search) -> bool {
+    search.sort.iter().all(|sort| own_column(sort).is_some())
+}
+
+/// Whether the resources themselves, where they are walked, are in the order of their last changes.
+pub(super) fn is_by_sequence(search: &Search) -> bool {
+    search.sort.is_empty() && !search.asks_when_changed()
 }
 
 /// The criterion of which the fewest rows are to be expected, with its rank and place.

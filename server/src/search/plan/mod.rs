@@ -10,6 +10,7 @@
 //! `exists` becomes a hash join over the whole table.
 
 mod boundary;
+mod branches;
 mod chain;
 mod condition;
 mod confirm;
@@ -32,7 +33,7 @@ mod words;
 use std::collections::BTreeMap;
 
 use sea_orm::DbBackend;
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Func, JoinType, Query, SelectStatement};
 
 pub use self::include::{Includes, MOST_INCLUDED};
 pub(in crate::search) use self::order::MOST_KEYS;
@@ -133,7 +134,7 @@ impl<'a> Planner<'a> {
         let granted = boundary::constrained(search, access.boundary);
         let (search, access) = granted.as_ref().map_or((search, access), boundary::Constrained::both);
         let driver = Driver::choose(self, search, access);
-        let (page, keys) = match driver.branches(search) {
+        let (page, keys) = match driver.branches(self, search, access) {
             Some(branches) => self.united(&branches, search, access, position.as_ref(), most),
             None => self.walk(&driver, search, access, (position.as_ref(), |key| key), most),
         };
@@ -178,11 +179,7 @@ impl<'a> Planner<'a> {
                 outer.expr_as(Expr::col(("hit", name)), name);
             }
             outer.from_subquery(inner.take(), "hit");
-            let named: Vec<Key> = keys
-                .iter()
-                .zip(order::names(keys.len()))
-                .map(|(key, name)| Key { expr: Expr::col(("hit", name)), ..key.clone() })
-                .collect();
+            let named = order::named(&keys, "hit");
             order::apply(&mut outer, &named, &place(Expr::col(("hit", "key"))), position);
             inner = outer;
         } else {
@@ -190,29 +187,6 @@ impl<'a> Planner<'a> {
         }
         inner.limit(most);
         (inner, keys)
-    }
-
-    /// The first of several walks in the order of the resources: the first of each, united.
-    fn united(
-        &self,
-        walks: &[Driver<'_>],
-        search: &Search,
-        access: Access<'_>,
-        position: Option<&Position>,
-        most: u64,
-    ) -> (SelectStatement, Vec<Key>) {
-        // SQLite takes no limit in a part of a union, but in a subquery of it.
-        let first = |walk: &Driver<'_>| {
-            let (rows, _) = self.walk(walk, search, access, (position, |key| key), most);
-            Query::select().column(Asterisk).from_subquery(rows, "first").take()
-        };
-        let union = walks.iter().map(first).reduce(|mut all, one| all.union(UnionType::Distinct, one).take());
-        let mut united = Query::select();
-        let key = Expr::col(("hit", "key"));
-        united.expr_as(key.clone(), "key").from_subquery(union.unwrap_or_default(), "hit");
-        order::order_by(&mut united, &[], &key, position.is_none_or(|position| position.forward));
-        united.limit(most);
-        (united, Vec::new())
     }
 
     /// How many resources match.
@@ -264,12 +238,7 @@ impl<'a> Planner<'a> {
             // The page first: SQLite knows no better how short it is, and keeps to the order of a cross join.
             statement.cross_join(self.names.table_as(Resource::Table, "body")).and_where(same);
         }
-        let named: Vec<Key> = keys
-            .iter()
-            .zip(order::names(keys.len()))
-            .map(|(key, name)| Key { expr: Expr::col(("page", name)), ..key.clone() })
-            .collect();
-        order::order_by(&mut statement, &named, &Expr::col(("page", "key")), forward);
+        order::order_by(&mut statement, &order::named(keys, "page"), &Expr::col(("page", "key")), forward);
         statement
     }
 }

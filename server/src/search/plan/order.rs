@@ -64,6 +64,12 @@ pub(super) fn names(count: usize) -> impl Iterator<Item = &'static str> {
     NAMES.into_iter().take(count)
 }
 
+/// The keys as a subquery has named their values.
+pub(super) fn named(keys: &[Key], subquery: &'static str) -> Vec<Key> {
+    let one = |(key, name): (&Key, &'static str)| Key { expr: Expr::col((subquery, name)), ..key.clone() };
+    keys.iter().zip(names(keys.len())).map(one).collect()
+}
+
 pub(in crate::search) const MOST_KEYS: usize = 8;
 
 /// Ties go by the resource's key, in the direction of the last sort key.

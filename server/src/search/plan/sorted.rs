@@ -9,7 +9,7 @@ use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::boundary::{Constrained, constrained};
 use super::condition::{groups, parameter_is};
-use super::driver::{Driver, MOST_SELECTIVE, most_selective};
+use super::driver::{Driver, MOST_SELECTIVE, is_by_columns, most_selective};
 use super::sort::{is_plain, own_column};
 use super::{Access, Page, Plan, Planner, Position, order};
 use crate::access::Boundary;
@@ -102,8 +102,7 @@ impl<'a> Planner<'a> {
         let granted = constrained(search, access.boundary);
         let (asked, within) = granted.as_ref().map_or((search, access), Constrained::both);
         let usual = Driver::choose(self, asked, within);
-        let is_by_columns = search.sort.iter().all(|sort| own_column(sort).is_some());
-        let is_walked_so = is_by_columns && matches!(usual, Driver::Resources);
+        let is_walked_so = is_by_columns(search) && matches!(usual, Driver::Resources);
         let is_short = match &usual {
             Driver::Resources => asked.is_of_lately_changed() || asked.criteria.iter().any(is_id),
             Driver::Rows { .. } if asked.lead.is_some() => true,

@@ -10,8 +10,8 @@ fn observation(id: usize, day: usize) -> Value {
         "code": {"coding": [{"code": "c"}]}, "effectiveDateTime": format!("2024-01-{:02}", day % 28 + 1)})
 }
 
-async fn forward_and_back(fixture: &Fixture, query: &str) {
-    let search = parse(&fixture.table, Some("Observation"), query).expect("a query");
+async fn forward_and_back(fixture: &Fixture, of: Option<&str>, query: &str) {
+    let search = parse(&fixture.table, of, query).expect("a query");
     let boundary = Boundary::Unrestricted;
     let whole = fixture.page(&search, &boundary, 1000, None).await;
     assert!(whole.next.is_none() && whole.previous.is_none());
@@ -71,7 +71,17 @@ async fn pages(fixture: Fixture) {
         "patient=p&_sort=-performer,_id",
         "patient=p&_sort=value-string,value-quantity",
     ] {
-        forward_and_back(&fixture, query).await;
+        forward_and_back(&fixture, Some("Observation"), query).await;
+    }
+    for query in [
+        "",
+        "_type=Patient,Observation",
+        "_type=Patient,Observation&_lastUpdated=gt2020",
+        "_type=Patient,Observation&_sort=-_lastUpdated,_id",
+        "_type=Patient,Observation&_sort=_id",
+        "_type=Patient,Observation&_id=p,o1,o2,o3,o4,o5",
+    ] {
+        forward_and_back(&fixture, None, query).await;
     }
 }
 

@@ -11,8 +11,8 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 
 const LOINC: &str = "http://loinc.org";
 
-/// Resource type (or compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 58] = [
+/// Resource type (or `*` for all, or a compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
+const SHAPES: [(&str, &str); 61] = [
     ("Observation", ""),
     ("Observation", "_sort=-date"),
     ("Observation", "_sort=-_lastUpdated"),
@@ -22,6 +22,9 @@ const SHAPES: [(&str, &str); 58] = [
     ("Observation", "date=ge2001&_sort=-value-quantity"),
     ("Observation", "status=final&_lastUpdated=gt2020-01-01"),
     ("Observation", "_lastUpdated=ge2020-01-01&_lastUpdated=lt2100&_sort=_lastUpdated"),
+    ("*", ""),
+    ("*", "_type=Patient,Observation"),
+    ("*", "_type=Patient,Observation&_sort=-_lastUpdated"),
     ("Patient", "_sort=family"),
     ("Patient", "_sort=family,given"),
     ("Observation", "_sort=-date,_id"),
@@ -141,7 +144,8 @@ async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundar
             search
         }
         _ => {
-            let search = parse(&fixture.table, Some(of), query).unwrap_or_else(|error| panic!("{of}?{query}: {error}"));
+            let search = parse(&fixture.table, Some(of).filter(|of| *of != "*"), query)
+                .unwrap_or_else(|error| panic!("{of}?{query}: {error}"));
             let all = fixture.table.entries().map(|entry| entry.name).collect();
             Search { containers: Some((all, boundary.clone())), ..search }
         }
