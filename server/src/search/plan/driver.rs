@@ -326,7 +326,7 @@ impl<'a> Driver<'a> {
                 | Driver::InOrder(_)
                 | Driver::Held(_) => Vec::new(),
                 // In the order of the index by value, so that the walk stops when the page is full.
-                Driver::Rows { test, .. } if self.is_by_value() => {
+                Driver::Rows { test, .. } if self.is_by_value() && search.lead.is_none() => {
                     if !test.is_one_row() {
                         statement.distinct();
                     }

@@ -55,15 +55,15 @@ impl<'a> Planner<'a> {
         if !matches!(&usual, Driver::Rows { .. }) || is_known() {
             return Vec::new();
         }
-        // The rows of a range come in an order of their own.
-        let is_open = search.sort.is_empty();
-        if is_open && usual.is_by_value() {
+        // That order would not be kept.
+        if search.sort.is_empty() && usual.is_by_value() {
             return Vec::new();
         }
         let rows = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
-            let driver = Driver::of_rows(self, of, at, criterion).filter(|driver| !is_open || !driver.is_by_value());
-            let Some(Driver::Rows { parameter, test, .. }) = driver else { return None };
-            Some((at, parameter, test))
+            match Driver::of_rows(self, of, at, criterion)? {
+                Driver::Rows { parameter, test, .. } => Some((at, parameter, test)),
+                _ => None,
+            }
         });
         rows.collect()
     }
@@ -78,7 +78,8 @@ impl<'a> Driver<'a> {
         Some(Driver::Rows { criterion: at, parameter, test })
     }
 
-    /// Whether its rows come in the order of their values where no order is asked for.
+    /// Whether its rows come in the order of their values where no order is asked for, and it was not found to lead to the fewest:
+    /// these are put in order.
     pub(super) fn is_by_value(&self) -> bool {
         matches!(self, Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range())
     }

@@ -27,9 +27,11 @@ async fn the_fewest_lead(fixture: Fixture) {
         ("code=rare&_sort=-date", Some(0)),
         ("date=ge2001&code=rare&_sort=-date", Some(1)),
         ("status=final&_sort=-date", None),
-        // In another order than that of codes: it would not do to lead one page and not the next.
+        // The rows of a range are put in the order of what would lead otherwise.
+        ("date=2003&status=final", Some(0)),
+        ("status=final&code=common&date=gt2028", Some(2)),
+        // These alone are in the order of their values, and stay so.
         ("date=2003&date=ge2001", None),
-        ("date=2003&status=final", None),
         // A patient's record is few, and so are those of one performer.
         ("patient=p&status=final&code=rare", None),
         ("performer=Practitioner/1&status=final", None),
