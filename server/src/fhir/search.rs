@@ -480,8 +480,8 @@ impl SearchSet<'_> {
         let deciding = used.filter(|(name, _)| !SHAPE.contains(&name.split(':').next().unwrap_or(name)));
         // What `reach` looks up before the search changes what is walked, and so the keys of the order.
         let walked = self.search.criteria.iter().filter(|one| matches!(one.test, Test::Referred { .. })).count();
-        // A cursor from before these were in the order of time holds a number of the sequence.
-        let by_time = if self.search.sort.is_empty() && self.search.asks_when_changed() { "t" } else { "" };
+        // A cursor from before the order was by time holds a number of the sequence.
+        let by_time = if self.search.sort.is_empty() { "t" } else { "" };
         format!("{}?{}#{walked}{by_time}", self.search.types.join(","), query::write(deciding))
     }
 

@@ -393,23 +393,14 @@ impl Search {
         self.criteria.iter().map(|criterion| criterion.test.ranges()).sum()
     }
 
-    /// The tests of `_lastUpdated`, all of which hold.
-    fn changed(&self) -> impl Iterator<Item = &[DateTest]> {
-        self.criteria.iter().filter(|criterion| !criterion.negated).filter_map(|criterion| match &criterion.test {
-            Test::LastUpdated(tests) => Some(tests.as_slice()),
-            _ => None,
-        })
-    }
-
-    /// Whether it asks by the time of the last change.
-    pub fn asks_when_changed(&self) -> bool {
-        self.changed().next().is_some()
-    }
-
     /// Whether what it finds was changed after some time, as it is asked who wants to know what is new.
     pub(super) fn is_of_lately_changed(&self) -> bool {
         use Prefix::{Ap, Eq, Ge, Gt, Sa};
-        self.changed().any(|tests| tests.iter().all(|test| matches!(test.prefix, Gt | Ge | Sa | Eq | Ap)))
+        let is_late = |test: &DateTest| matches!(test.prefix, Gt | Ge | Sa | Eq | Ap);
+        self.criteria.iter().any(|criterion| match &criterion.test {
+            Test::LastUpdated(tests) => !criterion.negated && tests.iter().all(is_late),
+            _ => false,
+        })
     }
 
     /// A search by these criteria alone.

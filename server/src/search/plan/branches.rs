@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::{Asterisk, Expr, Query, SelectStatement, UnionType};
 use vesta_runtime::search::SearchParameterType as Kind;
 
-use super::contained::SEQUENCE;
-use super::driver::{Driver, MOST_TYPES, is_by_columns, is_by_sequence};
+use super::driver::{Driver, is_by_columns};
 use super::order::{self, Key};
 use super::{Access, Planner, Position};
 use crate::access::Boundary;
@@ -32,14 +31,21 @@ impl<'a> Driver<'a> {
                 let one = |test| Driver::Rows { criterion: *criterion, parameter, test };
                 Some(each.into_iter().map(|test| (one(test), None)).collect())
             }
-            Driver::Resources if search.types.len() > 1 && is_by_columns(search) => match access.boundary {
-                Boundary::Patient(patient) => Some(of_patient(planner, search, patient)),
-                _ if search.types.len() <= MOST_TYPES => Some(each_type(search, &search.types).collect()),
-                _ => None,
-            },
+            Driver::Resources if search.types.len() > 1 && is_by_columns(search) && is_short(search) => {
+                match access.boundary {
+                    Boundary::Patient(patient) => Some(of_patient(planner, search, patient)),
+                    _ => Some(each_type(search, &search.types).collect()),
+                }
+            }
             _ => None,
         }
     }
+}
+
+/// Whether the statement may say for each of the types what is asked for.
+fn is_short(search: &Search) -> bool {
+    const MOST_VALUES: usize = 8_000;
+    search.types.len() * search.values().max(1) <= MOST_VALUES
 }
 
 /// The same search of some of its types.
@@ -63,18 +69,12 @@ fn of_patient<'a>(planner: &Planner<'a>, search: &Search, patient: &str) -> Vec<
             None => others.push(*of),
         }
     }
-    let mut branches: Vec<Branch<'a>> = if others.len() > MOST_TYPES {
-        vec![(Driver::Resources, Some(of_types(search, others)))]
-    } else {
-        each_type(search, &others).collect()
-    };
+    let mut branches: Vec<Branch<'a>> = each_type(search, &others).collect();
     if !own.is_empty() {
         let mut record = of_types(search, own);
         if record.sort.is_empty() {
             // As the resources themselves are walked.
-            let (code, kind) =
-                if is_by_sequence(search) { (SEQUENCE, Kind::Number) } else { ("_lastUpdated", Kind::Date) };
-            record.sort = vec![Sort { along: Vec::new(), code, kind, descending: true }];
+            record.sort = vec![Sort { along: Vec::new(), code: "_lastUpdated", kind: Kind::Date, descending: true }];
         }
         branches.push((Driver::Chart { patient: patient.to_owned(), masks, criterion: None }, Some(record)));
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::DbBackend;
 use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 
 use super::condition::{any_row, parameter_is};
@@ -41,9 +40,6 @@ pub(super) enum Driver<'a> {
     /// Those of them that stand in what a patient's boundary may show.
     Held(Holders),
 }
-
-/// More types are walked together.
-pub(super) const MOST_TYPES: usize = 16;
 
 impl<'a> Driver<'a> {
     pub(super) fn choose(planner: &Planner<'a>, search: &Search, access: Access<'_>) -> Driver<'a> {
@@ -195,13 +191,7 @@ impl<'a> Driver<'a> {
             }
             Driver::Resources => {
                 let numbers: Vec<i32> = search.types.iter().map(|of| planner.number(of)).collect();
-                let number = match planner.backend {
-                    // Else SQLite finds all of these types and puts them in order, which the sequence has.
-                    DbBackend::Sqlite if numbers.len() > MOST_TYPES && is_by_sequence(search) => {
-                        Expr::cust_with_expr("+?", Expr::col(("walk", Resource::Type)))
-                    }
-                    _ => Expr::col(("walk", Resource::Type)),
-                };
+                let number = Expr::col(("walk", Resource::Type));
                 statement
                     .from(planner.names.table_as(Resource::Table, "walk"))
                     .and_where(match numbers.as_slice() {
@@ -315,10 +305,7 @@ impl<'a> Driver<'a> {
         if search.sort.is_empty() {
             return match self {
                 Driver::Walk { .. } => vec![own(Expr::col(("walk", Compartment::High)))],
-                Driver::Resources if search.asks_when_changed() => {
-                    vec![own(Expr::col(("walk", Resource::LastUpdated)))]
-                }
-                Driver::Resources => vec![own(Expr::col(("walk", Resource::Sequence)))],
+                Driver::Resources => vec![own(Expr::col(("walk", Resource::LastUpdated)))],
                 Driver::Chain { .. }
                 | Driver::Chart { .. }
                 | Driver::Words { .. }
@@ -406,11 +393,6 @@ fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion
 /// Whether it is sorted by columns of the resources themselves, if at all.
 pub(super) fn is_by_columns(search: &Search) -> bool {
     search.sort.iter().all(|sort| own_column(sort).is_some())
-}
-
-/// Whether the resources themselves, where they are walked, are in the order of their last changes.
-pub(super) fn is_by_sequence(search: &Search) -> bool {
-    search.sort.is_empty() && !search.asks_when_changed()
 }
 
 /// The criterion of which the fewest rows are to be expected, with its rank and place.

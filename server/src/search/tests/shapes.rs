@@ -11,8 +11,8 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 
 const LOINC: &str = "http://loinc.org";
 
-/// Resource type (or `*` for all, or a compartment, or `$everything`) and query; each finds a page or more of five in the small database already.
-const SHAPES: [(&str, &str); 61] = [
+/// Resource type (or `*` for all, or a compartment, or `$everything`) and query; each finds a page or more of five in the small database already, or all that there ever is.
+const SHAPES: [(&str, &str); 62] = [
     ("Observation", ""),
     ("Observation", "_sort=-date"),
     ("Observation", "_sort=-_lastUpdated"),
@@ -23,6 +23,7 @@ const SHAPES: [(&str, &str); 61] = [
     ("Observation", "status=final&_lastUpdated=gt2020-01-01"),
     ("Observation", "_lastUpdated=ge2020-01-01&_lastUpdated=lt2100&_sort=_lastUpdated"),
     ("*", ""),
+    ("Practitioner", ""),
     ("*", "_type=Patient,Observation"),
     ("*", "_type=Patient,Observation&_sort=-_lastUpdated"),
     ("Patient", "_sort=family"),
