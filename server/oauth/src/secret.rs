@@ -22,10 +22,11 @@ pub(crate) fn new(random: &Random) -> String {
     base64url(&bytes)
 }
 
-/// 128 bits, for what is a name and no secret.
+/// 127 bits, for what is a name and no secret. It begins with a letter: a command takes what begins with `-` for an option.
 pub(crate) fn new_id(random: &Random) -> String {
     let mut bytes = [0u8; 16];
     random(&mut bytes);
+    bytes[0] &= 0x7f;
     base64url(&bytes)
 }
 
@@ -57,4 +58,18 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
 
 pub(crate) fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_be_given_to_a_command() {
+        for first in 0..=u8::MAX {
+            let random: Random = std::sync::Arc::new(move |bytes| bytes.fill(first));
+            let id = new_id(&random);
+            assert!(id.starts_with(|first: char| first.is_ascii_alphabetic()), "{id}");
+        }
+    }
 }
