@@ -88,6 +88,19 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// The walk of a criterion's rows, where it has rows of one table.
+    pub(super) fn of_rows(planner: &Planner<'a>, of: &str, at: usize, criterion: &Criterion) -> Option<Driver<'a>> {
+        let Test::Any(tests) = &criterion.test else { return None };
+        let parameter = planner.table.parameter(of, criterion.code).filter(|_| !criterion.negated)?;
+        let test = any_row(planner, parameter, tests)?;
+        Some(Driver::Rows { criterion: at, parameter, test })
+    }
+
+    /// Whether its rows come in the order of their values.
+    pub(super) fn is_by_value(&self) -> bool {
+        matches!(self, Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range())
+    }
+
     /// Whether they may be seen their containers tell: a patient's, and directories, are walked, if not few are found
     /// otherwise.
     fn of_contained(planner: &Planner<'a>, search: &Search) -> Driver<'a> {

@@ -5,11 +5,11 @@
 use sea_orm::sea_query::{Asterisk, Expr, Func, Query};
 
 use super::boundary::{Constrained, constrained};
-use super::condition::{any_row, parameter_is};
+use super::condition::parameter_is;
 use super::driver::{Driver, MOST_SELECTIVE, most_selective};
 use super::row::{Columns, RowTest};
 use super::{Access, Planner};
-use crate::search::query::{Criterion, Search, Test};
+use crate::search::query::Search;
 use crate::search::table::Parameter;
 use crate::store::index::Column;
 use crate::store::{Store, StoreError};
@@ -66,21 +66,5 @@ impl<'a> Planner<'a> {
             }
         });
         rows.collect()
-    }
-}
-
-impl<'a> Driver<'a> {
-    /// The walk of a criterion's rows, where it has rows of one table.
-    pub(super) fn of_rows(planner: &Planner<'a>, of: &str, at: usize, criterion: &Criterion) -> Option<Driver<'a>> {
-        let Test::Any(tests) = &criterion.test else { return None };
-        let parameter = planner.table.parameter(of, criterion.code).filter(|_| !criterion.negated)?;
-        let test = any_row(planner, parameter, tests)?;
-        Some(Driver::Rows { criterion: at, parameter, test })
-    }
-
-    /// Whether its rows come in the order of their values where no order is asked for, and it was not found to lead to the fewest:
-    /// these are put in order.
-    pub(super) fn is_by_value(&self) -> bool {
-        matches!(self, Driver::Rows { parameter, test, .. } if parameter.single && test.is_one_range())
     }
 }
