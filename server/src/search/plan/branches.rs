@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use sea_orm::sea_query::{Asterisk, Expr, Query, SelectStatement, UnionType};
-use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::driver::{Driver, is_by_columns};
 use super::order::{self, Key};
+use super::shared::by_time;
 use super::{Access, Planner, Position};
 use crate::access::Boundary;
-use crate::search::query::{Search, Sort};
+use crate::search::query::Search;
 use crate::search::table::Rule;
 
 /// One of several walks, and what it is of where it is not of all.
@@ -25,7 +25,15 @@ impl<'a> Driver<'a> {
         access: Access<'_>,
     ) -> Option<Vec<Branch<'a>>> {
         match self {
-            // The order is the client's to say, and it was not said.
+            // The order is the client's to say, and it was not said: then it is by time, whatever leads.
+            Driver::Shared { criterion, parameters, test } if search.sort.is_empty() => {
+                let same = Driver::Shared { criterion: *criterion, parameters: parameters.clone(), test: test.clone() };
+                Some(vec![(same, Some(by_time(search)))])
+            }
+            Driver::Rows { criterion, parameter, test } if is_led_out_of_time(planner, search, access) => {
+                let same = Driver::Rows { criterion: *criterion, parameter, test: test.clone() };
+                Some(vec![(same, Some(by_time(search)))])
+            }
             Driver::Rows { criterion, parameter, test } => {
                 let each = test.in_order_each().filter(|_| search.sort.is_empty())?;
                 let one = |test| Driver::Rows { criterion: *criterion, parameter, test };
@@ -40,6 +48,14 @@ impl<'a> Driver<'a> {
             _ => None,
         }
     }
+}
+
+/// Whether rows lead where else what was changed of late would, in the order of time.
+fn is_led_out_of_time(planner: &Planner<'_>, search: &Search, access: Access<'_>) -> bool {
+    search.lead.is_some()
+        && search.sort.is_empty()
+        && search.is_of_lately_changed()
+        && matches!(Driver::choose(planner, &Search { lead: None, ..search.clone() }, access), Driver::Resources)
 }
 
 /// Whether the statement may say for each of the types what is asked for.
@@ -73,8 +89,7 @@ fn of_patient<'a>(planner: &Planner<'a>, search: &Search, patient: &str) -> Vec<
     if !own.is_empty() {
         let mut record = of_types(search, own);
         if record.sort.is_empty() {
-            // As the resources themselves are walked.
-            record.sort = vec![Sort { along: Vec::new(), code: "_lastUpdated", kind: Kind::Date, descending: true }];
+            record = by_time(&record);
         }
         branches.push((Driver::Chart { patient: patient.to_owned(), masks, criterion: None }, Some(record)));
     }

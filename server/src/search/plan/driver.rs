@@ -9,12 +9,13 @@ use super::contained::SEQUENCE;
 use super::holders::Holders;
 use super::join::{all_of, any_of, never};
 use super::order::{Key, MOST_KEYS, names};
+use super::rank::{CHANGED_LATELY, MOST_SELECTIVE, most_selective, rank_of_rows};
 use super::row::{Columns, RowTest};
 use super::sort::own_column;
 use super::sorted::Ordered;
 use super::{Access, Planner, Within};
 use crate::access::Boundary;
-use crate::search::query::{Contained, Criterion, Prefix, Search, Sort, Test, ValueTest};
+use crate::search::query::{Contained, Criterion, Search, Sort, Test, ValueTest};
 use crate::search::table::{ITSELF, Parameter, ParameterTable, Rule};
 use crate::search::words::Words;
 use crate::store::index::{Column, IndexTable};
@@ -27,8 +28,10 @@ pub(super) enum Driver<'a> {
     Chart { patient: String, masks: BTreeMap<i64, Vec<i32>>, criterion: Option<usize> },
     /// The index rows of one criterion, over one type.
     Rows { criterion: usize, parameter: &'a Parameter, test: RowTest },
+    /// The index rows of one criterion, over several types.
+    Shared { criterion: usize, parameters: Vec<i32>, test: RowTest },
     /// What has words.
-    Words { criterion: usize, parameter: i32, words: Words },
+    Words { criterion: usize, parameters: Vec<i32>, words: Words },
     /// What one chain leads to.
     Chain { criterion: usize, parameter: i32, targets: Vec<(&'static str, Criterion)> },
     /// The resources of the types, last changed first.
@@ -48,7 +51,8 @@ impl<'a> Driver<'a> {
             return Self::of_contained(planner, search);
         }
         let [of] = search.types.as_slice() else {
-            return Self::chart(planner, search).unwrap_or(Driver::Resources);
+            let shared = || Self::shared(planner, search);
+            return Self::chart(planner, search).or_else(shared).unwrap_or(Driver::Resources);
         };
         let Some(entry) = table.entry(of) else { return Driver::Resources };
         if search.criteria.iter().any(|criterion| matches!(criterion.test, Test::Id(_)) && !criterion.negated) {
@@ -81,7 +85,7 @@ impl<'a> Driver<'a> {
                 Driver::Chain { criterion: at, parameter: parameter.id, targets: targets.clone() }
             }
             Some((_, at, Criterion { test: Test::Words(words), .. }, parameter)) => {
-                Driver::Words { criterion: at, parameter: parameter.id, words: words.clone() }
+                Driver::Words { criterion: at, parameters: vec![parameter.id], words: words.clone() }
             }
             Some((_, at, criterion, _)) => Self::of_rows(planner, of, at, criterion).unwrap_or(Driver::Resources),
             None => Driver::Resources,
@@ -120,7 +124,7 @@ impl<'a> Driver<'a> {
     }
 
     /// A search of several types that asks for one patient's compartment.
-    fn chart(planner: &Planner<'_>, search: &Search) -> Option<Driver<'a>> {
+    pub(super) fn chart(planner: &Planner<'_>, search: &Search) -> Option<Driver<'a>> {
         search.criteria.iter().enumerate().find_map(|(at, criterion)| {
             let mut of_patient = None;
             let mut masks: BTreeMap<i64, Vec<i32>> = BTreeMap::new();
@@ -143,7 +147,9 @@ impl<'a> Driver<'a> {
     pub(super) fn key(&self) -> Expr {
         match self {
             Driver::Walk { .. } | Driver::Chart { .. } => Expr::col(("walk", Compartment::Resource)),
-            Driver::Rows { .. } | Driver::Chain { .. } | Driver::InOrder(_) => Expr::col(("lead", Column::Resource)),
+            Driver::Rows { .. } | Driver::Shared { .. } | Driver::Chain { .. } | Driver::InOrder(_) => {
+                Expr::col(("lead", Column::Resource))
+            }
             Driver::Words { .. } => Expr::col(("lead", Column::Rowid)),
             Driver::Resources => Expr::col(("walk", Resource::Key)),
             Driver::Contained | Driver::Held(_) => Expr::col(("walk", Column::Resource)),
@@ -181,6 +187,13 @@ impl<'a> Driver<'a> {
                     .and_where(parameter_is("lead", &[within.id(parameter.id)]))
                     .and_where(test.expr(planner.backend, "lead", Columns::Plain));
             }
+            Driver::Shared { criterion, parameters, test } => {
+                done = Some(*criterion);
+                statement
+                    .from(planner.names.table_as(test.table, "lead"))
+                    .and_where(parameter_is("lead", parameters))
+                    .and_where(test.expr(planner.backend, "lead", Columns::Plain));
+            }
             Driver::Chart { patient, masks, criterion } => {
                 done = *criterion;
                 let any = masks.iter().map(|(mask, numbers)| {
@@ -193,10 +206,10 @@ impl<'a> Driver<'a> {
                     .and_where(Expr::col(("walk", Compartment::Patient)).eq(planner.patient_key(patient)))
                     .and_where(any_of(any).unwrap_or_else(never));
             }
-            Driver::Words { criterion, parameter, words } => {
+            Driver::Words { criterion, parameters, words } => {
                 done = Some(*criterion);
                 let code = search.criteria[*criterion].code;
-                planner.select_words(&mut statement, "lead", code, &[*parameter], words);
+                planner.select_words(&mut statement, "lead", code, parameters, words);
             }
             Driver::Chain { criterion, parameter, targets } => {
                 done = Some(*criterion);
@@ -274,6 +287,11 @@ impl<'a> Driver<'a> {
                 // Both ends of a resource without date are the least there is.
                 Some(columns().1.gt(i64::MIN).and(any))
             }
+            // The one row that the resource has of the parameter is the one that is walked.
+            (Driver::Rows { parameter, test, .. }, Test::Any(tests)) => {
+                self.same_row(planner, (parameter, test.table), criterion, tests)
+            }
+            (Driver::InOrder(ordered), Test::Any(tests)) => self.same_row(planner, ordered.rows_of(), criterion, tests),
             (Driver::Resources, Test::Id(ids)) => {
                 let id = planner.is_one_of(Expr::col(("walk", Resource::Id)), ids);
                 Some(if criterion.negated { id.not() } else { id })
@@ -284,6 +302,22 @@ impl<'a> Driver<'a> {
             }
             _ => None,
         }
+    }
+
+    /// What else is asked of the dates or numbers that are walked: as bounds of the walk, where a probe would be asked of each.
+    fn same_row(
+        &self,
+        planner: &Planner<'_>,
+        (parameter, table): (&Parameter, IndexTable),
+        criterion: &Criterion,
+        tests: &[ValueTest],
+    ) -> Option<Expr> {
+        let is_one_row = parameter.single && matches!(table, IndexTable::IndexDate | IndexTable::IndexNumber);
+        if !is_one_row || criterion.negated || parameter.definition.code != criterion.code {
+            return None;
+        }
+        let test = any_row(planner, parameter, tests).filter(|test| test.table == table)?;
+        Some(test.expr(planner.backend, "lead", Columns::Plain))
     }
 
     /// The parameter whose bounds the compartment rows have exactly: where a resource has one date at most.
@@ -301,7 +335,7 @@ impl<'a> Driver<'a> {
     ) -> Vec<Key> {
         let own = |expr: Expr| Key { expr, descending: true, is_nullable: false, is_computed: false };
         if let [Sort { code: SEQUENCE, .. }] = search.sort.as_slice() {
-            if matches!(self, Driver::Rows { .. }) {
+            if matches!(self, Driver::Rows { .. } | Driver::Shared { .. }) {
                 statement.distinct();
             }
             return vec![match self {
@@ -325,6 +359,10 @@ impl<'a> Driver<'a> {
                 | Driver::Contained
                 | Driver::InOrder(_)
                 | Driver::Held(_) => Vec::new(),
+                Driver::Shared { .. } => {
+                    statement.distinct();
+                    Vec::new()
+                }
                 // In the order of the index by value, so that the walk stops when the page is full.
                 Driver::Rows { test, .. } if self.is_by_value() && search.lead.is_none() => {
                     if !test.is_one_row() {
@@ -348,7 +386,7 @@ impl<'a> Driver<'a> {
         {
             return vec![own(Expr::col(("walk", Compartment::High)))];
         }
-        if matches!(self, Driver::Rows { .. }) {
+        if matches!(self, Driver::Rows { .. } | Driver::Shared { .. }) {
             statement.distinct();
         }
         search
@@ -406,63 +444,4 @@ fn compartment_criterion(table: &ParameterTable, of: &str, criterion: &Criterion
 /// Whether it is sorted by columns of the resources themselves, if at all.
 pub(super) fn is_by_columns(search: &Search) -> bool {
     search.sort.iter().all(|sort| own_column(sort).is_some())
-}
-
-/// The criterion of which the fewest rows are to be expected, with its rank and place.
-pub(super) fn most_selective<'a, 's>(
-    planner: &Planner<'a>,
-    of: &str,
-    search: &'s Search,
-) -> Option<(u32, usize, &'s Criterion, &'a Parameter)> {
-    let candidates = search.criteria.iter().enumerate().filter_map(|(at, criterion)| {
-        Some((rank(planner, of, criterion)?, at, criterion, planner.table.parameter(of, criterion.code)?))
-    });
-    candidates.min_by_key(|(rank, at, ..)| (*rank, *at))
-}
-
-const MICROSECONDS_OF_A_DAY: i64 = 24 * 60 * 60 * 1_000_000;
-
-/// Rows of equalities that one resource or few have: identifiers, and references.
-pub(super) const MOST_SELECTIVE: u32 = 3;
-/// Fewer have one name than were changed of late, and fewer were changed of late than have one code.
-const CHANGED_LATELY: u32 = 9;
-
-/// The lower, the fewer rows are to be expected. None for what cannot drive.
-fn rank(planner: &Planner<'_>, of: &str, criterion: &Criterion) -> Option<u32> {
-    if criterion.negated {
-        return None;
-    }
-    let parameter = planner.table.parameter(of, criterion.code)?;
-    match &criterion.test {
-        Test::Any(tests) => Some(rank_of_rows(parameter, tests, &any_row(planner, parameter, tests)?)),
-        // Words that are worth asking for are in few resources.
-        Test::Words(_) => Some(9),
-        // More resources refer to one than there are such; but whatever drives, all that the chain leads to is found.
-        Test::Chain(targets) => {
-            let ends = targets.iter().map(|(target, inner)| match &inner.test {
-                Test::Id(_) => 0,
-                _ => rank(planner, target, inner).unwrap_or(30),
-            });
-            ends.max().map(|end| 1 + end)
-        }
-        _ => None,
-    }
-}
-
-fn rank_of_rows(parameter: &Parameter, tests: &[ValueTest], test: &RowTest) -> u32 {
-    let several = u32::from(!test.is_one_hash());
-    match (&tests[0], test.table) {
-        (ValueTest::IdentifierOfType { .. } | ValueTest::ReferenceIdentifier { .. }, _) => several,
-        (_, IndexTable::IndexToken) if parameter.definition.code == "identifier" => several,
-        (_, IndexTable::IndexReference) => 2 + several,
-        (ValueTest::Composite(_), _) => 4 + several,
-        (_, IndexTable::IndexUri) => 6,
-        // On one day few are born, and many are called Smith.
-        (ValueTest::Date(date), _) if date.prefix == Prefix::Eq && date.high - date.low < MICROSECONDS_OF_A_DAY => 7,
-        (ValueTest::String { .. }, _) => 8,
-        (_, IndexTable::IndexToken) => 10 + several,
-        (ValueTest::Quantity { number, .. } | ValueTest::Number(number), _) if number.prefix == Prefix::Eq => 12,
-        (ValueTest::Date(date), _) if date.prefix == Prefix::Eq => 13,
-        _ => 14,
-    }
 }

@@ -9,7 +9,8 @@ use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::boundary::{Constrained, constrained};
 use super::condition::{groups, parameter_is};
-use super::driver::{Driver, MOST_SELECTIVE, is_by_columns, most_selective};
+use super::driver::{Driver, is_by_columns};
+use super::rank::{MOST_SELECTIVE, most_selective};
 use super::sort::{is_plain, own_column};
 use super::{Access, Page, Plan, Planner, Position, order};
 use crate::access::Boundary;
@@ -42,6 +43,10 @@ impl<'a> Ordered<'a> {
             _ => return None,
         };
         Some(Ordered { parameter, table, column, descending })
+    }
+
+    pub(super) fn rows_of(&self) -> (&'a Parameter, IndexTable) {
+        (self.parameter, self.table)
     }
 
     pub(super) fn value(&self) -> Expr {
@@ -104,7 +109,7 @@ impl<'a> Planner<'a> {
         let usual = Driver::choose(self, asked, within);
         let is_walked_so = is_by_columns(search) && matches!(usual, Driver::Resources);
         let is_short = match &usual {
-            Driver::Resources => asked.is_of_lately_changed() || asked.criteria.iter().any(is_id),
+            Driver::Resources => asked.lead.is_some() || asked.criteria.iter().any(is_id),
             Driver::Rows { .. } if asked.lead.is_some() => true,
             Driver::Rows { .. } => most_selective(self, of, asked).is_none_or(|(rank, ..)| rank <= MOST_SELECTIVE),
             _ => true,
@@ -141,7 +146,7 @@ fn is_of_resource(sort: &Sort) -> bool {
     own_column(sort).is_some() || (sort.along.is_empty() && is_by_rows)
 }
 
-fn is_id(criterion: &Criterion) -> bool {
+pub(super) fn is_id(criterion: &Criterion) -> bool {
     matches!(criterion.test, Test::Id(_)) && !criterion.negated
 }
 

@@ -32,6 +32,12 @@ async fn the_fewest_lead(fixture: Fixture) {
         ("status=final&code=common&date=gt2028", Some(2)),
         // These alone are in the order of their values, and stay so.
         ("date=2003&date=ge2001", None),
+        // All were changed since then, and what is few keeps the order of time.
+        ("_lastUpdated=gt2020&code=rare", Some(1)),
+        ("code=rare&_lastUpdated=gt2020&_sort=-date", Some(0)),
+        ("_lastUpdated=gt2020&_sort=-date", None),
+        ("_lastUpdated=gt2020&code=common", None),
+        ("_lastUpdated=gt2020", None),
         // A patient's record is few, and so are those of one performer.
         ("patient=p&status=final&code=rare", None),
         ("performer=Practitioner/1&status=final", None),
@@ -49,6 +55,73 @@ async fn the_fewest_lead(fixture: Fixture) {
             assert!(!usual.is_empty(), "{query}");
             assert_eq!(ids(lead).await, usual, "{query}");
         }
+    }
+    // Where all are changed since, they are walked in the order that is asked for.
+    for (query, in_order) in
+        [("_lastUpdated=gt2020&_sort=-date", true), ("_lastUpdated=gt2020&code=rare&_sort=-date", false)]
+    {
+        let mut search = parse(&fixture.table, Some("Observation"), query).expect("a query");
+        search.lead = fixture.planner().lead(&search, access, &fixture.store).await.expect("counted");
+        assert_eq!(fixture.planner().in_order(&search, access).is_some(), in_order, "{query}");
+    }
+    let since = parse(&fixture.table, Some("Observation"), "_lastUpdated=gt2100&_sort=-date").expect("a query");
+    let found = fixture.planner().lead(&since, access, &fixture.store).await.expect("counted");
+    assert_eq!(found, Some(0), "none was changed since then");
+}
+
+/// Of several types what they share leads, where it is few; the order is the same.
+async fn what_is_shared_leads(fixture: Fixture) {
+    let tagged = |of: &str, at: usize, tag: &str| {
+        json!({"resourceType": of, "id": format!("{at}"), "active": true, "meta": {"tag": [{"system": "http://x", "code": tag}]},
+            "name": [{"family": "Doe"}]})
+    };
+    let mut resources: Vec<Value> =
+        (0..1_100).map(|at| tagged("Patient", at, if at % 300 == 7 { "few" } else { "many" })).collect();
+    resources.push(tagged("Practitioner", 1, "few"));
+    for some in resources.chunks(400) {
+        fixture.put(some).await;
+    }
+    for (boundary, found) in [(Boundary::Unrestricted, 5), (Boundary::Patient("307".to_owned()), 2)] {
+        let access = Access { boundary: &boundary };
+        for (query, lead) in [
+            ("_tag=few", Some(0)),
+            ("_tag=http://x|few&_sort=_id", Some(0)),
+            ("_type=Patient,Practitioner&name=doe&_tag=few", Some(1)),
+            ("_type=Patient,Practitioner&_tag=few,none&_sort=-_lastUpdated", Some(0)),
+            ("_tag=few&_content=doe", None),
+            ("_tag=many", None),
+            ("_tag=few&_id=1", None),
+            ("_tag:not=few", None),
+        ] {
+            let search = parse(&fixture.table, None, query).expect("a query");
+            assert_eq!(
+                fixture.planner().lead(&search, access, &fixture.store).await.expect("counted"),
+                lead,
+                "{query}"
+            );
+            if lead.is_some() {
+                let ids = async |lead: Option<usize>| {
+                    let search = Search { lead, ..search.clone() };
+                    let page = fixture.planner().find(&search, access, 30, None, &fixture.store).await.expect("a page");
+                    page.found.into_iter().map(|found| found.stored.id).collect::<Vec<_>>()
+                };
+                let usual = ids(None).await;
+                assert_eq!(usual.len(), found, "{query}");
+                assert_eq!(ids(lead).await, usual, "{query}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_shared_leads_on_sqlite() {
+    what_is_shared_leads(Fixture::sqlite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_shared_leads_on_postgres() {
+    if let Some(fixture) = Fixture::postgres("shared_lead").await {
+        what_is_shared_leads(fixture).await;
     }
 }
 

@@ -60,6 +60,19 @@ async fn sqlite_walks_in_order_and_probes_by_key() {
         let sorts = steps.iter().any(|step| step.contains("ORDER BY"));
         assert_eq!(sorts, query.starts_with("name"), "{of}?{query}: {steps:#?}");
     }
+    // Both bounds are of the one date that is walked: none is asked of each resource anew.
+    for query in ["date=ge2020&date=lt2021", "date=lt2021&date=ge2020", "date=lt2021&date=ge2020&_sort=-date"] {
+        let search = parse(&fixture.table, Some("Observation"), query).expect("a query");
+        let access = Access { boundary: &Boundary::Unrestricted };
+        let in_order = fixture.planner().in_order(&search, access);
+        assert_eq!(in_order.is_some(), query.contains("_sort"));
+        let statement = match in_order {
+            Some(walk) => walk.until(None, 20, None).statement,
+            None => fixture.planner().page(&search, access, 20, None).statement,
+        };
+        let sql = statement.to_string(SqliteQueryBuilder);
+        assert_eq!(sql.matches("index_date").count(), 1, "{query}: {sql}");
+    }
 }
 
 /// A prepared statement turns generic: what was a walk of one patient's rows must not become a join of whole tables.

@@ -12,7 +12,7 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 const LOINC: &str = "http://loinc.org";
 
 /// Resource type (or `*` for all, or a compartment, or `$everything`) and query; each finds a page or more of five in the small database already, or all that there ever is.
-const SHAPES: [(&str, &str); 62] = [
+const SHAPES: [(&str, &str); 67] = [
     ("Observation", ""),
     ("Observation", "_sort=-date"),
     ("Observation", "_sort=-_lastUpdated"),
@@ -25,6 +25,11 @@ const SHAPES: [(&str, &str); 62] = [
     ("*", ""),
     ("Practitioner", ""),
     ("*", "_type=Patient,Observation"),
+    ("*", "_tag=http://x|few"),
+    ("*", "_tag=http://x|few&_sort=_id"),
+    ("*", "_type=Patient,Practitioner&identifier=http://mrn|p3"),
+    ("*", "_content=smithp3x"),
+    ("Observation", "date=ge2001&date=lt2030"),
     ("*", "_type=Patient,Observation&_sort=-_lastUpdated"),
     ("Patient", "_sort=family"),
     ("Patient", "_sort=family,given"),
@@ -148,7 +153,12 @@ async fn statements(fixture: &Fixture, of: &str, query: &str, boundary: &Boundar
             let search = parse(&fixture.table, Some(of).filter(|of| *of != "*"), query)
                 .unwrap_or_else(|error| panic!("{of}?{query}: {error}"));
             let all = fixture.table.entries().map(|entry| entry.name).collect();
-            Search { containers: Some((all, boundary.clone())), ..search }
+            // Of one type more than are counted would lead here too, where there are more.
+            let lead = match search.types.len() {
+                1 => None,
+                _ => planner.lead(&search, access, &fixture.store).await.expect("counted"),
+            };
+            Search { lead, containers: Some((all, boundary.clone())), ..search }
         }
     };
     // What is put in order here is read by bites, of which the first has all that a patient has here.
@@ -302,7 +312,10 @@ async fn costs(fixture: &Fixture) -> Vec<f64> {
 }
 
 async fn cost_follows_the_answer(fixture: Fixture) {
-    fixture.put(&[json!({"resourceType": "Practitioner", "id": "d1", "name": [{"family": "Doctor"}]})]).await;
+    fixture
+        .put(&[json!({"resourceType": "Practitioner", "id": "d1", "name": [{"family": "Doctor"}],
+        "meta": {"tag": [{"system": "http://x", "code": "few"}]}})])
+        .await;
     fixture.put(&records(0..15)).await;
     let small = costs(&fixture).await;
     fixture.put(&records(15..60)).await;
