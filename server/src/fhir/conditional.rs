@@ -4,7 +4,7 @@
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::preferences::Handling;
 use super::service::{Request, Service, Type};
-use super::{query, reach};
+use super::{ambiguous, query, reach};
 use crate::access::Boundary;
 
 use crate::search::{Access, RESULT_PARAMETERS, Search};
@@ -111,6 +111,11 @@ impl Condition {
             }
         }
         Ok(found)
+    }
+
+    /// Refuses what means several types: see [`ambiguous`].
+    pub(super) async fn is_of_one_meaning(&self, service: &Service, reader: Reader<'_>) -> Result<(), StoreError> {
+        ambiguous::refuse(service, reader, &self.search, &self.granted).await
     }
 
     /// Whether a resource that is not stored yet matches.

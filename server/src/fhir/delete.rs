@@ -140,6 +140,9 @@ pub(super) async fn matching(
     let multiple = service.rules.conditional_delete_multiple;
     let most = if multiple { service.store.limits().unit_operations } else { 1 };
     let found = condition.find(service, reader, most + 1).await?;
+    if found.len() > 1 && multiple {
+        condition.is_of_one_meaning(service, reader).await?;
+    }
     if found.len() <= most {
         return Ok(found.into_iter().map(|stored| stored.id).collect());
     }

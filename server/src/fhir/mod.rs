@@ -31,6 +31,7 @@
 //! `_format` and `_pretty`, which `http` keeps to itself. `resource_type` is whatever stands in the path: an unknown
 //! one is refused here.
 
+mod ambiguous;
 mod answer;
 pub mod app_state;
 mod audit;

@@ -3,14 +3,16 @@
 //! `total` is counted where `_total` asks for it (and where no resource is wanted at all: `_summary=count`,
 //! `_count=0`). Pages are linked by cursors that hold sort keys only: access is applied anew on each page.
 
-use std::collections::{BTreeMap, HashSet};
+mod included;
 
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::ambiguous;
 use super::answer::{Answer, Body};
 use super::audit::{Interaction, recorded};
 use super::audit_log::{self, AuditLog};
+use super::conditional::Reader;
 use super::explain;
 use super::outcome::{Error, Issue, IssueType, Kind, full_stop, outcome_bytes};
 use super::page::{Beside, BundleWriter};
@@ -20,12 +22,12 @@ use super::service::{PageSizes, Request, Service, Type};
 use super::summary::Subset;
 use super::terminology::answers;
 use super::versions;
-use crate::access::{AccessError, Boundary, Permission};
+use crate::access::{Boundary, Permission};
 use crate::search::{
-    Access, Answers, Contained, Criterion, Includes, IssueKind, MOST_INCLUDED, Page, Planner, Position, Search,
-    SearchError, Test, Total, compartment_types,
+    Access, Answers, Contained, Criterion, IssueKind, Page, Planner, Position, Search, SearchError, Test, Total,
+    compartment_types,
 };
-use crate::store::{Found, Stored};
+use crate::store::Stored;
 
 /// `GET [base]/[type]?…` and `POST [base]/[type]/_search`: `parameters` are those of the query and of the form.
 pub async fn search(
@@ -263,6 +265,9 @@ impl SearchSet<'_> {
         if self.explained {
             explain::allow(self.request, &self.search.types)?;
         }
+        if self.search.cursor.is_none() && self.audit_log()?.is_none() {
+            ambiguous::refuse(service, Reader::Store(&service.store), &self.search, &self.granted).await?;
+        }
         reach::shorten(service, &mut self.search, &self.granted).await?;
         self.search.lead = service.planner().lead(&self.search, self.access(), &service.store).await?;
         let page = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
@@ -285,8 +290,8 @@ impl SearchSet<'_> {
             let statements: Vec<_> = in_order.into_iter().chain([("page", page), ("total", total)]).collect();
             return explain::answer(self.request, &statements, note).await;
         }
-        let total = if only_total || self.search.total != Total::None { self.total().await? } else { None };
         if only_total {
+            let total = self.total().await?;
             let mut writer = BundleWriter::new("searchset", total, &[("self", self.url(None))]);
             self.write_issues(&mut writer);
             return Ok(Answer::ok(writer.finish()));
@@ -301,12 +306,19 @@ impl SearchSet<'_> {
             }
             None => None,
         };
+        let is_first = position.is_none();
         let page = match self.audit_log()? {
             Some(log) => log.find(count as usize, position).await?,
             None => {
                 let planner = service.planner();
                 planner.find(&self.search, self.access(), count as usize, position, &service.store).await?
             }
+        };
+        let total = match self.search.total {
+            Total::None => None,
+            // The page has all of it.
+            _ if is_first && page.next.is_none() => u64::try_from(page.found.len()).ok(),
+            _ => self.total().await?,
         };
         self.issues.extend(versions::passed_over(service, &self.search, &page.found));
         let included = self.included(&page).await?;
@@ -331,77 +343,6 @@ impl SearchSet<'_> {
             ));
         }
         Ok(counted)
-    }
-
-    /// What `_include` and `_revinclude` add to the page, each within what the token covers.
-    async fn included(&mut self, page: &Page) -> Result<Vec<Stored>, Error> {
-        if self.search.includes.is_empty() || page.found.is_empty() {
-            return Ok(Vec::new());
-        }
-        // "A resource is in a search set once": what matches is not included again, nor what is included.
-        let itself = page.found.iter().filter(|found| found.contained_at().is_none());
-        let place = |stored: &Stored| (stored.key, stored.version);
-        let mut known: HashSet<(i64, i64)> = itself.map(|found| place(&found.stored)).collect();
-        let mut refused = BTreeMap::new();
-        let mut round = Search { includes: self.search.includes.clone(), ..Search::of(Vec::new(), Vec::new()) };
-        let mut last = self.include_round(&round, &page.found, &mut refused).await?;
-        let mut included: Vec<Stored> = Vec::new();
-        loop {
-            last.retain(|found| known.insert(place(&found.stored)));
-            included.extend(last.iter().map(|found| found.stored.clone()));
-            // "The inclusion process should be repeated for included resources" of these alone.
-            round.includes.retain(|include| include.iterate);
-            if round.includes.is_empty() || last.is_empty() || included.len() > MOST_INCLUDED {
-                break;
-            }
-            last = self.include_round(&round, &last, &mut refused).await?;
-        }
-        for (name, why) in refused {
-            let text = format!("Resources of type {name} are not included: {why}.");
-            self.issues.push(Issue::warning(IssueType::Suppressed, text));
-        }
-        if included.len() > MOST_INCLUDED {
-            included.truncate(MOST_INCLUDED);
-            self.issues.push(Issue::warning(
-                IssueType::TooCostly,
-                format!("More than {MOST_INCLUDED} resources would be included with this page: the rest is left out. Ask for smaller pages with `_count`."),
-            ));
-        }
-        Ok(included)
-    }
-
-    /// What one step from these resources leads to; `refused` learns the types that the token does not cover.
-    async fn include_round(
-        &self,
-        round: &Search,
-        from: &[Found],
-        refused: &mut BTreeMap<&'static str, AccessError>,
-    ) -> Result<Vec<Found>, Error> {
-        let service = self.request.service;
-        let planner = service.planner();
-        let includes = Includes::of(&planner, round, from)
-            .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
-        let mut boundaries: BTreeMap<&'static str, Boundary> = BTreeMap::new();
-        for name in includes.types() {
-            if !boundaries.contains_key(name) && !refused.contains_key(name) {
-                match self.request.reach(name) {
-                    Ok(boundary) => drop(boundaries.insert(name, boundary)),
-                    Err(why) => drop(refused.insert(name, why)),
-                }
-            }
-        }
-        let statement = includes.statement(&planner, |name| boundaries.get(name).map(|boundary| Access { boundary }));
-        let mut found = match statement {
-            Some(statement) => service.store.page(&statement, 0).await?,
-            None => Vec::new(),
-        };
-        for named in includes.versions().take(MOST_INCLUDED) {
-            let Some(boundary) = boundaries.get(named.0) else { continue };
-            found.extend(
-                versions::named(self.request, named, boundary).await?.map(|stored| Found::of(stored, Vec::new())),
-            );
-        }
-        Ok(found)
     }
 
     fn bundle(&self, total: Option<u64>, page: &Page, included: &[Stored]) -> Result<Body, Error> {
@@ -479,7 +420,13 @@ impl SearchSet<'_> {
         let used = self.search.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let deciding = used.filter(|(name, _)| !SHAPE.contains(&name.split(':').next().unwrap_or(name)));
         // What `reach` looks up before the search changes what is walked, and so the keys of the order.
-        let walked = self.search.criteria.iter().filter(|one| matches!(one.test, Test::Referred { .. })).count();
+        let walked = self.search.criteria.iter().filter(|one| match one.test {
+            Test::Referred { .. } => true,
+            // Before they led over several types, their order was by time.
+            Test::Words(_) => self.search.types.len() > 1,
+            _ => false,
+        });
+        let walked = walked.count();
         // A cursor from before the order was by time holds a number of the sequence.
         let by_time = if self.search.sort.is_empty() { "t" } else { "" };
         format!("{}?{}#{walked}{by_time}", self.search.types.join(","), query::write(deciding))

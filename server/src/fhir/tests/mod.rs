@@ -1,5 +1,6 @@
 //! Each interaction against a real SQLite store.
 
+mod ambiguous;
 mod attachments;
 mod audit_events;
 mod audit_log;
