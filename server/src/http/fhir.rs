@@ -100,7 +100,7 @@ impl FhirApi {
                 return Err(Refusal::method("POST"));
             }
         }
-        let mut query = Query::read(request.uri().query().unwrap_or_default());
+        let mut query = Query::read(request.uri().query().unwrap_or_default())?;
         let mut wanted = negotiated(&interaction, request.headers(), query.format.as_deref())?;
         let access = match interaction.is_public() {
             true => None,
@@ -118,7 +118,7 @@ impl FhirApi {
                 asked.push_str(&form);
             }
             // "[base]/[type]/_search{?[parameters]{&_format=[mime-type]}}": what stands in the form holds as in the query.
-            let form = Query::read(&form);
+            let form = Query::read(&form)?;
             if let Some(format) = form.format {
                 wanted = negotiated(&interaction, request.headers(), Some(&format))?;
             }
@@ -320,16 +320,22 @@ struct Query {
 }
 
 impl Query {
-    fn read(text: &str) -> Query {
+    fn read(text: &str) -> Result<Query, Error> {
         let mut query = Query::default();
         for (name, value) in parse_query(text) {
             match name.as_str() {
                 "_format" => query.format = Some(value),
-                "_pretty" => query.pretty = value == "true",
+                "_pretty" => {
+                    query.pretty = value.parse().map_err(|_| {
+                        let text = "`_pretty` is true or false.";
+                        let issue = Issue::error(IssueType::Value, text).of_parameter("_pretty");
+                        Error::from_issue(Kind::Invalid, issue)
+                    })?;
+                }
                 _ => query.parameters.push((name, value)),
             }
         }
-        query
+        Ok(query)
     }
 }
 

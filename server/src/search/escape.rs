@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/search.html#escaping>
 
 /// Splits at each `separator` that no backslash stands before; the parts keep their escapes.
-pub(super) fn split(text: &str, separator: char) -> Vec<&str> {
+pub(crate) fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut parts, mut start, mut escaped) = (Vec::new(), 0, false);
     for (at, character) in text.char_indices() {
         if escaped {
@@ -30,7 +30,7 @@ pub(super) fn is_escaped_well(text: &str) -> bool {
 }
 
 /// Takes the escapes away. A backslash before any other character stands for itself, where such a text is taken.
-pub(super) fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {

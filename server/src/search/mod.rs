@@ -28,6 +28,7 @@ mod words;
 
 pub use self::criteria::compartment_types;
 pub use self::escape::escape;
+pub(crate) use self::escape::{split, unescape};
 pub use self::generated::types;
 pub use self::matching::{Around, meets};
 pub use self::own::SiteParameters;

@@ -12,6 +12,7 @@ use super::Offered;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::query::shown;
 use crate::fhir::service::parse_json;
+use crate::search::{escape, split, unescape};
 use crate::validate;
 
 /// The parameters that came.
@@ -76,7 +77,7 @@ impl Inputs {
             Value::String(text) => Some((*name, text.clone())),
             Value::Bool(_) | Value::Number(_) => Some((*name, value.to_string())),
             Value::Object(coding) => {
-                let part = |name: &str| coding.get(name).and_then(Value::as_str);
+                let part = |name: &str| coding.get(name).and_then(Value::as_str).map(escape);
                 Some((*name, format!("{}|{}", part("system").unwrap_or_default(), part("code")?)))
             }
             _ => None,
@@ -119,11 +120,18 @@ impl Reader<'_> {
             }
             return;
         };
-        match simple(self.type_of(parameter), text) {
-            Ok(value) => self.inputs.values.push((parameter.name, value)),
-            Err(expected) => {
-                let text = format!("`{}` {expected}.", parameter.name);
-                self.fail(IssueType::Value, text, None);
+        // Codes are written as a search has tokens: several of them with commas between.
+        let texts = match parameter.type_name {
+            Some("Coding") if parameter.max > 1 => split(text, ','),
+            _ => vec![text],
+        };
+        for text in texts {
+            match simple(self.type_of(parameter), text) {
+                Ok(value) => self.inputs.values.push((parameter.name, value)),
+                Err(expected) => {
+                    let text = format!("`{}` {expected}.", parameter.name);
+                    self.fail(IssueType::Value, text, None);
+                }
             }
         }
     }
@@ -293,7 +301,11 @@ fn simple(definition: Option<&'static TypeDefinition>, text: &str) -> Result<Val
         }
         // As a search has tokens.
         (_, "Coding") => {
-            let (system, code) = text.split_once('|').unwrap_or(("", text));
+            let (system, code) = match split(text, '|').as_slice() {
+                [code] => (String::new(), unescape(code)),
+                [system, code] => (unescape(system), unescape(code)),
+                _ => return Err("is a code, or system|code".to_owned()),
+            };
             let mut coding = Map::new();
             if !system.is_empty() {
                 coding.insert("system".to_owned(), Value::from(system));

@@ -532,6 +532,8 @@ async fn docref_finds_documents_and_makes_the_summary() {
     let ids = async |query: &[(&str, &str)]| entries(&docref(query).await.unwrap());
     let note = ("type", "http://loinc.org|11506-3");
     assert_eq!(ids(&[("patient", "p"), note]).await, ["match DocumentReference/d"]);
+    let several = ("type", "http://loinc.org|18842-5,http://loinc.org|11506-3");
+    assert_eq!(ids(&[("patient", "p"), several]).await, ["match DocumentReference/d"]);
     // "on-demand": only what can be generated.
     assert_eq!(ids(&[("patient", "p"), note, ("on-demand", "true")]).await, [""; 0]);
     assert_eq!(ids(&[("patient", "p"), ("on-demand", "true")]).await.len(), 1);

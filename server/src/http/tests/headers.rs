@@ -48,6 +48,7 @@ async fn a_form_may_say_how_it_is_answered() {
         let mut pretty = send(b"_format=json&_pretty=true").await;
         assert_eq!(pretty.status().as_u16(), 200, "{line}");
         assert!(pretty.take_body().into_string().await.unwrap().starts_with("{\n"), "{line}");
+        assert_eq!(send(b"_pretty=yes").await.status().as_u16(), 400, "{line}: it is a boolean");
     }
 }
 
