@@ -47,7 +47,9 @@ pub(super) async fn refuse(
         }
         // What a chain or `_has` asks on its way may leave the type open as well.
         let steps = match &criterion.test {
-            Test::Chain(targets) => targets.iter().map(|(target, inner)| (*target, inner)).collect(),
+            Test::Chain(targets) if targets.len() <= MOST_TYPES => {
+                targets.iter().map(|(target, inner)| (*target, inner)).collect()
+            }
             Test::Referred { source, criterion: inner, .. } => vec![(*source, &**inner)],
             _ => Vec::new(),
         };

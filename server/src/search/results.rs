@@ -146,9 +146,7 @@ impl Parser<'_> {
             return;
         }
         if value == "*" && reverse {
-            let message = format!("{name}: name the type that refers, like Provenance:* or Provenance:target");
-            self.fail(name, IssueKind::NotSupported, message);
-            return;
+            return self.include_all_that_refer(name, iterate);
         }
         if value == "*" {
             for source in self.search.types.clone() {
@@ -201,6 +199,27 @@ impl Parser<'_> {
             return;
         }
         self.search.includes.extend(known.into_iter().map(|code| Include { reverse, source, code, target, iterate }));
+    }
+
+    /// `_revinclude=*`: by whatever parameter may point to what is searched, or with `:iterate` to anything.
+    fn include_all_that_refer(&mut self, name: &str, iterate: bool) {
+        let table = self.table;
+        let types = self.search.types.clone();
+        let may_point = |targets: &[&'static str]| {
+            iterate || targets.is_empty() || targets.iter().any(|of| *of == "Resource" || types.contains(of))
+        };
+        for source in table.entries().map(|entry| entry.name) {
+            let references = table.parameters(source).map(|parameter| parameter.definition);
+            let references = references.filter(|one| one.kind == Kind::Reference && may_point(one.targets));
+            let codes: Vec<&'static str> = references.map(|definition| definition.code).collect();
+            if codes.iter().any(|code| !table.is_indexed(source, code)) {
+                let message = format!("{name}: references of {source} are still being indexed: include by them later");
+                self.ignore(name, IssueKind::NotIndexed, message);
+                continue;
+            }
+            let all = codes.into_iter().map(|code| Include { reverse: true, source, code, target: None, iterate });
+            self.search.includes.extend(all);
+        }
     }
 
     fn references(&self, of: &str) -> Vec<&'static str> {

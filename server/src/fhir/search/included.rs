@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::SearchSet;
 use crate::access::{AccessError, Boundary};
+use crate::fhir::audit_log;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::versions;
 use crate::search::{Access, Includes, MOST_INCLUDED, Page, Search};
 use crate::store::{Found, Stored};
+
+/// Of more types than these it is told how many are left out: `_revinclude=*` may mean nearly all.
+const MOST_TOLD: usize = 8;
 
 impl SearchSet<'_> {
     /// What `_include` and `_revinclude` add to the page, each within what the token covers.
@@ -33,9 +37,14 @@ impl SearchSet<'_> {
             }
             last = self.include_round(&round, &last, &mut refused).await?;
         }
-        for (name, why) in refused {
-            let text = format!("Resources of type {name} are not included: {why}.");
+        if refused.len() > MOST_TOLD {
+            let text = format!("Resources of {} types are not included: the token does not cover them.", refused.len());
             self.issues.push(Issue::warning(IssueType::Suppressed, text));
+        } else {
+            for (name, why) in refused {
+                let text = format!("Resources of type {name} are not included: {why}.");
+                self.issues.push(Issue::warning(IssueType::Suppressed, text));
+            }
         }
         if included.len() > MOST_INCLUDED {
             included.truncate(MOST_INCLUDED);
@@ -60,7 +69,8 @@ impl SearchSet<'_> {
             .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
         let mut boundaries: BTreeMap<&'static str, Boundary> = BTreeMap::new();
         for name in includes.types() {
-            if !boundaries.contains_key(name) && !refused.contains_key(name) {
+            // Entries of the audit log refer to much, and are not stored.
+            if !audit_log::has(name) && !boundaries.contains_key(name) && !refused.contains_key(name) {
                 match self.request.reach(name) {
                     Ok(boundary) => drop(boundaries.insert(name, boundary)),
                     Err(why) => drop(refused.insert(name, why)),

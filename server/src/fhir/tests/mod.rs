@@ -10,6 +10,7 @@ mod capabilities;
 mod conditional;
 mod contained;
 mod granular;
+mod includes;
 mod lastn;
 mod listed;
 mod operations;

@@ -1,12 +1,12 @@
-//! Search sets: links, totals, modes, subsets, includes and what was passed over.
+//! Search sets: links, totals, modes, subsets and what was passed over.
 
 use super::*;
 
-async fn find(fixture: &Fixture, name: &str, parameters: &[(&str, &str)]) -> Value {
+pub(super) async fn find(fixture: &Fixture, name: &str, parameters: &[(&str, &str)]) -> Value {
     body_of(search::search(&fixture.request(), name, &pairs(parameters)).await.unwrap())
 }
 
-async fn filled() -> Fixture {
+pub(super) async fn filled() -> Fixture {
     let fixture = Fixture::new("user/*.cruds").await;
     fixture
         .put(json!({ "resourceType": "Patient", "id": "p", "name": [{ "family": "Doe" }], "gender": "female" }))
@@ -89,28 +89,6 @@ async fn what_is_unknown_is_told_or_refused_and_never_passed_over_in_silence() {
     let refused = refused.unwrap_err();
     assert_eq!((refused.kind, refused.issues.len()), (Kind::Invalid, 2));
     assert_eq!(search::search(&fixture.request(), "Foo", &[]).await.unwrap_err().kind, Kind::NotFound);
-}
-
-#[tokio::test]
-async fn includes_stand_beside_the_matches_and_keep_to_the_scopes() {
-    let fixture = filled().await;
-    let parameters = [("_id", "o1"), ("_include", "Observation:subject")];
-    let bundle = find(&fixture, "Observation", &parameters).await;
-    assert_eq!(entries(&bundle), ["match Observation/o1", "include Patient/p"]);
-    let bundle = find(&fixture, "Patient", &[("_id", "q"), ("_revinclude", "Observation:subject")]).await;
-    assert_eq!(entries(&bundle), ["match Patient/q", "include Observation/other"]);
-    // bdl-7 of https://hl7.org/fhir/R4/bundle.html: "FullUrl must be unique in a bundle". What matches is not included.
-    let mut member = observation("o1", "p", "2024-01-01");
-    member["hasMember"] = json!([{ "reference": "Observation/o2" }, { "reference": "Observation/o3" }]);
-    fixture.put(member).await;
-    let with_members = [("_id", "o1,o2"), ("_sort", "_id"), ("_include", "Observation:has-member")];
-    let bundle = find(&fixture, "Observation", &with_members).await;
-    assert_eq!(entries(&bundle), ["match Observation/o1", "match Observation/o2", "include Observation/o3"]);
-    let access = fixture.with_scopes("user/Observation.rs");
-    let request = Request { access: &access, ..fixture.request() };
-    let bundle = body_of(search::search(&request, "Observation", &pairs(&parameters)).await.unwrap());
-    assert_eq!(entries(&bundle), ["match Observation/o1", "outcome OperationOutcome/request-1"]);
-    assert_eq!(bundle["entry"][1]["resource"]["issue"][0]["code"], "suppressed");
 }
 
 /// <https://hl7.org/fhir/R4/search.html#summary>
@@ -252,44 +230,6 @@ async fn a_compartment_is_searched_by_its_definition() {
     let found = find(&narrow, ("Patient", "p", "*"), &[]).await.unwrap();
     // That not all types were searched is told.
     assert_eq!(found, ["match Patient/p", "outcome OperationOutcome/request-1"]);
-}
-
-/// <https://hl7.org/fhir/R4/search.html#include>: what is included may lead further, round in a circle too.
-#[tokio::test]
-async fn includes_iterate_and_end() {
-    let fixture = Fixture::new("user/*.cruds").await;
-    for (id, of) in [("a", "b"), ("b", "c"), ("c", "a")] {
-        fixture.put(json!({ "resourceType": "Organization", "id": id, "partOf": { "reference": format!("Organization/{of}") } })).await;
-    }
-    fixture
-        .put(json!({ "resourceType": "Patient", "id": "p", "managingOrganization": { "reference": "Organization/a" } }))
-        .await;
-    fixture.put(observation("o", "p", "2024-01-01")).await;
-    let asked = async |includes: &[(&str, &str)]| {
-        let mut asked = vec![("_id", "o")];
-        asked.extend(includes);
-        let mut found = entries(&find(&fixture, "Observation", &asked).await);
-        found.sort();
-        found
-    };
-    let (patient, organization) = (("_include", "Observation:subject"), ("_include:iterate", "Patient:organization"));
-    assert_eq!(asked(&[patient]).await, ["include Patient/p", "match Observation/o"]);
-    assert_eq!(asked(&[("_include", "*")]).await, ["include Patient/p", "match Observation/o"]);
-    assert_eq!(asked(&[organization]).await, ["match Observation/o"]);
-    let two = ["include Organization/a", "include Patient/p", "match Observation/o"];
-    assert_eq!(asked(&[patient, organization]).await, two);
-    let all = asked(&[patient, organization, ("_include:iterate", "Organization:partof")]).await;
-    assert_eq!(all.iter().filter(|found| found.starts_with("include Organization")).count(), 3);
-    // Back along references as well.
-    let found = entries(
-        &find(
-            &fixture,
-            "Organization",
-            &[("_id", "a"), ("_revinclude", "Patient:organization"), ("_revinclude:iterate", "Observation:subject")],
-        )
-        .await,
-    );
-    assert_eq!(found, ["match Organization/a", "include Patient/p", "include Observation/o"]);
 }
 
 /// <https://hl7.org/fhir/R4/search.html#list>

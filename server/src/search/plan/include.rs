@@ -24,8 +24,8 @@ pub const MOST_INCLUDED: usize = 1000;
 pub struct Includes {
     /// Ids by type.
     targets: BTreeMap<&'static str, Vec<String>>,
-    /// (type that refers, parameter), with the hashes of the page's resources.
-    referring: Vec<(&'static str, &'static str, Vec<i64>)>,
+    /// Types that refer and their parameters, with the hashes of those of the page's resources that may be meant.
+    referring: Vec<(Vec<(&'static str, &'static str)>, Vec<i64>)>,
     /// Type, id and version of what a reference names with a version: "the version that is named is returned"
     /// (<https://hl7.org/fhir/R4/search.html#versions>).
     versions: BTreeSet<(&'static str, String, i64)>,
@@ -36,19 +36,23 @@ impl Includes {
     pub fn of(planner: &Planner<'_>, search: &Search, page: &[Found]) -> Result<Includes, JsonError> {
         let mut includes = Includes::default();
         let (table, key) = (planner.table, planner.table.hash_key());
+        let mut by_target: BTreeMap<Option<&'static str>, Vec<(&'static str, &'static str)>> = BTreeMap::new();
         for include in search.includes.iter().filter(|include| include.reverse) {
+            by_target.entry(include.target).or_default().push((include.source, include.code));
+        }
+        for (target, referring) in by_target {
             let hashes: Vec<i64> = page
                 .iter()
                 // Nothing outside refers to what is contained.
                 .filter(|found| found.contained_at().is_none())
                 .filter_map(|found| {
                     let of = table.type_name(found.stored.resource_type)?;
-                    let wanted = include.target.is_none_or(|target| target == of);
+                    let wanted = target.is_none_or(|target| target == of);
                     wanted.then(|| key.hash(Meaning::Resource, &[of, &found.stored.id]))
                 })
                 .collect();
             if !hashes.is_empty() {
-                includes.referring.push((include.source, include.code, hashes));
+                includes.referring.push((referring, hashes));
             }
         }
         let forward = || search.includes.iter().filter(|include| !include.reverse);
@@ -99,7 +103,7 @@ impl Includes {
     /// The types whose access must be known to [`Includes::statement`].
     pub fn types(&self) -> impl Iterator<Item = &'static str> {
         let targets = self.targets.keys().copied().chain(self.versions.iter().map(|(of, ..)| *of));
-        targets.chain(self.referring.iter().map(|(source, ..)| *source))
+        targets.chain(self.referring.iter().flat_map(|(referring, _)| referring).map(|(source, _)| *source))
     }
 
     pub fn versions(&self) -> impl Iterator<Item = (&'static str, &str, i64)> {
@@ -115,31 +119,32 @@ impl Includes {
     ) -> Option<SelectStatement> {
         let most = MOST_INCLUDED as u64 + 1;
         let mut parts = Vec::new();
-        // Each part finds its keys by an index, within what may be seen of the type. What leads there has a name that no
+        // Each part finds its keys by an index, within what may be seen of the types. What leads there has a name that no
         // condition on it has.
-        let mut part = |of: &'static str, mut rows: SelectStatement, key: Expr| {
-            let Some(access) = access(of) else { return };
+        let mut part = |types: &[&'static str], mut rows: SelectStatement, key: Expr, access: Access<'a>| {
             rows.expr_as(key.clone(), "key")
-                .and_where_option(planner.boundary(&[of], access.boundary, &key))
+                .and_where_option(planner.boundary(types, access.boundary, &key))
                 .limit(most);
             // SQLite takes no limit in a part of a union, but in a subquery of it.
             parts.push(Query::select().column(Asterisk).from_subquery(rows, "part").take());
         };
         for (target, ids) in &self.targets {
+            let Some(access) = access(target) else { continue };
             let mut rows = Query::select();
             rows.from(planner.names.table_as(Resource::Table, "lead"))
                 .and_where(Expr::col(("lead", Resource::Type)).eq(planner.number(target)))
                 .and_where(planner.is_one_of(Expr::col(("lead", Resource::Id)), ids))
                 .and_where(Expr::col(("lead", Resource::Deleted)).eq(false));
-            part(target, rows, Expr::col(("lead", Resource::Key)));
+            part(&[*target], rows, Expr::col(("lead", Resource::Key)), access);
         }
-        for (source, code, hashes) in &self.referring {
-            let Some(parameter) = planner.table.parameter(source, code) else { continue };
-            let mut rows = Query::select();
-            rows.from(planner.names.table_as(IndexTable::IndexReference, "lead"))
-                .and_where(parameter_is("lead", &[parameter.id]))
-                .and_where(one_of(planner.backend, Expr::col(("lead", Column::Value)), hashes));
-            part(source, rows, Expr::col(("lead", Column::Resource)));
+        for (referring, hashes) in &self.referring {
+            for (types, ids, access) in together(planner, referring, &access) {
+                let mut rows = Query::select();
+                rows.from(planner.names.table_as(IndexTable::IndexReference, "lead"))
+                    .and_where(parameter_is("lead", &ids))
+                    .and_where(one_of(planner.backend, Expr::col(("lead", Column::Value)), hashes));
+                part(&types, rows, Expr::col(("lead", Column::Resource)), access);
+            }
         }
         let union = parts.into_iter().reduce(|mut all, one| all.union(UnionType::Distinct, one).take())?;
         let mut page = Query::select();
@@ -149,4 +154,33 @@ impl Includes {
         let oldest_first = false;
         Some(planner.with_bodies(page, &[], oldest_first))
     }
+}
+
+/// More parameters than these are asked for at once: a statement for each would be longer than a database takes.
+const MOST_PARTS: usize = 16;
+
+/// The types, their parameters, and what may be seen of them.
+type Referring<'a> = (Vec<&'static str>, Vec<i32>, Access<'a>);
+
+/// Each by itself; where they are many, together with those of which the same may be seen.
+fn together<'a>(
+    planner: &Planner<'_>,
+    referring: &[(&'static str, &'static str)],
+    access: impl Fn(&'static str) -> Option<Access<'a>>,
+) -> Vec<Referring<'a>> {
+    let mut all: Vec<Referring<'a>> = Vec::new();
+    for (source, code) in referring {
+        let (Some(parameter), Some(access)) = (planner.table.parameter(source, code), access(source)) else { continue };
+        let same = |known: &&mut Referring<'a>| referring.len() > MOST_PARTS && *known.2.boundary == *access.boundary;
+        match all.iter_mut().find(same) {
+            Some((types, ids, _)) => {
+                if !types.contains(source) {
+                    types.push(source);
+                }
+                ids.push(parameter.id);
+            }
+            None => all.push((vec![source], vec![parameter.id], access)),
+        }
+    }
+    all
 }

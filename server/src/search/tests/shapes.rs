@@ -12,7 +12,7 @@ use crate::access::{AccessContext, Asked, Permission, parse_scopes};
 const LOINC: &str = "http://loinc.org";
 
 /// Resource type (or `*` for all, or a compartment, or `$everything`) and query; each finds a page or more of five in the small database already, or all that there ever is.
-const SHAPES: [(&str, &str); 67] = [
+const SHAPES: [(&str, &str); 68] = [
     ("Observation", ""),
     ("Observation", "_sort=-date"),
     ("Observation", "_sort=-_lastUpdated"),
@@ -61,6 +61,7 @@ const SHAPES: [(&str, &str); 67] = [
     ("Observation", "patient=p3&value-string:missing=true"),
     ("Observation", "patient=p3&_include=Observation:subject&_include=Observation:performer"),
     ("Patient", "_id=p3&_revinclude=Observation:patient"),
+    ("Patient", "_id=p3&_revinclude=*"),
     ("Observation", "patient.identifier=http://mrn|p3"),
     ("Observation", "subject:Patient.birthdate=1905-02-03"),
     ("Observation", "patient.name=smithp3x&code=http://loinc.org|c1"),
@@ -342,6 +343,30 @@ async fn cost_follows_the_answer_on_sqlite() {
 async fn cost_follows_the_answer_on_postgres() {
     if let Some(fixture) = Fixture::generated_on_postgres("shapes").await {
         cost_follows_the_answer(fixture).await;
+    }
+}
+
+/// PostgreSQL goes through all that a `not in` gives for each resource, where that does not fit into memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nothing_is_found_for_is_an_anti_join_on_postgres() {
+    let Some(fixture) = Fixture::generated_on_postgres("anti_joins").await else { return };
+    fixture.put(&records(0..15)).await;
+    let Meter::Postgres(connection) = Meter::of(&fixture).await else { unreachable!("it is one") };
+    connection.execute_unprepared("ANALYZE").await.expect("statistics");
+    for query in [
+        "code:missing=true",
+        "performer:missing=true&_sort=-date",
+        "patient=p3&performer:missing=true",
+        "_filter=not (patient.gender eq female)",
+    ] {
+        let Ok(search) = parse(&fixture.table, Some("Observation"), query) else { panic!("{query} is refused") };
+        let access = Access { boundary: &Boundary::Unrestricted };
+        let plan = fixture.planner().page(&search, access, 20, None);
+        let steps = explain(&connection, &plan.statement, "EXPLAIN").await;
+        let steps = steps.iter().map(|row| row.try_get_by_index::<String>(0).expect("text"));
+        let steps = steps.collect::<Vec<_>>().join("\n");
+        assert!(steps.contains("Anti Join") && !steps.contains("NOT (SubPlan"), "{query}: {steps}");
+        assert!(!steps.contains("NOT (hashed SubPlan"), "{query}: {steps}");
     }
 }
 
