@@ -7,7 +7,7 @@
 //! one for all that it reaches.
 //!
 //! Probes are scalar subqueries that count, never `exists`: once PostgreSQL's prepared statement turns generic, an
-//! `exists` becomes a hash join over the whole table.
+//! `exists` becomes a hash join over the whole table. What would be one anyway is an `exists`: see `condition`.
 
 mod boundary;
 mod branches;
