@@ -163,19 +163,7 @@ impl Planner<'_> {
                 });
                 any_of(probes).unwrap_or_else(never)
             }
-            Test::Chain(targets) => {
-                let found = self.referring(&ids, targets, within);
-                match self.backend {
-                    // See `has_row`.
-                    DbBackend::Postgres => {
-                        let same = Expr::col(("far", Column::Resource)).eq(key.clone());
-                        Expr::exists(
-                            Query::select().expr(Expr::cust("1")).from_subquery(found, "far").and_where(same).take(),
-                        )
-                    }
-                    _ => key.clone().in_subquery(found),
-                }
-            }
+            Test::Chain(targets) => key.clone().in_subquery(self.referring(&ids, targets, within)),
         };
         if criterion.negated { condition.not() } else { condition }
     }
@@ -199,7 +187,7 @@ impl Planner<'_> {
             statement.expr(Func::count(Expr::col(Asterisk))).and_where(resource.eq(key.clone()));
             Expr::SubQuery(None, Box::new(statement.into())).gt(0)
         } else if self.backend == DbBackend::Postgres {
-            // Its opposite is an anti join. `not in` is none: what does not fit into memory is gone through for each resource.
+            // Its opposite is an anti join. `not in` is none: what is known not to fit into memory is gone through for each resource.
             statement.expr(Expr::cust("1")).and_where(resource.eq(key.clone()));
             Expr::exists(statement)
         } else {
