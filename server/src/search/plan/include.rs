@@ -19,13 +19,16 @@ use crate::store::schema::Resource;
 /// More are not included with one page.
 pub const MOST_INCLUDED: usize = 1000;
 
+/// A type that refers, and the parameter by which it does.
+type Reference = (&'static str, &'static str);
+
 /// What the page's resources refer to, and who refers to them.
 #[derive(Debug, Default)]
 pub struct Includes {
     /// Ids by type.
     targets: BTreeMap<&'static str, Vec<String>>,
-    /// Types that refer and their parameters, with the hashes of those of the page's resources that may be meant.
-    referring: Vec<(Vec<(&'static str, &'static str)>, Vec<i64>)>,
+    /// By what is referred, with the hashes of those of the page's resources that may be meant.
+    referring: Vec<(Vec<Reference>, Vec<i64>)>,
     /// Type, id and version of what a reference names with a version: "the version that is named is returned"
     /// (<https://hl7.org/fhir/R4/search.html#versions>).
     versions: BTreeSet<(&'static str, String, i64)>,
@@ -36,7 +39,7 @@ impl Includes {
     pub fn of(planner: &Planner<'_>, search: &Search, page: &[Found]) -> Result<Includes, JsonError> {
         let mut includes = Includes::default();
         let (table, key) = (planner.table, planner.table.hash_key());
-        let mut by_target: BTreeMap<Option<&'static str>, Vec<(&'static str, &'static str)>> = BTreeMap::new();
+        let mut by_target: BTreeMap<Option<&'static str>, Vec<Reference>> = BTreeMap::new();
         for include in search.includes.iter().filter(|include| include.reverse) {
             by_target.entry(include.target).or_default().push((include.source, include.code));
         }
@@ -165,7 +168,7 @@ type Referring<'a> = (Vec<&'static str>, Vec<i32>, Access<'a>);
 /// Each by itself; where they are many, together with those of which the same may be seen.
 fn together<'a>(
     planner: &Planner<'_>,
-    referring: &[(&'static str, &'static str)],
+    referring: &[Reference],
     access: impl Fn(&'static str) -> Option<Access<'a>>,
 ) -> Vec<Referring<'a>> {
     let mut all: Vec<Referring<'a>> = Vec::new();

@@ -4,6 +4,13 @@ use serde_json::json;
 
 use super::*;
 
+/// The ids of a page that is led so.
+async fn led(fixture: &Fixture, search: &Search, access: Access<'_>, lead: Option<usize>) -> Vec<String> {
+    let search = Search { lead, ..search.clone() };
+    let page = fixture.planner().find(&search, access, 30, None, &fixture.store).await.expect("a page");
+    page.found.into_iter().map(|found| found.stored.id).collect()
+}
+
 async fn the_fewest_lead(fixture: Fixture) {
     let observation = |at: usize| {
         let code = if at % 400 == 7 { "rare" } else { "common" };
@@ -45,15 +52,10 @@ async fn the_fewest_lead(fixture: Fixture) {
         let search = parse(&fixture.table, Some("Observation"), query).expect("a query");
         let found = fixture.planner().lead(&search, access, &fixture.store).await.expect("counted");
         assert_eq!(found, lead, "{query}");
-        let ids = async |lead: Option<usize>| {
-            let search = Search { lead, ..search.clone() };
-            let page = fixture.planner().find(&search, access, 30, None, &fixture.store).await.expect("a page");
-            page.found.into_iter().map(|found| found.stored.id).collect::<Vec<_>>()
-        };
         if lead.is_some() {
-            let usual = ids(None).await;
+            let usual = led(&fixture, &search, access, None).await;
             assert!(!usual.is_empty(), "{query}");
-            assert_eq!(ids(lead).await, usual, "{query}");
+            assert_eq!(led(&fixture, &search, access, lead).await, usual, "{query}");
         }
     }
     // Where all are changed since, they are walked in the order that is asked for.
@@ -100,14 +102,9 @@ async fn what_is_shared_leads(fixture: Fixture) {
                 "{query}"
             );
             if lead.is_some() {
-                let ids = async |lead: Option<usize>| {
-                    let search = Search { lead, ..search.clone() };
-                    let page = fixture.planner().find(&search, access, 30, None, &fixture.store).await.expect("a page");
-                    page.found.into_iter().map(|found| found.stored.id).collect::<Vec<_>>()
-                };
-                let usual = ids(None).await;
+                let usual = led(&fixture, &search, access, None).await;
                 assert_eq!(usual.len(), found, "{query}");
-                assert_eq!(ids(lead).await, usual, "{query}");
+                assert_eq!(led(&fixture, &search, access, lead).await, usual, "{query}");
             }
         }
     }
