@@ -20,6 +20,15 @@ const MOST_TYPES: usize = 16;
 /// One of several types that may be meant, with the criterion that asks for it alone.
 type Meaning = (&'static str, Criterion);
 
+/// Whether the search leaves a type open anywhere, which few do.
+pub(super) fn is_open(search: &Search) -> bool {
+    search.criteria.iter().any(|criterion| match &criterion.test {
+        Test::Any(tests) => tests.iter().any(|test| matches!(test, ValueTest::Reference(any) if any.len() > 1)),
+        Test::Chain(_) | Test::Referred { .. } => true,
+        _ => false,
+    })
+}
+
 /// Refuses the search where what matches is of several types and the client named none of them.
 pub(super) async fn refuse(
     service: &Service,

@@ -265,8 +265,9 @@ impl SearchSet<'_> {
         if self.explained {
             explain::allow(self.request, &self.search.types)?;
         }
-        if self.search.cursor.is_none() && self.audit_log()?.is_none() {
-            ambiguous::refuse(service, Reader::Store(&service.store), &self.search, &self.granted).await?;
+        if self.search.cursor.is_none() && ambiguous::is_open(&self.search) && self.audit_log()?.is_none() {
+            let reader = Reader::Store(&service.store);
+            Box::pin(ambiguous::refuse(service, reader, &self.search, &self.granted)).await?;
         }
         reach::shorten(service, &mut self.search, &self.granted).await?;
         self.search.lead = service.planner().lead(&self.search, self.access(), &service.store).await?;
