@@ -35,6 +35,16 @@ async fn a_total_is_counted_when_it_is_asked_for() {
     let asked = [by_patient, ("_total", "accurate"), ("_count", "2"), ("_include", "Observation:subject")];
     let bundle = find(&fixture, "Observation", &asked).await;
     assert_eq!((bundle["total"].to_string(), entries(&bundle).len()), ("5".to_owned(), 3));
+    // A page that is the last but not the first is not all.
+    let next = parameters_of(
+        &link(&find(&fixture, "Observation", &[by_patient, ("_total", "accurate"), ("_count", "4")]).await, "next")
+            .unwrap(),
+    );
+    let last = body_of(search::search(&fixture.request(), "Observation", &next).await.unwrap());
+    assert_eq!((last["total"].to_string(), entries(&last).len()), ("5".to_owned(), 1));
+    // The first may be, and has what matches by the way it was found.
+    let whole = find(&fixture, "Observation", &[by_patient, ("_total", "accurate")]).await;
+    assert_eq!((whole["total"].to_string(), entries(&whole).len()), ("5".to_owned(), 5));
     for only in [("_summary", "count"), ("_count", "0")] {
         let bundle = find(&fixture, "Observation", &[by_patient, only]).await;
         assert_eq!((bundle["total"].to_string(), bundle.get("entry")), ("5".to_owned(), None), "{only:?}");

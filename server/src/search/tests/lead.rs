@@ -83,8 +83,10 @@ async fn what_is_shared_leads(fixture: Fixture) {
     for some in resources.chunks(400) {
         fixture.put(some).await;
     }
-    for (boundary, found) in [(Boundary::Unrestricted, 5), (Boundary::Patient("307".to_owned()), 2)] {
+    for (boundary, found, said) in [(Boundary::Unrestricted, 5, 1_101), (Boundary::Patient("307".to_owned()), 2, 2)] {
         let access = Access { boundary: &boundary };
+        let words = parse(&fixture.table, None, "_content=doe").expect("a query");
+        assert_eq!(fixture.page(&words, &boundary, 2_000, None).await.found.len(), said, "within the boundary");
         for (query, lead) in [
             ("_tag=few", Some(0)),
             ("_tag=http://x|few&_sort=_id", Some(0)),
