@@ -21,6 +21,8 @@ async fn the_fewest_lead(fixture: Fixture) {
     for some in resources.chunks(400) {
         fixture.put(some).await;
     }
+    // The first that there was is the last that was changed.
+    fixture.put(&[observation(7)]).await;
     let boundary = Boundary::Unrestricted;
     let access = Access { boundary: &boundary };
     for (query, lead) in [
@@ -83,6 +85,7 @@ async fn what_is_shared_leads(fixture: Fixture) {
     for some in resources.chunks(400) {
         fixture.put(some).await;
     }
+    fixture.put(&[tagged("Patient", 7, "few"), tagged("Patient", 307, "few")]).await;
     for (boundary, found, said) in [(Boundary::Unrestricted, 5, 1_101), (Boundary::Patient("307".to_owned()), 2, 2)] {
         let access = Access { boundary: &boundary };
         let words = parse(&fixture.table, None, "_content=doe").expect("a query");
