@@ -5,6 +5,7 @@ use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::parse::{Name, Parser};
 use super::query::{Contained, Include, IssueKind, Summary, Total};
+use crate::access::AUDIT_EVENT;
 
 pub(crate) const RESULT_PARAMETERS: [&str; 10] = [
     "_sort",
@@ -208,7 +209,8 @@ impl Parser<'_> {
         let may_point = |targets: &[&'static str]| {
             iterate || targets.is_empty() || targets.iter().any(|of| *of == "Resource" || types.contains(of))
         };
-        for source in table.entries().map(|entry| entry.name) {
+        // Entries of the audit log refer to much, and are not among what is stored.
+        for source in table.entries().map(|entry| entry.name).filter(|name| *name != AUDIT_EVENT) {
             let references = table.parameters(source).map(|parameter| parameter.definition);
             let references = references.filter(|one| one.kind == Kind::Reference && may_point(one.targets));
             let codes: Vec<&'static str> = references.map(|definition| definition.code).collect();

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::SearchSet;
 use crate::access::{AccessError, Boundary};
-use crate::fhir::audit_log;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind};
 use crate::fhir::versions;
 use crate::search::{Access, Includes, MOST_INCLUDED, Page, Search};
@@ -69,8 +68,7 @@ impl SearchSet<'_> {
             .map_err(|error| Error::new(Kind::Internal, "A stored resource cannot be read.").caused_by(error))?;
         let mut boundaries: BTreeMap<&'static str, Boundary> = BTreeMap::new();
         for name in includes.types() {
-            // Entries of the audit log refer to much, and are not stored.
-            if !audit_log::has(name) && !boundaries.contains_key(name) && !refused.contains_key(name) {
+            if !boundaries.contains_key(name) && !refused.contains_key(name) {
                 match self.request.reach(name) {
                     Ok(boundary) => drop(boundaries.insert(name, boundary)),
                     Err(why) => drop(refused.insert(name, why)),
