@@ -6,6 +6,8 @@
 //! What is told is told of what the token reaches: each type is asked for as the search itself is. Alternatives of `_filter` (`or`)
 //! and searches of several types find what is of any type.
 
+use vesta_runtime::search::Reference;
+
 use super::conditional::Reader;
 use super::outcome::{Error, Issue, IssueType, Kind};
 use super::service::Service;
@@ -23,7 +25,7 @@ type Meaning = (&'static str, Criterion);
 /// Whether the search leaves a type open anywhere, which few do.
 pub(super) fn is_open(search: &Search) -> bool {
     search.criteria.iter().any(|criterion| match &criterion.test {
-        Test::Any(tests) => tests.iter().any(|test| matches!(test, ValueTest::Reference(any) if any.len() > 1)),
+        Test::Any(tests) => without_type(tests).next().is_some(),
         Test::Chain(_) | Test::Referred { .. } => true,
         _ => false,
     })
@@ -70,6 +72,14 @@ pub(super) async fn refuse(
     Ok(())
 }
 
+/// An id alone stands for one of each type that the parameter may point to.
+fn without_type(tests: &[ValueTest]) -> impl Iterator<Item = &[Reference]> {
+    tests.iter().filter_map(|test| match test {
+        ValueTest::Reference(any) if any.len() > 1 => Some(any.as_slice()),
+        _ => None,
+    })
+}
+
 /// Of each value that names no type what it may mean; and what a chain may lead to.
 fn meanings(service: &Service, criterion: &Criterion) -> Vec<Vec<Meaning>> {
     if criterion.negated {
@@ -78,11 +88,7 @@ fn meanings(service: &Service, criterion: &Criterion) -> Vec<Vec<Meaning>> {
     let alone = |test| Criterion { code: criterion.code, negated: false, test };
     match &criterion.test {
         Test::Any(tests) => {
-            let without_type = tests.iter().filter_map(|test| match test {
-                ValueTest::Reference(any) if any.len() > 1 => Some(any),
-                _ => None,
-            });
-            let of_each = without_type.map(|any| {
+            let of_each = without_type(tests).map(|any| {
                 let meaning = any.iter().filter_map(|one| {
                     let target = service.parameters.entry(one.target_type.as_deref()?)?.name;
                     Some((target, alone(Test::Any(vec![ValueTest::Reference(vec![one.clone()])]))))

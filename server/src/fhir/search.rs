@@ -1,7 +1,7 @@
 //! Search, of a type and of the whole system. <https://hl7.org/fhir/R4/http.html#search>
 //!
 //! `total` is counted where `_total` asks for it (and where no resource is wanted at all: `_summary=count`,
-//! `_count=0`). Pages are linked by cursors that hold sort keys only: access is applied anew on each page.
+//! `_count=0`), unless the first page has all that matches. Pages are linked by cursors that hold sort keys only: access is applied anew on each page.
 
 mod included;
 

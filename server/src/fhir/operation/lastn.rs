@@ -12,7 +12,9 @@ use serde_json::Value;
 use super::Invocation;
 use super::gather::{parse, write};
 use crate::access::Permission;
+use crate::fhir::ambiguous;
 use crate::fhir::answer::Answer;
+use crate::fhir::conditional::Reader;
 use crate::fhir::outcome::{Error, Issue, IssueType, Kind, outcome_bytes};
 use crate::fhir::page::{Beside, BundleWriter};
 use crate::fhir::query;
@@ -62,6 +64,7 @@ pub(super) async fn lastn(request: Request<'_>, invocation: Invocation<'_>) -> R
     let mut parameters = inputs.search.clone();
     parameters.push(("_sort".to_owned(), "-date".to_owned()));
     let (search, issues) = parse_search(&request, resource_type, &parameters).await?;
+    Box::pin(ambiguous::refuse(service, Reader::Store(&service.store), &search, &granted)).await?;
     let mut groups: Vec<Group> = Vec::new();
     let mut by_coding: HashMap<(String, String), usize> = HashMap::new();
     let (mut walked, mut position): (usize, Option<Position>) = (0, None);

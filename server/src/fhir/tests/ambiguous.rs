@@ -1,6 +1,7 @@
 //! References without a type that may mean several.
 
 use super::*;
+use crate::fhir::operation::Place;
 
 async fn filled() -> Fixture {
     let fixture = Fixture::new("user/*.cruds").await;
@@ -43,7 +44,19 @@ async fn what_means_several_types_is_refused_and_told_how_to_name_one() {
     }
 }
 
-/// What else is asked may tell which is meant, and so does the order of the types that have such an id at all.
+/// Of whom the latest is asked must be clear.
+#[tokio::test]
+async fn the_latest_of_a_patient_is_not_mixed_with_a_devices() {
+    let fixture = filled().await;
+    let lastn = async |subject: &str| {
+        let asked = [("subject", subject), ("code:missing", "false")];
+        fixture.operation(Place::Type("Observation"), "lastn", &asked, None).await
+    };
+    assert_eq!(lastn("1").await.unwrap_err().issues[0].code, IssueType::MultipleMatches);
+    assert_eq!(entries(&lastn("Patient/1").await.unwrap()), ["match Observation/of-patient"]);
+}
+
+/// What else is asked may tell which is meant.
 #[tokio::test]
 async fn what_means_one_type_only_is_found() {
     let fixture = filled().await;

@@ -289,9 +289,9 @@ impl<'a> Driver<'a> {
             }
             // The one row that the resource has of the parameter is the one that is walked.
             (Driver::Rows { parameter, test, .. }, Test::Any(tests)) => {
-                self.same_row(planner, (parameter, test.table), criterion, tests)
+                same_row(planner, (parameter, test.table), criterion, tests)
             }
-            (Driver::InOrder(ordered), Test::Any(tests)) => self.same_row(planner, ordered.rows_of(), criterion, tests),
+            (Driver::InOrder(ordered), Test::Any(tests)) => same_row(planner, ordered.rows_of(), criterion, tests),
             (Driver::Resources, Test::Id(ids)) => {
                 let id = planner.is_one_of(Expr::col(("walk", Resource::Id)), ids);
                 Some(if criterion.negated { id.not() } else { id })
@@ -302,22 +302,6 @@ impl<'a> Driver<'a> {
             }
             _ => None,
         }
-    }
-
-    /// What else is asked of the dates or numbers that are walked: as bounds of the walk, where a probe would be asked of each.
-    fn same_row(
-        &self,
-        planner: &Planner<'_>,
-        (parameter, table): (&Parameter, IndexTable),
-        criterion: &Criterion,
-        tests: &[ValueTest],
-    ) -> Option<Expr> {
-        let is_one_row = parameter.single && matches!(table, IndexTable::IndexDate | IndexTable::IndexNumber);
-        if !is_one_row || criterion.negated || parameter.definition.code != criterion.code {
-            return None;
-        }
-        let test = any_row(planner, parameter, tests).filter(|test| test.table == table)?;
-        Some(test.expr(planner.backend, "lead", Columns::Plain))
     }
 
     /// The parameter whose bounds the compartment rows have exactly: where a resource has one date at most.
@@ -405,6 +389,21 @@ impl<'a> Driver<'a> {
             })
             .collect()
     }
+}
+
+/// What else is asked of the dates or numbers that are walked: as bounds of the walk, where a probe would be asked of each.
+fn same_row(
+    planner: &Planner<'_>,
+    (parameter, table): (&Parameter, IndexTable),
+    criterion: &Criterion,
+    tests: &[ValueTest],
+) -> Option<Expr> {
+    let is_one_row = parameter.single && matches!(table, IndexTable::IndexDate | IndexTable::IndexNumber);
+    if !is_one_row || criterion.negated || parameter.definition.code != criterion.code {
+        return None;
+    }
+    let test = any_row(planner, parameter, tests).filter(|test| test.table == table)?;
+    Some(test.expr(planner.backend, "lead", Columns::Plain))
 }
 
 /// The patient that a criterion names, where compartment bits stand for its parameters, and those bits.

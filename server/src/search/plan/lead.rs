@@ -8,7 +8,7 @@ use super::boundary::{Constrained, constrained};
 use super::condition::{instants, parameter_is};
 use super::driver::Driver;
 use super::rank::{MOST_SELECTIVE, most_selective};
-use super::row::Columns;
+use super::row::{Columns, RowTest};
 use super::sorted::is_id;
 use super::{Access, Planner};
 use crate::search::query::{Search, Test};
@@ -66,18 +66,19 @@ impl Planner<'_> {
                 return Some((at, changed));
             }
             match Driver::of_rows(self, of, at, criterion)? {
-                Driver::Rows { parameter, test, .. } => {
-                    let rows = Query::select()
-                        .expr(Expr::col(("lead", Column::Resource)))
-                        .from(self.names.table_as(test.table, "lead"))
-                        .and_where(parameter_is("lead", &[parameter.id]))
-                        .and_where(test.expr(self.backend, "lead", Columns::Plain))
-                        .take();
-                    Some((at, rows))
-                }
+                Driver::Rows { parameter, test, .. } => Some((at, self.leading_rows(&[parameter.id], &test))),
                 _ => None,
             }
         });
         rows.collect()
+    }
+    /// The rows of these parameters that pass the test, to be counted.
+    pub(super) fn leading_rows(&self, parameters: &[i32], test: &RowTest) -> SelectStatement {
+        Query::select()
+            .expr(Expr::col(("lead", Column::Resource)))
+            .from(self.names.table_as(test.table, "lead"))
+            .and_where(parameter_is("lead", parameters))
+            .and_where(test.expr(self.backend, "lead", Columns::Plain))
+            .take()
     }
 }

@@ -1,17 +1,15 @@
 //! What leads over several types at once: the rows of a parameter that they share (`?_tag=…`, `?_type=Condition,Procedure&code=…`),
 //! where these are few, and words. Else each type would be looked through.
 
-use sea_orm::sea_query::{Expr, Query, SelectStatement};
+use sea_orm::sea_query::SelectStatement;
 use vesta_runtime::search::SearchParameterType as Kind;
 
 use super::Planner;
-use super::condition::{groups, parameter_is};
+use super::condition::groups;
 use super::driver::Driver;
-use super::row::Columns;
 use super::sorted::is_id;
 use crate::search::query::{Contained, Criterion, Search, Sort, Test};
 use crate::search::table::Parameter;
-use crate::store::index::Column;
 
 impl<'a> Driver<'a> {
     /// None where neither is asked for. Whether rows are few was found by counting: see `lead`.
@@ -50,15 +48,7 @@ impl<'a> Planner<'a> {
             return Vec::new();
         }
         let rows = (0..search.criteria.len()).filter_map(|at| match Driver::of_shared_rows(self, search, at)? {
-            Driver::Shared { parameters, test, .. } => {
-                let rows = Query::select()
-                    .expr(Expr::col(("lead", Column::Resource)))
-                    .from(self.names.table_as(test.table, "lead"))
-                    .and_where(parameter_is("lead", &parameters))
-                    .and_where(test.expr(self.backend, "lead", Columns::Plain))
-                    .take();
-                Some((at, rows))
-            }
+            Driver::Shared { parameters, test, .. } => Some((at, self.leading_rows(&parameters, &test))),
             _ => None,
         });
         rows.collect()
